@@ -1,0 +1,1 @@
+"""The command line `pivotgym`. Owns parsing and printing; every decision is made in the rooms it calls."""

@@ -1,0 +1,1 @@
+"""Room `core/formats`; see the modules."""

@@ -1,0 +1,1 @@
+"""Room `core/readers`; see the modules."""

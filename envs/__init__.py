@@ -1,0 +1,1 @@
+"""Environments: the shared `PivotEnv` and one folder per domain. Knows no HTTP and no trainer."""

@@ -1,0 +1,1 @@
+"""Room `envs/base`; see the modules."""

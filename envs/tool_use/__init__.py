@@ -1,0 +1,1 @@
+"""Room `envs/tool_use`; see the modules."""

@@ -1,0 +1,1 @@
+"""Room `servers`; see the modules."""

@@ -1,0 +1,1 @@
+"""Room `servers/client`; see the modules."""

@@ -1,0 +1,1 @@
+"""Room `trainer`; see the modules."""

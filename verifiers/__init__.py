@@ -1,0 +1,1 @@
+"""Room `verifiers`; see the modules."""
