@@ -1,1 +1,1 @@
-"""Room `envs/base`; see the modules."""
+"""Shared by all domains: the contract, cached states, the differential runner, episodes and `PivotEnv`."""

@@ -1,0 +1,148 @@
+"""The domain contract: `World`, `Task`, `Domain`. Everything else in `envs.base` and `servers` knows no domain.
+
+Owns: what a domain must bring, and the checked replay that every world shares. Does not own: caching of states, the
+differential runner, episodes and `PivotEnv` (the modules beside this one).
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from pivotgym.core.errors import PivotRefused
+from pivotgym.core.messages import Action, Message, Tool
+from pivotgym.core.trajectory import Effects, Origin, Pivot, Step, Trajectory
+from pivotgym.verifiers.base import Comparator
+
+
+class World(ABC):
+    """A live environment: plain synchronous code, run by the server on a thread pool, one thread at a time.
+
+    A domain implements `start`, `run`, `fork`, `digest` and `close`; `restore` is shared.
+    """
+
+    version: ClassVar[str] = "1"
+    """Raised whenever states built by an older version must not be reused."""
+
+    @abstractmethod
+    def start(self, origin: Origin, seed: int) -> None:
+        """Build the start of a trajectory.
+
+        Raises:
+            InputError: If the origin's fields do not fit its kind.
+            MissingDependency: If its data is not installed here.
+        """
+
+    @abstractmethod
+    def run(self, action: Action) -> Effects:
+        """Run an action. What the policy did wrong is in `Effects.invalid` or a tool's own error, never raised.
+
+        Raises:
+            WorldFailed: If the world itself broke.
+        """
+
+    @abstractmethod
+    def fork(self) -> Self:
+        """An independent copy."""
+
+    @abstractmethod
+    def digest(self) -> str:
+        """SHA-256 of the state; equal states have equal digests."""
+
+    def close(self) -> None:
+        """Free what the world holds. Calling it again does nothing."""
+
+    def outcome(self, task: Task) -> float:
+        """The task's own result in [0, 1], in the present state. Worlds without tasks don't implement it."""
+        raise PivotRefused(f"task {task.id!r}: {type(self).__name__} has no outcome of its own")
+
+    def restore(self, origin: Origin, prefix: Sequence[Step], seed: int) -> None:
+        """Build the state after `prefix`, checking each observation against the recorded one.
+
+        Raises:
+            PivotRefused: At the first observation that differs, with both texts.
+        """
+        self.start(origin, seed)
+        for number, step in enumerate(prefix):
+            self.replay(step, number)
+
+    def replay(self, step: Step, number: int) -> None:
+        """Run one recorded step and check what it shows. Arguments and errors as for `restore`."""
+        effects = self.run(step.action)
+        if effects.invalid is not None:
+            raise PivotRefused(f"prefix step {number}: the recorded action cannot be run: {effects.invalid}")
+        if step.observations is None or not step.action.tool_calls:
+            return
+        for place, recorded in enumerate(step.observations):
+            replayed = effects.observations[place] if place < len(effects.observations) else "<nothing>"
+            if self.normalise(replayed) != self.normalise(recorded):
+                raise PivotRefused(
+                    f"prefix step {number}, observation {place}: the replay differs from the recording",
+                    hint="the origin, the seed or the world's version is not the one it was recorded with",
+                    details={"step": number, "recorded": recorded[:500], "replayed": replayed[:500]},
+                )
+
+    def normalise(self, observation: str) -> str:
+        """What of an observation must match: by default everything but white space runs."""
+        return re.sub(r"\s+", " ", observation).strip()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A whole task, for the episode horizon.
+
+    Attributes:
+        id: Unique within the domain.
+        origin: The start.
+        messages: What the policy sees at the start.
+        tools: What it can call.
+        turns: Further user messages, each given when the policy ends its turn without a call.
+        gold: The expert's actions, one list per user turn.
+        max_steps: Actions after which the episode is truncated.
+    """
+
+    id: str
+    origin: Origin
+    messages: list[Message]
+    tools: list[Tool]
+    turns: list[Message] = field(default_factory=list)
+    gold: list[list[Action]] = field(default_factory=list)
+    max_steps: int = 50
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class Domain(ABC):
+    """A domain: its world, its comparator, and what it publishes about itself."""
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    description: ClassVar[str] = ""
+    candidate_rule: ClassVar[str] = "every assistant turn"
+    comparator: Comparator
+
+    @abstractmethod
+    def world(self) -> World:
+        """A new world, not started."""
+
+    def executable(self, origin: Origin) -> bool:
+        """Whether actions can be run from this origin; if not, `comparator.by_rule` decides."""
+        return origin.kind != "none"
+
+    def candidates(self, trajectory: Trajectory) -> list[int]:
+        """Turns that may become pivots, by `candidate_rule`."""
+        return list(range(len(trajectory.turns())))
+
+    def tasks(self) -> Iterable[Task]:
+        """Whole tasks for the episode horizon; none by default."""
+        return ()
+
+    def pivots(self) -> Iterable[Pivot]:
+        """Pivots the domain ships; none by default."""
+        return ()
+
+    def ready(self) -> str | None:
+        """Why the domain cannot serve yet, or `None`."""
+        return None

@@ -1,0 +1,45 @@
+"""What a verifier is: a pure comparator of effects, with a fast path and a rule for what cannot be executed.
+
+Owns: the contract and the verdicts every domain shares. Does not own: running anything (`envs/base`), or a domain's
+rules (one module per kind of action beside this one).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pivotgym.core.messages import Action, Malformed
+from pivotgym.core.trajectory import Effects, Pivot, Verdict
+
+
+class Comparator(Protocol):
+    """Decides whether a candidate action is functionally equivalent to the expert's.
+
+    The order in which `envs.base` asks: `screen`; if it has no answer and the origin can be executed, `compare`;
+    otherwise `by_rule`.
+    """
+
+    name: str
+
+    def screen(self, pivot: Pivot, action: Action) -> Verdict | None:
+        """The fast path on text: accept, or call invalid, or `None` to let execution decide. Never `different`."""
+
+    def compare(self, pivot: Pivot, expert: Effects, candidate: Effects) -> Verdict:
+        """Decide from the effects of both actions, run in two forks of the same state. `executed` is true."""
+
+    def by_rule(self, pivot: Pivot, action: Action) -> Verdict:
+        """Decide where the origin cannot be executed, by a documented rule. `executed` is false."""
+
+
+def malformed(action: Malformed) -> Verdict:
+    """The verdict on text from which no action could be read."""
+    reason = "the action was cut at its token limit" if action.truncated else action.reason
+    return Verdict(
+        reward=0.0,
+        outcome="invalid",
+        method="parse",
+        executed=False,
+        reason=reason,
+        evidence={"text": action.text[:500]},
+        truncated=action.truncated,
+    )
