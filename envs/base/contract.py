@@ -52,7 +52,7 @@ class World(ABC):
     def digest(self) -> str:
         """SHA-256 of the state; equal states have equal digests."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most worlds hold nothing that needs freeing
         """Free what the world holds. Calling it again does nothing."""
 
     def outcome(self, task: Task) -> float:
