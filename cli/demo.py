@@ -2,8 +2,9 @@
 
 Owns: the order of the stages, the run folder's layout, what is said at each stage. Does not own: the stages' work.
 
-The reference policy of PivotRL is the policy that GRPO starts from, and the raw 135M model never writes a call. So the
-order is: extract, SFT warm-up on a part of the trajectories, profile the others with the warmed-up policy, filter, GRPO.
+The reference policy of PivotRL is the policy that GRPO starts from, and the raw 135M model never writes a call. So
+the order is: extract, SFT warm-up on a part of the trajectories, profile the others with the warmed-up policy, filter,
+GRPO.
 """
 
 from __future__ import annotations

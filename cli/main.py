@@ -22,8 +22,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help=(
-        "From expert trajectories to a better policy: extract -> profile -> filter -> sft -> train -> evaluate -> report. "
-        "Each command reads and writes JSON Lines, can be stopped and run again, and saves its resolved configuration "
+        "From expert trajectories to a better policy: extract -> profile -> filter -> sft -> train -> evaluate -> "
+        "report. Each command reads and writes JSON Lines, can be stopped and run again, and saves its resolved configuration "
         "beside its output. `pivotgym demo` does all of it on real input."
     ),
 )
@@ -57,7 +57,7 @@ def run_app(arguments: list[str] | None = None) -> int:
         complain("interrupted", "run the same command again: it goes on where it stopped")
         return 130
     except Exception as error:
-        # Click's usage errors print themselves and know their code; anything else is a fault of ours and keeps its trace.
+        # Click's usage errors print themselves and know their code; anything else is a fault of ours: keep its trace.
         show = getattr(error, "show", None)
         if show is None:
             raise
