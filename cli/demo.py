@@ -215,15 +215,13 @@ class Demo:
         return f"{report.kept} pivots of {report.total} candidates (dropped: {why or 'none'})"
 
     def _grpo(self, client: Client) -> str:
-        from pivotgym.cli.resources import engine
         from pivotgym.cli.steps import train_to
         from pivotgym.trainer.training import read_log
 
         pivots = self._pivots("pivots.jsonl")
         if not pivots:
             raise NotFound("pivots: the filter kept none", hint="profile more states or loosen filter.lambda_diff")
-        policy = engine(self.config, self._file("sft") / "policy")
-        train_to(self._file("grpo"), pivots, policy, client, self.config)
+        train_to(self._file("grpo"), pivots, self._file("sft") / "policy", client, self.config)
         rewards = [row["reward_mean"] for row in read_log(self._file("grpo") / "log.jsonl")]
         third = max(1, len(rewards) // 3)
         return (

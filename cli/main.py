@@ -23,8 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=(
         "From expert trajectories to a better policy: extract -> profile -> filter -> sft -> train -> evaluate -> "
-        "report. Each command reads and writes JSON Lines, can be stopped and run again, and saves its resolved configuration "
-        "beside its output. `pivotgym demo` does all of it on real input."
+        "report. Each command reads and writes JSON Lines, can be stopped and run again, and saves its resolved "
+        "configuration beside its output. `pivotgym demo` does all of it on real input."
     ),
 )
 for command in (

@@ -48,7 +48,7 @@ def train(
     settings = load_config(config, set_ or [])
     save_config(settings, out_folder / "config.yaml")
     with environment(settings) as client:
-        train_to(out_folder, read_pivots(pivots), engine(settings, policy), client, settings)
+        train_to(out_folder, read_pivots(pivots), policy, client, settings)
     say(f"policy in {out_folder / 'policy'}, log in {out_folder / 'log.jsonl'}")
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pivotgym.cli.resources import scorer
+from pivotgym.cli.resources import engine, scorer
 from pivotgym.cli.ui import bar
 from pivotgym.core.jsonl import atomic, read_records, write_records
 from pivotgym.core.trajectory import Pivot, Trajectory
@@ -34,14 +34,14 @@ def write_json(path: Path, report: Any) -> None:
 
 
 def extract_to(
-    out: Path, trajectories: Sequence[Trajectory], engine: LocalEngine, client: Client, config: RunConfig
+    out: Path, trajectories: Sequence[Trajectory], policy: LocalEngine, client: Client, config: RunConfig
 ) -> ExtractReport:
     """Candidates that replay, into `out`; the account of the rest beside it."""
     report = ExtractReport()
     cut = list(
         extract(
             trajectories,
-            prompt_tokens=engine.prompt_tokens,
+            prompt_tokens=policy.prompt_tokens,
             max_prompt_tokens=config.max_prompt_tokens,
             report=report,
         )
@@ -53,14 +53,14 @@ def extract_to(
 
 
 def profile_to(
-    out: Path, candidates: Sequence[Pivot], engine: LocalEngine, client: Client, config: RunConfig
+    out: Path, candidates: Sequence[Pivot], policy: LocalEngine, client: Client, config: RunConfig
 ) -> ProfileReport:
     """Profiled candidates, appended to `out`."""
     from pivotgym.trainer.profiling import profile
 
     with bar("profiling") as progress:
         return profile(
-            candidates, engine, scorer(client, config, candidates), out, config.profile, on_progress=progress
+            candidates, policy, scorer(client, config, candidates), out, config.profile, on_progress=progress
         )
 
 
@@ -72,33 +72,42 @@ def filter_to(out: Path, candidates: Sequence[Pivot], config: RunConfig) -> Filt
     return report
 
 
-def sft_to(out: Path, pivots: Sequence[Pivot], engine: LocalEngine, config: RunConfig) -> dict[str, float]:
+def sft_to(out: Path, pivots: Sequence[Pivot], policy: LocalEngine, config: RunConfig) -> dict[str, float]:
     """SFT; policy and log in `out`."""
     from pivotgym.trainer.training import sft
 
     with bar("SFT") as progress:
-        return sft(pivots, engine, out, config.sft, on_step=lambda step, total, _: progress(step, total))
+        return sft(pivots, policy, out, config.sft, on_step=lambda step, total, _: progress(step, total))
 
 
-def train_to(out: Path, pivots: Sequence[Pivot], engine: LocalEngine, client: Client, config: RunConfig) -> None:
-    """GRPO; checkpoints, policy and log in `out`."""
+def train_to(out: Path, pivots: Sequence[Pivot], policy: str | Path | None, client: Client, config: RunConfig) -> None:
+    """GRPO from a policy; checkpoints, policy and log in `out`."""
     from pivotgym.trainer.training import Grpo
 
-    run = Grpo(pivots, engine, scorer(client, config, pivots), out, config.grpo)
+    # The KL is taken to the policy that training starts from, also when it goes on from a checkpoint.
+    reference = engine(config, policy).policy if config.grpo.loss.get("kl_coef") else None
+    run = Grpo(
+        pivots,
+        engine(config, policy),
+        scorer(client, config, pivots),
+        out,
+        config.grpo,
+        reference=reference,
+    )
     with bar("GRPO") as progress:
         progress(run.step, config.grpo.steps)
         run.run(on_step=lambda step, total, _: progress(step, total))
 
 
 def evaluate_to(
-    out: Path, pivots: Sequence[Pivot], engine: LocalEngine, client: Client, config: RunConfig, arm: str
+    out: Path, pivots: Sequence[Pivot], policy: LocalEngine, client: Client, config: RunConfig, arm: str
 ) -> list[EvalRow]:
     """Evaluation rows of an arm, appended to `out`."""
     from pivotgym.trainer.evaluation import evaluate
 
     with bar(f"evaluating {arm}") as progress:
         return evaluate(
-            pivots, engine, scorer(client, config, pivots), out, config.evaluate, arm=arm, on_progress=progress
+            pivots, policy, scorer(client, config, pivots), out, config.evaluate, arm=arm, on_progress=progress
         )
 
 

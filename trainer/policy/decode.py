@@ -144,12 +144,13 @@ class BatchDecoder:
         rows = [self.rows[at] for at, _ in where]
         temperatures = torch.stack([row.temperatures[branch] for row, (_, branch) in zip(rows, where, strict=True)])
         numbers = torch.stack(
-            [row.numbers[branch, len(row.samples[branch].token_ids)] for row, (_, branch) in zip(rows, where, strict=True)]
+            [
+                row.numbers[branch, len(row.samples[branch].token_ids)]
+                for row, (_, branch) in zip(rows, where, strict=True)
+            ]
         )
         device = hidden.device
-        tokens, logprobs = draw(
-            hidden @ self.policy.head.T, temperatures.to(device), numbers.to(device), self.top_p
-        )
+        tokens, logprobs = draw(hidden @ self.policy.head.T, temperatures.to(device), numbers.to(device), self.top_p)
         for row, (_, branch), token, logprob in zip(rows, where, tokens.tolist(), logprobs.tolist(), strict=True):
             sample = row.samples[branch]
             sample.token_ids.append(token)
