@@ -58,7 +58,7 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def make_server(domain: str | Domain, pivots: Sequence[Path] | Iterable[Pivot], settings: Settings) -> uvicorn.Server:
+def make_server(domain: str | Domain, pivots: Iterable[Path | Pivot], settings: Settings) -> uvicorn.Server:
     """A uvicorn server that is not running yet.
 
     Raises:
@@ -79,8 +79,8 @@ def make_server(domain: str | Domain, pivots: Sequence[Path] | Iterable[Pivot], 
     from pivotgym.servers.pivots import read_pivots
 
     loaded = load_domain(domain) if isinstance(domain, str) else domain
-    given = list(pivots)
-    paths = [item for item in given if not isinstance(item, Pivot)]
+    given: list[Path | Pivot] = list(pivots)
+    paths = [Path(item) for item in given if not isinstance(item, Pivot)]
     known = [item for item in given if isinstance(item, Pivot)]
     app = create_app(loaded, pivots=[*known, *read_pivots(paths)], settings=settings)
     access = logging.getLogger("uvicorn.access")
@@ -131,12 +131,12 @@ class BackgroundServer:
         self,
         domain: str | Domain,
         *,
-        pivots: Sequence[Path] | Iterable[Pivot] = (),
+        pivots: Iterable[Path | Pivot] = (),
         settings: Settings | None = None,
         process: bool | None = None,
     ) -> None:
         self._domain = domain
-        self._pivots = list(pivots)
+        self._pivots: list[Path | Pivot] = list(pivots)
         self._settings = (settings or Settings()).model_copy(update={"host": "127.0.0.1", "port": 0})
         self._as_process = isinstance(domain, str) if process is None else process
         if self._as_process and not isinstance(domain, str):
@@ -179,7 +179,7 @@ class BackgroundServer:
 
 
 class _Thread:
-    def __init__(self, domain: str | Domain, pivots: list[Any], settings: Settings) -> None:
+    def __init__(self, domain: str | Domain, pivots: list[Path | Pivot], settings: Settings) -> None:
         self._socket = bind(settings)
         try:
             self._server = make_server(domain, pivots, settings)
@@ -202,7 +202,7 @@ class _Thread:
 class _Process:
     """A child that reads its task from standard input and ends when standard input does."""
 
-    def __init__(self, domain: str, pivots: list[Any], settings: Settings) -> None:
+    def __init__(self, domain: str, pivots: list[Path | Pivot], settings: Settings) -> None:
         self._files = tempfile.TemporaryDirectory(prefix="pivotgym-")
         known = [item for item in pivots if isinstance(item, Pivot)]
         paths = [str(Path(item).absolute()) for item in pivots if not isinstance(item, Pivot)]

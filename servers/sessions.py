@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pivotgym.core.errors import Full, InfrastructureError, NotFound, PivotGymError, TimedOut
+from pivotgym.core.errors import Full, InfrastructureError, NotFound, PivotGymError, TimedOut, Warming
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.envs.base.episode import Episode, StepResult
 from pivotgym.servers.idempotency import Once
@@ -208,7 +208,7 @@ class SessionStore:
     def _settle(self, session: Session, error: Exception) -> PivotGymError:
         known = as_error(error)
         known.session_id = session.id
-        if isinstance(known, InfrastructureError):
+        if isinstance(known, InfrastructureError) and not isinstance(known, Full | Warming):
             session.failed = known
         return known
 

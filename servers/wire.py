@@ -21,7 +21,7 @@ from pivotgym.core.jsonl import describe
 log = logging.getLogger("pivotgym.servers")
 M = TypeVar("M", bound=BaseModel)
 
-_JSON = ((b"content-type", b"application/json"),)
+_JSON: tuple[tuple[bytes, bytes], ...] = ((b"content-type", b"application/json"),)
 
 
 @dataclass(slots=True)
