@@ -48,7 +48,7 @@ async def create_session(service: Service, request: SessionRequest) -> Reply:
 
     return await service.sessions.creations.run(
         request.idempotency_key,
-        "create:" + fingerprint(request),
+        "create:" + fingerprint(request.idempotency_key, request),
         make,
         service.timeout(request.timeout_s),
         unread=partial(_close_unread, service),
@@ -124,7 +124,7 @@ async def step_session(service: Service, session_id: str, request: StepRequest) 
 
     try:
         return await session.once.run(
-            request.idempotency_key, "step:" + fingerprint(request), take, timeout_s + QUEUE_S
+            request.idempotency_key, "step:" + fingerprint(request.idempotency_key, request), take, timeout_s + QUEUE_S
         )
     except PivotGymError as error:
         error.session_id = session_id
@@ -142,7 +142,7 @@ async def fork(service: Service, call: Call) -> Reply:
 
     return await service.sessions.creations.run(
         request.idempotency_key,
-        f"fork:{session.id}:{fingerprint(request)}",
+        f"fork:{session.id}:{fingerprint(request.idempotency_key, request)}",
         copy,
         timeout_s,
         unread=partial(_close_unread, service),

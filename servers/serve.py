@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -125,6 +126,10 @@ class BackgroundServer:
         settings: Limits; its host and port are replaced.
         process: Whether it runs as a process of its own, which ends when this one does, however that ends; by default
             for a domain given by name, and on a thread for a domain object.
+
+    Attributes:
+        url: Where it answers, once started.
+        pid: The process it runs in.
     """
 
     def __init__(
@@ -143,6 +148,7 @@ class BackgroundServer:
             raise ConfigError("process: a domain object cannot be sent to another process; give its name")
         self._running: _Thread | _Process | None = None
         self.url = ""
+        self.pid = 0
 
     def start(self) -> BackgroundServer:
         """Start, and return once the server is ready.
@@ -156,7 +162,7 @@ class BackgroundServer:
             running = _Process(str(self._domain), self._pivots, self._settings)
         else:
             running = _Thread(self._domain, self._pivots, self._settings)
-        self._running, self.url = running, running.url
+        self._running, self.url, self.pid = running, running.url, running.pid
         try:
             with Client(self.url, token=read_tokens(self._settings).bearer) as client:
                 client.wait_ready(START_TIMEOUT_S)
@@ -186,7 +192,7 @@ class _Thread:
         except BaseException:
             self._socket.close()
             raise
-        self.url = url_of(self._socket)
+        self.url, self.pid = url_of(self._socket), os.getpid()
         self._thread = threading.Thread(target=self._run, name="pivotgym-server", daemon=True)
         self._thread.start()
 
@@ -213,6 +219,7 @@ class _Process:
         self._child = subprocess.Popen(
             [sys.executable, "-m", "pivotgym.servers.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        self.pid = self._child.pid
         try:
             self.url = self._ask(json.dumps(task))
         except BaseException:

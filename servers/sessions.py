@@ -27,6 +27,8 @@ from pivotgym.servers.pool import Pool
 from pivotgym.servers.wire import Reply, as_error
 
 REMEMBERED_STEPS = 16
+CLOSING_S = 1.0
+"""Waited for a session that is just being closed, before a new one is refused."""
 REMEMBERED_CREATIONS = 10_000
 REMEMBERED_CLOSED = 10_000
 
@@ -93,6 +95,8 @@ class SessionStore:
         Raises:
             Full: If all slots are taken.
         """
+        if len(self) >= self._max and self._closing:
+            await asyncio.wait(self._closing, timeout=CLOSING_S, return_when=asyncio.FIRST_COMPLETED)
         if len(self) >= self._max:
             raise Full(
                 f"all {self._max} sessions are in use",
