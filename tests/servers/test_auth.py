@@ -47,9 +47,9 @@ def test_the_token_opens(guarded: BackgroundServer) -> None:
 
 
 def test_another_token_does_not(guarded: BackgroundServer) -> None:
-    with Client(guarded.url, token="bearer-secreT") as client:
-        with pytest.raises(Unauthorized, match="expected the server's bearer token, got another"):
-            client.metadata()
+    refused = pytest.raises(Unauthorized, match="expected the server's bearer token, got another")
+    with Client(guarded.url, token="bearer-secreT") as client, refused:
+        client.metadata()
 
 
 def test_no_token_is_named_as_that(guarded: BackgroundServer) -> None:

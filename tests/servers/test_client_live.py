@@ -98,7 +98,7 @@ def test_async_client_does_the_same(server: BackgroundServer) -> None:
             assert (await client.health(), await client.ready()) == ({"status": "ok"}, True)
             await client.wait_ready()
             assert (await client.metadata())["name"] == "toy"
-            assert [pivot["id"] async for pivot in client.pivots()][0] == "toy/a:0"
+            assert "toy/a:0" in [pivot["id"] async for pivot in client.pivots()]
             assert len([task async for task in client.tasks()]) == 3
             assert await client.pivot("toy/a:1") == make_pivot(1)
             assert await client.add_pivots([make_pivot(1)]) == 0
