@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import SyncVectorEnv
+from toy_domain import StoreDomain, call, make_pivot
+
 from pivotgym.core.errors import ConfigError, NotFound, UnknownOption, WrongState
 from pivotgym.servers.client.remote_env import RemoteEnv
 from pivotgym.servers.serve import BackgroundServer
-from toy_domain import StoreDomain, call, make_pivot
 
 RED = json.dumps(call("set", key="color", value="red").to_json())
 DONE = json.dumps({"role": "assistant", "content": "done"})
