@@ -25,8 +25,10 @@ class _Entry(Generic[T]):
         self.task = task
 
 
-def fingerprint(request: BaseModel) -> str:
-    """What must be equal in a repeat: the whole request but its time-out."""
+def fingerprint(key: str | None, request: BaseModel) -> str:
+    """What must be equal in a repeat under a key: the whole request but its time-out. Empty without a key."""
+    if key is None:
+        return ""
     body = json.dumps(request.model_dump(mode="json", exclude={"timeout_s"}), sort_keys=True, default=str)
     return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -6,10 +6,12 @@ their states (`envs.base`).
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic_core import to_json
 
@@ -21,6 +23,7 @@ from pivotgym.servers.schemas import PivotSummary
 
 T = TypeVar("T")
 MAX_PAGE = 1000
+INLINE_BYTES = 64 * 2**20
 
 
 def read_pivots(paths: Iterable[Path]) -> list[Pivot]:
@@ -57,6 +60,41 @@ def _number(name: str, text: str | None, default: int, least: int, most: int) ->
     return int(text)
 
 
+class Inline:
+    """Pivots that came whole with a request, by their JSON, bounded by size. Used from the event loop only.
+
+    The next request with the same pivot need not be checked again, and finds what the runtime worked out for it.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._kept: OrderedDict[bytes, tuple[Pivot, int]] = OrderedDict()
+        self._bytes = 0
+
+    def exchange(self, data: Any) -> tuple[bytes, int] | None:
+        """Put a known pivot in the place of `data["pivot"]`; for one that is not known, its key and size."""
+        sent = data.get("pivot") if isinstance(data, dict) else None
+        if not isinstance(sent, dict):
+            return None
+        text = to_json(sent)
+        key = hashlib.blake2b(text, digest_size=32).digest()
+        known = self._kept.get(key)
+        if known is None:
+            return key, len(text)
+        self._kept.move_to_end(key)
+        data["pivot"] = known[0]
+        return None
+
+    def keep(self, found: tuple[bytes, int] | None, pivot: Pivot | None) -> None:
+        """Remember a pivot under what `exchange` gave for it."""
+        if found is None or pivot is None or found[0] in self._kept:
+            return
+        self._kept[found[0]] = (pivot, found[1])
+        self._bytes += found[1]
+        while self._bytes > self._most_bytes:
+            self._bytes -= self._kept.popitem(last=False)[1][1]
+
+
 class PivotRegistry:
     """Pivots by id, in the order in which they came. Thread-safe."""
 
@@ -67,6 +105,7 @@ class PivotRegistry:
         self._pivots: dict[str, Pivot] = {}
         self._summaries: list[PivotSummary] = []
         self._lock = threading.Lock()
+        self.inline = Inline(INLINE_BYTES)
 
     def __len__(self) -> int:
         return len(self._summaries)

@@ -65,9 +65,8 @@ async def _prepare_one(service: Service, pivot_id: str, ends: float) -> PivotGym
 async def list_tasks(service: Service, call: Call) -> Reply:
     """A page of whole tasks."""
     query = call.query(*_PAGING)
-    page = await service.pool.run(
-        lambda: Page(service.runtime.tasks(), **query), service.settings.timeout_s, "listing tasks"
-    )
+    known = await service.pool.run(service.runtime.tasks, service.settings.timeout_s, "listing the tasks")
+    page = Page(known, **query)
     tasks: list[dict[str, Any]] = [
         {
             "id": task.id,

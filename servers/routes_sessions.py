@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pivotgym.core.errors import InputError
+from pivotgym.core.errors import InputError, PivotGymError
 from pivotgym.core.trajectory import Pivot
 from pivotgym.envs.base.contract import Task
 from pivotgym.envs.base.episode import Episode
@@ -17,6 +17,7 @@ from pivotgym.servers.endpoint import Call, RouteSpec
 from pivotgym.servers.idempotency import fingerprint
 from pivotgym.servers.schemas import (
     Closed,
+    ErrorBody,
     ForkRequest,
     SessionAnswer,
     SessionInfo,
@@ -28,6 +29,9 @@ from pivotgym.servers.schemas import (
 from pivotgym.servers.service import Service
 from pivotgym.servers.sessions import Session
 from pivotgym.servers.wire import Reply, parse, reply
+
+QUEUE_S = 0.05
+"""Waited beyond a step's time-out, so that a step which never got its turn says so itself."""
 
 
 async def create(service: Service, call: Call) -> Reply:
@@ -44,7 +48,7 @@ async def create_session(service: Service, request: SessionRequest) -> Reply:
 
     return await service.sessions.creations.run(
         request.idempotency_key,
-        "create:" + fingerprint(request),
+        "create:" + fingerprint(request.idempotency_key, request),
         make,
         service.timeout(request.timeout_s),
         unread=partial(_close_unread, service),
@@ -118,7 +122,13 @@ async def step_session(service: Service, session_id: str, request: StepRequest) 
             }
         )
 
-    return await session.once.run(request.idempotency_key, "step:" + fingerprint(request), take, timeout_s + 0.05)
+    try:
+        return await session.once.run(
+            request.idempotency_key, "step:" + fingerprint(request.idempotency_key, request), take, timeout_s + QUEUE_S
+        )
+    except PivotGymError as error:
+        error.session_id = session_id
+        raise
 
 
 async def fork(service: Service, call: Call) -> Reply:
@@ -132,7 +142,7 @@ async def fork(service: Service, call: Call) -> Reply:
 
     return await service.sessions.creations.run(
         request.idempotency_key,
-        f"fork:{session.id}:{fingerprint(request)}",
+        f"fork:{session.id}:{fingerprint(request.idempotency_key, request)}",
         copy,
         timeout_s,
         unread=partial(_close_unread, service),
@@ -154,7 +164,7 @@ async def describe(service: Service, call: Call) -> Reply:
             state="failed" if session.failed else "ended" if session.ended else "live",
             busy=busy,
             digest=await service.sessions.digest(session),
-            error=session.failed.to_wire() if session.failed else None,  # type: ignore[arg-type]
+            error=ErrorBody(**session.failed.to_wire()) if session.failed else None,
         )
     )
 

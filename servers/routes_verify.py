@@ -27,15 +27,18 @@ from pivotgym.servers.schemas import (
     read_action,
 )
 from pivotgym.servers.service import Service
-from pivotgym.servers.wire import Reply, as_error, encode, parse, reply
+from pivotgym.servers.wire import Reply, as_error, check, encode, parse, read_json, reply
 
 _ACTION: TypeAdapter[Action | TextAction | Malformed] = TypeAdapter(WireAction)
 
 
 async def verify(service: Service, call: Call) -> Reply:
     """Score one action."""
-    request = parse(VerifyRequest, call.body)
+    data = read_json(call.body)
+    unknown = service.pivots.inline.exchange(data)
+    request = check(VerifyRequest, data)
     pivot = service.pivots.find(request.pivot_id, request.pivot)
+    service.pivots.inline.keep(unknown, request.pivot)
     action = read_action(request.action)
     return reply(await service.verify(pivot, action, request.rule, service.timeout(request.timeout_s)))
 
@@ -71,12 +74,14 @@ async def verify_batch(service: Service, call: Call) -> Reply:
 
 def _slots(service: Service, item: Any) -> _Slot | list[_Slot]:
     try:
+        unknown = service.pivots.inline.exchange(item)
         checked = BatchItem.model_validate(item)
         given = checked.model_fields_set & {"action", "actions"}
         if len(given) != 1 or (checked.actions is None and "actions" in given):
             came = "both" if len(given) == 2 else "neither" if not given else "null"
             raise InputError(f"action, actions: expected exactly one of them, got {came}")
         pivot = service.pivots.find(checked.pivot_id, checked.pivot)
+        service.pivots.inline.keep(unknown, checked.pivot)
     except Exception as error:  # the item fails alone; `_item_error` logs what nobody expected
         failed = _item_error(error)
         actions = item.get("actions") if isinstance(item, dict) else None

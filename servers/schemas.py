@@ -45,7 +45,9 @@ class TextAction(Wire):
 def _kind(data: Any) -> str:
     if isinstance(data, dict) and "text" in data:
         return "malformed" if "reason" in data else "text"
-    return {TextAction: "text", Malformed: "malformed"}.get(type(data), "message")
+    if isinstance(data, TextAction):
+        return "text"
+    return "malformed" if isinstance(data, Malformed) else "message"
 
 
 WireAction = Annotated[

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -58,7 +59,7 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def make_server(domain: str | Domain, pivots: Sequence[Path] | Iterable[Pivot], settings: Settings) -> uvicorn.Server:
+def make_server(domain: str | Domain, pivots: Iterable[Path | Pivot], settings: Settings) -> uvicorn.Server:
     """A uvicorn server that is not running yet.
 
     Raises:
@@ -79,8 +80,8 @@ def make_server(domain: str | Domain, pivots: Sequence[Path] | Iterable[Pivot], 
     from pivotgym.servers.pivots import read_pivots
 
     loaded = load_domain(domain) if isinstance(domain, str) else domain
-    given = list(pivots)
-    paths = [item for item in given if not isinstance(item, Pivot)]
+    given: list[Path | Pivot] = list(pivots)
+    paths = [Path(item) for item in given if not isinstance(item, Pivot)]
     known = [item for item in given if isinstance(item, Pivot)]
     app = create_app(loaded, pivots=[*known, *read_pivots(paths)], settings=settings)
     access = logging.getLogger("uvicorn.access")
@@ -125,24 +126,29 @@ class BackgroundServer:
         settings: Limits; its host and port are replaced.
         process: Whether it runs as a process of its own, which ends when this one does, however that ends; by default
             for a domain given by name, and on a thread for a domain object.
+
+    Attributes:
+        url: Where it answers, once started.
+        pid: The process it runs in.
     """
 
     def __init__(
         self,
         domain: str | Domain,
         *,
-        pivots: Sequence[Path] | Iterable[Pivot] = (),
+        pivots: Iterable[Path | Pivot] = (),
         settings: Settings | None = None,
         process: bool | None = None,
     ) -> None:
         self._domain = domain
-        self._pivots = list(pivots)
+        self._pivots: list[Path | Pivot] = list(pivots)
         self._settings = (settings or Settings()).model_copy(update={"host": "127.0.0.1", "port": 0})
         self._as_process = isinstance(domain, str) if process is None else process
         if self._as_process and not isinstance(domain, str):
             raise ConfigError("process: a domain object cannot be sent to another process; give its name")
         self._running: _Thread | _Process | None = None
         self.url = ""
+        self.pid = 0
 
     def start(self) -> BackgroundServer:
         """Start, and return once the server is ready.
@@ -156,7 +162,7 @@ class BackgroundServer:
             running = _Process(str(self._domain), self._pivots, self._settings)
         else:
             running = _Thread(self._domain, self._pivots, self._settings)
-        self._running, self.url = running, running.url
+        self._running, self.url, self.pid = running, running.url, running.pid
         try:
             with Client(self.url, token=read_tokens(self._settings).bearer) as client:
                 client.wait_ready(START_TIMEOUT_S)
@@ -179,14 +185,14 @@ class BackgroundServer:
 
 
 class _Thread:
-    def __init__(self, domain: str | Domain, pivots: list[Any], settings: Settings) -> None:
+    def __init__(self, domain: str | Domain, pivots: list[Path | Pivot], settings: Settings) -> None:
         self._socket = bind(settings)
         try:
             self._server = make_server(domain, pivots, settings)
         except BaseException:
             self._socket.close()
             raise
-        self.url = url_of(self._socket)
+        self.url, self.pid = url_of(self._socket), os.getpid()
         self._thread = threading.Thread(target=self._run, name="pivotgym-server", daemon=True)
         self._thread.start()
 
@@ -202,7 +208,7 @@ class _Thread:
 class _Process:
     """A child that reads its task from standard input and ends when standard input does."""
 
-    def __init__(self, domain: str, pivots: list[Any], settings: Settings) -> None:
+    def __init__(self, domain: str, pivots: list[Path | Pivot], settings: Settings) -> None:
         self._files = tempfile.TemporaryDirectory(prefix="pivotgym-")
         known = [item for item in pivots if isinstance(item, Pivot)]
         paths = [str(Path(item).absolute()) for item in pivots if not isinstance(item, Pivot)]
@@ -213,6 +219,7 @@ class _Process:
         self._child = subprocess.Popen(
             [sys.executable, "-m", "pivotgym.servers.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        self.pid = self._child.pid
         try:
             self.url = self._ask(json.dumps(task))
         except BaseException:

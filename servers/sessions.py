@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pivotgym.core.errors import Full, InfrastructureError, NotFound, PivotGymError, TimedOut
+from pivotgym.core.errors import Full, InfrastructureError, NotFound, PivotGymError, TimedOut, Warming
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.envs.base.episode import Episode, StepResult
 from pivotgym.servers.idempotency import Once
@@ -27,6 +27,8 @@ from pivotgym.servers.pool import Pool
 from pivotgym.servers.wire import Reply, as_error
 
 REMEMBERED_STEPS = 16
+CLOSING_S = 1.0
+"""Waited for a session that is just being closed, before a new one is refused."""
 REMEMBERED_CREATIONS = 10_000
 REMEMBERED_CLOSED = 10_000
 
@@ -93,6 +95,8 @@ class SessionStore:
         Raises:
             Full: If all slots are taken.
         """
+        if len(self) >= self._max and self._closing:
+            await asyncio.wait(self._closing, timeout=CLOSING_S, return_when=asyncio.FIRST_COMPLETED)
         if len(self) >= self._max:
             raise Full(
                 f"all {self._max} sessions are in use",
@@ -208,7 +212,7 @@ class SessionStore:
     def _settle(self, session: Session, error: Exception) -> PivotGymError:
         known = as_error(error)
         known.session_id = session.id
-        if isinstance(known, InfrastructureError):
+        if isinstance(known, InfrastructureError) and not isinstance(known, Full | Warming):
             session.failed = known
         return known
 

@@ -21,7 +21,7 @@ from pivotgym.core.jsonl import describe
 log = logging.getLogger("pivotgym.servers")
 M = TypeVar("M", bound=BaseModel)
 
-_JSON = ((b"content-type", b"application/json"),)
+_JSON: tuple[tuple[bytes, bytes], ...] = ((b"content-type", b"application/json"),)
 
 
 @dataclass(slots=True)
@@ -48,15 +48,28 @@ def reply(value: Any, status: int = 200) -> Reply:
 
 
 def parse(model: type[M], body: bytes) -> M:
-    """Read a request body.
+    """Read a request body. Errors as for `read_json` and `check`."""
+    return check(model, read_json(body))
+
+
+def read_json(body: bytes) -> Any:
+    """Read strict JSON.
 
     Raises:
-        InputError: If it is not JSON or does not fit the model; the message names the fields.
+        InputError: If it is not.
     """
     try:
-        data = from_json(body or b"{}", allow_inf_nan=False)
+        return from_json(body or b"{}", allow_inf_nan=False)
     except (ValueError, RecursionError) as error:
         raise InputError(f"body: expected JSON, got something else: {error}") from error
+
+
+def check(model: type[M], data: Any) -> M:
+    """Check a body against its schema.
+
+    Raises:
+        InputError: If it does not fit; the message names the fields.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -72,10 +85,12 @@ def fields(error: ValidationError) -> list[str]:
 
 def as_error(error: BaseException) -> PivotGymError:
     """Any failure as one of ours. What nobody expected is logged under an id, which is all that leaves the server."""
-    if isinstance(error, PivotGymError):
-        return error
-    if isinstance(error, RecursionError):
+    if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
         return InputError("the action or the pivot is nested too deeply")
+    if isinstance(error, PivotGymError):
+        if isinstance(error, InfrastructureError) and error.__cause__ is not None:
+            log.error("%s: %s", error.code, error.message, exc_info=error)
+        return error
     error_id = secrets.token_hex(6)
     log.error("unexpected failure %s", error_id, exc_info=error)
     return InfrastructureError(

@@ -39,7 +39,7 @@ async def reset(service: Service, call: Call) -> Reply:
 
     timeout_s = service.timeout(request.timeout_s)
     return await service.sessions.creations.run(
-        request.idempotency_key, f"reset:{session.id}:{fingerprint(request)}", again, timeout_s
+        request.idempotency_key, f"reset:{session.id}:{fingerprint(request.idempotency_key, request)}", again, timeout_s
     )
 
 

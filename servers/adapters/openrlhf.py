@@ -1,6 +1,6 @@
 """`POST /reward` and `/reward/{token}`: what OpenRLHF's remote reward client sends, and the answer it reads.
 
-It sends `query` (prompt and answer together), `prompts` and `labels`, lists of equal length; our labels carry pivot ids.
+It sends `query` (prompt and answer together), `prompts` and `labels`, lists of equal length; our labels are pivot ids.
 The answer's numbers are rewards in order. A failure of ours must not become a reward, and this client knows no error
 for one item: the whole call answers 503, which it retries.
 
@@ -70,10 +70,8 @@ def _action(service: Service, number: int, query: str, prompt: str) -> Action | 
 
 def _answer(verdicts: list[Verdict]) -> dict[str, Any]:
     rewards = [verdict.reward for verdict in verdicts]
-    logs = {
-        name: [float(verdict.outcome == name) for verdict in verdicts]
-        for name in ("equivalent", "different", "invalid")
-    }
+    outcomes = ("equivalent", "different", "invalid")
+    logs = {name: [float(verdict.outcome == name) for verdict in verdicts] for name in outcomes}
     logs["executed"] = [float(verdict.executed) for verdict in verdicts]
     return {"rewards": rewards, "scores": rewards, "extra_logs": logs}
 

@@ -119,6 +119,10 @@ def in_path(part: str) -> str:
     return quote(part, safe="")
 
 
+class Wait(float):
+    """Seconds to wait before the next try."""
+
+
 @dataclass
 class Attempts(Generic[T]):
     """The tries of one call: tells what each answer means, and how long to wait before the next.
@@ -146,8 +150,8 @@ class Attempts(Generic[T]):
         left = self.begun + self.options.deadline_s - now
         return max(0.05, min(self.request.timeout_s or self.options.timeout_s, left))
 
-    def answered(self, status: int, retry_after: str | None, content: bytes, now: float) -> T | float:
-        """Take an answer: the result, or (as a negative-free float) the seconds to wait before the next try.
+    def answered(self, status: int, retry_after: str | None, content: bytes, now: float) -> T | Wait:
+        """Take an answer: the result, or the seconds to wait before the next try.
 
         Raises:
             PivotGymError: What the server answered, if another try cannot help or none is left.
@@ -189,10 +193,6 @@ class Attempts(Generic[T]):
         most = min(MOST_WAIT_S, BASE_WAIT_S * 2**self.tries)
         wait = max(retry_after_s or 0.0, self.rng.uniform(most / 2, most))
         return wait if now + wait < self.begun + self.options.deadline_s else None
-
-
-class Wait(float):
-    """Seconds to wait before the next try."""
 
 
 def _json(content: bytes) -> Any:
