@@ -5,6 +5,7 @@ Owns: their options and what they print. Does not own: the work (`trainer/`, `co
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -32,30 +33,30 @@ def fetch(
     if what not in ("bfcl", "smollm2", "all"):
         raise NotFound(f"what: expected 'bfcl', 'smollm2' or 'all', got {what!r}")
     if what in ("bfcl", "all"):
-        from pivotgym.core.wheels import fetch_wheel
-        from pivotgym.envs.tool_use.bfcl import BFCL
+        from pivotgym.envs.tool_use.bfcl import source
 
-        say(f"BFCL {BFCL.version}: {fetch_wheel(BFCL)}")
+        say(f"{source.SOURCE}: {source.fetch()}")
     if what in ("smollm2", "all"):
         from pivotgym.trainer.models import smollm2
 
         say(f"SmolLM2-135M-Instruct: {smollm2()}")
     if trajectories is not None:
         for name, count in write_bfcl(trajectories, max_tools).items():
-            say(f"{count} trajectories in {trajectories / name}")
+            say(f"{count} trajectories: {name}")
 
 
-def write_bfcl(folder: Path, max_tools: int) -> dict[str, int]:
-    """Write the BFCL trajectories, split, and return the counts by file name."""
-    from pivotgym.envs.tool_use.bfcl import load_trajectories
+def write_bfcl(folder: Path, max_tools: int) -> Counter[str]:
+    """Write BFCL's trajectories, split, into `train.jsonl` and `eval.jsonl`; counts by file and by reason left out."""
+    from pivotgym.envs.tool_use.bfcl.splits import split
+    from pivotgym.envs.tool_use.bfcl.trajectories import CATEGORIES, load
 
-    found = list(load_trajectories(max_tools=max_tools))
-    return {
-        f"{split}.jsonl": write_records(
-            folder / f"{split}.jsonl", (item for item in found if item.metadata.get("split") == split)
-        )
-        for split in ("train", "eval")
-    }
+    counts: Counter[str] = Counter()
+    found = load(CATEGORIES, max_tools=max_tools, on_refused=lambda refusal: counts.update([refusal.reason]))
+    sides = split(found)
+    counts["train.jsonl"] = write_records(folder / "train.jsonl", sides.train)
+    counts["eval.jsonl"] = write_records(folder / "eval.jsonl", sides.eval)
+    counts.update(sides.dropped)
+    return counts
 
 
 def extract(

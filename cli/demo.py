@@ -128,15 +128,18 @@ class Demo:
 
     def _fetch(self) -> str:
         from pivotgym.cli.data import write_bfcl
-        from pivotgym.core.wheels import fetch_wheel
-        from pivotgym.envs.tool_use.bfcl import BFCL
+        from pivotgym.envs.tool_use.bfcl import source
         from pivotgym.trainer.models import SMOLLM2_NAME, smollm2
 
-        fetch_wheel(BFCL)
+        source.fetch()
         if self.config.policy == SMOLLM2_NAME:
             smollm2()
         counts = write_bfcl(self._file("trajectories"), self.config.data.max_tools)
-        return f"BFCL {BFCL.version}: {counts['train.jsonl']} training and {counts['eval.jsonl']} held-out trajectories"
+        left = sum(count for name, count in counts.items() if not name.endswith(".jsonl"))
+        return (
+            f"{source.SOURCE}: {counts['train.jsonl']} training and {counts['eval.jsonl']} held-out trajectories, "
+            f"{left} left out"
+        )
 
     def _extract(self, client: Client) -> str:
         from pivotgym.cli.resources import engine

@@ -14,11 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.core.jsonl import atomic, describe
-from pivotgym.trainer.evaluation import EvalConfig
-from pivotgym.trainer.filter import FilterConfig
 from pivotgym.trainer.models import SMOLLM2_NAME
-from pivotgym.trainer.profiling import ProfileConfig
-from pivotgym.trainer.training import GrpoSettings, SftSettings
+from pivotgym.trainer.settings import EvalConfig, FilterConfig, GrpoSettings, ProfileConfig, SftSettings
 
 
 class DataSettings(BaseModel):

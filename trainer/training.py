@@ -10,9 +10,6 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from pivotgym.core.errors import InputError, PivotGymError
 from pivotgym.core.jsonl import Appender
@@ -33,63 +30,9 @@ from pivotgym.trainer.learn import (
 )
 from pivotgym.trainer.policy import Policy
 from pivotgym.trainer.scoring import FailureGuard, Scorer, rewards_of
+from pivotgym.trainer.settings import GrpoSettings, SftSettings
 
 OnStep = Callable[[int, int, dict[str, float]], None]
-
-
-class SftSettings(BaseModel):
-    """Supervised warm-up.
-
-    Attributes:
-        epochs: Passes over the examples.
-        batch_size: Examples per update.
-        lr: 3e-5: learns the action format of a 135M policy in a few hundred examples without forgetting English.
-        warmup_steps: Linear warm-up.
-        checkpoint_every: Updates between checkpoints; a kill loses at most these.
-        seed: Order of the examples.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    epochs: int = Field(default=2, ge=1)
-    batch_size: int = Field(default=8, ge=1)
-    lr: float = Field(default=3e-5, gt=0)
-    warmup_steps: int = Field(default=5, ge=0)
-    checkpoint_every: int = Field(default=25, ge=1)
-    seed: int = 0
-
-
-class GrpoSettings(BaseModel):
-    """GRPO from a pivot set. `loss` holds the update's own settings, see `trainer.learn.GrpoConfig`.
-
-    Attributes:
-        steps: Updates.
-        pivots_per_step: States B of a step (the paper: 64).
-        group_size: Actions G per state (the paper: 16).
-        temperature: 1.0: on-policy log-probabilities need no correction (NVIDIA trains at 1.0 too).
-        top_p: 1.0 for the same reason.
-        max_new_tokens: Longer actions are cut and invalid.
-        mask_truncated: Leave cut actions out of loss and baseline instead of scoring them 0.
-        lr: 2e-5 for a small model; the paper's setting for 30B is 1e-6.
-        warmup_steps: Linear warm-up.
-        checkpoint_every: Updates between checkpoints.
-        seed: Order of pivots and draws.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    steps: int = Field(default=20, ge=1)
-    pivots_per_step: int = Field(default=8, ge=1)
-    group_size: int = Field(default=8, ge=2)
-    temperature: float = Field(default=1.0, gt=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    max_new_tokens: int = Field(default=64, ge=1)
-    mask_truncated: bool = False
-    lr: float = Field(default=2e-5, gt=0)
-    warmup_steps: int = Field(default=0, ge=0)
-    checkpoint_every: int = Field(default=5, ge=1)
-    seed: int = 0
-    loss: dict[str, Any] = Field(default_factory=dict)
 
 
 def sft(

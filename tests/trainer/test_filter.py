@@ -5,7 +5,8 @@ from pydantic import ValidationError
 
 from pivotgym.core import Action, Message, Pivot, Profile, Sampling
 from pivotgym.core.errors import InputError
-from pivotgym.trainer.filter import FilterConfig, filter_pivots
+from pivotgym.trainer.filter import filter_pivots
+from pivotgym.trainer.settings import FilterConfig
 
 
 def pivot(name, rewards):
