@@ -3,7 +3,7 @@
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
 from pivotgym.trainer.policy import Policy
 
@@ -30,7 +30,7 @@ def make_tiny_policy(seed: int = 0, dtype: torch.dtype = torch.float32, context:
     raw = Tokenizer(models.WordLevel(words, unk_token="<pad>"))
     raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="<eos>", pad_token="<pad>")
-    return Policy(LlamaForCausalLM(config).to(dtype), tokenizer, "tiny")
+    return Policy(AutoModelForCausalLM.from_config(config, dtype=dtype), tokenizer, "tiny")
 
 
 @pytest.fixture
