@@ -43,9 +43,13 @@ def _chunks(hidden: Tensor) -> Iterator[slice]:
 
 
 def _probabilities(hidden: Tensor, weight: Tensor, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits less their largest, the logarithm of the sum of their exponentials, and the probabilities."""
     logits = (hidden @ weight.T).float().div_(temperature)
-    total = torch.logsumexp(logits, dim=-1)
-    return logits, total, (logits - total[:, None]).exp_()
+    top = logits.amax(dim=-1)
+    # In place: a second [rows, vocabulary] matrix costs more in page faults than all the arithmetic here.
+    probs = logits.sub_(top[:, None]).exp()
+    mass = probs.sum(dim=-1)
+    return logits, mass.log(), probs.div_(mass[:, None])
 
 
 class _SelectedLogProbs(torch.autograd.Function):
