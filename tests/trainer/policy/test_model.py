@@ -64,7 +64,9 @@ def test_another_architecture_with_biases_works_unchanged(tiny_policy):
 
 def test_a_model_with_sliding_windows_is_refused(tiny_policy):
     model = Gemma2ForCausalLM(Gemma2Config(**SMALL, num_key_value_heads=2, head_dim=8))
-    with pytest.raises(ConfigError, match=r"layers of type \['sliding_attention'\]; shared prefixes need full attention"):
+    with pytest.raises(
+        ConfigError, match=r"layers of type \['sliding_attention'\]; shared prefixes need full attention"
+    ):
         Policy(model, tiny_policy.tokenizer, "gemma")
 
 
@@ -77,7 +79,9 @@ def test_a_model_with_capped_logits_is_refused(tiny_policy):
         final_logit_softcapping=0.01,
         initializer_range=0.5,
     )
-    with pytest.raises(ConfigError, match="the logits of Gemma2ForCausalLM are not hidden states times output embedding"):
+    with pytest.raises(
+        ConfigError, match="the logits of Gemma2ForCausalLM are not hidden states times output embedding"
+    ):
         Policy(Gemma2ForCausalLM(config), tiny_policy.tokenizer, "gemma")
 
 
