@@ -1,6 +1,6 @@
 """Supervised fine-tuning on (state, action): the loss is on the action alone.
 
-Owns: the order of the examples, the step, the loop. Does not own: how text becomes tokens, checkpoints (`checkpoint.py`).
+Owns: the order of the examples, the step, the loop. Does not own: how text becomes tokens, checkpoints.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ SETTINGS = OptimConfig(lr=1e-3, warmup_steps=3, schedule="cosine", total_steps=6
 def random_groups():
     """Drawn from all three global generators, so that their states matter."""
     state = [random.randrange(2, 120) for _ in range(5)]
-    actions = np.random.randint(2, 120, (4, 3)).tolist()  # noqa: NPY002
+    actions = np.random.randint(2, 120, (4, 3)).tolist()
     return [Group(state, actions, torch.rand(4).tolist())]
 
 
@@ -36,7 +36,7 @@ def run(policy, optimizer, steps):
 
 def seed_all():
     random.seed(0)
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
     torch.manual_seed(0)
 
 

@@ -34,9 +34,14 @@ def test_saving_over_a_policy_replaces_it(make_policy, tmp_path):
 def test_a_failed_write_leaves_the_old_folder(tmp_path):
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "old").touch()
-    with pytest.raises(RuntimeError, match="power cut"), replace_folder(tmp_path / "f") as folder:
-        (folder / "half").touch()
-        raise RuntimeError("power cut")
+
+    def write_half():
+        with replace_folder(tmp_path / "f") as folder:
+            (folder / "half").touch()
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_half()
     assert [entry.name for entry in tmp_path.rglob("*")] == ["f", "old"]
 
 
@@ -64,7 +69,9 @@ def test_another_architecture_with_biases_works_unchanged(tiny_policy):
 
 def test_a_model_with_sliding_windows_is_refused(tiny_policy):
     model = Gemma2ForCausalLM(Gemma2Config(**SMALL, num_key_value_heads=2, head_dim=8))
-    with pytest.raises(ConfigError, match=r"layers of type \['sliding_attention'\]; shared prefixes need full attention"):
+    with pytest.raises(
+        ConfigError, match=r"layers of type \['sliding_attention'\]; shared prefixes need full attention"
+    ):
         Policy(model, tiny_policy.tokenizer, "gemma")
 
 
@@ -77,7 +84,9 @@ def test_a_model_with_capped_logits_is_refused(tiny_policy):
         final_logit_softcapping=0.01,
         initializer_range=0.5,
     )
-    with pytest.raises(ConfigError, match="the logits of Gemma2ForCausalLM are not hidden states times output embedding"):
+    with pytest.raises(
+        ConfigError, match="the logits of Gemma2ForCausalLM are not hidden states times output embedding"
+    ):
         Policy(Gemma2ForCausalLM(config), tiny_policy.tokenizer, "gemma")
 
 
