@@ -1,4 +1,4 @@
-"""A policy of the real shape and a tiny size: a Llama of two layers with grouped-query attention and tied embeddings."""
+"""A policy of the real shape and a tiny size: a Llama of two layers, grouped-query attention and tied embeddings."""
 
 import pytest
 import torch

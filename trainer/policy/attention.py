@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -116,7 +116,7 @@ AttentionInterface.register(NAME, tree_attention_forward)
 @contextmanager
 def tree_attention(model: PreTrainedModel) -> Iterator[None]:
     """Within this block the model's attention is `tree_attention_forward`; a plain forward must stay outside of it."""
-    config = model.base_model.config
+    config: Any = model.base_model.config
     before = config._attn_implementation
     config._attn_implementation = NAME
     try:
@@ -130,11 +130,11 @@ def additive(visible: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(~visible, float("-inf"))
 
 
-class _Slab(CacheLayerMixin):  # type: ignore[misc]  # transformers is untyped
+class _Slab(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers is partly typed
     """Keys and values of one layer in memory reserved once, so that a decode step copies only what is new."""
 
     def __init__(self, capacity: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.capacity = capacity
         self.length = 0
 
@@ -148,10 +148,11 @@ class _Slab(CacheLayerMixin):  # type: ignore[misc]  # transformers is untyped
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         end = self.length + key_states.shape[2]
-        self.keys[:, :, self.length : end] = key_states
-        self.values[:, :, self.length : end] = value_states
+        keys, values = cast("tuple[Tensor, Tensor]", (self.keys, self.values))
+        keys[:, :, self.length : end] = key_states
+        values[:, :, self.length : end] = value_states
         self.length = end
-        return self.keys[:, :, :end], self.values[:, :, :end]
+        return keys[:, :, :end], values[:, :, :end]
 
     def keep_rows(self, rows: Tensor) -> None:
         for name in ("keys", "values"):
@@ -170,7 +171,7 @@ class _Slab(CacheLayerMixin):  # type: ignore[misc]  # transformers is untyped
         return self.capacity
 
 
-class SlabCache(Cache):  # type: ignore[misc]  # transformers is untyped
+class SlabCache(Cache):
     """A key/value store of fixed capacity (columns) whose rows can be dropped.
 
     Args:
@@ -184,4 +185,4 @@ class SlabCache(Cache):  # type: ignore[misc]  # transformers is untyped
     def keep_rows(self, rows: Tensor) -> None:
         """Drop every row that is not in `rows` (`[k]`, int64)."""
         for layer in self.layers:
-            layer.keep_rows(rows)
+            cast(_Slab, layer).keep_rows(rows)

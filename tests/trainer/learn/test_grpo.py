@@ -170,7 +170,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(tiny_policy):
 
 
 def test_a_kl_without_a_reference_is_refused(tiny_policy):
-    with pytest.raises(ConfigError, match="kl_coef is 0.1 but no reference policy was given"):
+    with pytest.raises(ConfigError, match=r"kl_coef is 0\.1 but no reference policy was given"):
         trained(tiny_policy, GROUPS, GrpoConfig(kl_coef=0.1))
 
 

@@ -55,5 +55,5 @@ def test_an_unknown_schedule_is_refused():
 
 
 def test_a_learning_rate_of_zero_is_refused():
-    with pytest.raises(ConfigError, match="lr and max_grad_norm must be above 0, got 0 and 1.0"):
+    with pytest.raises(ConfigError, match=r"lr and max_grad_norm must be above 0, got 0 and 1\.0"):
         OptimConfig(lr=0)

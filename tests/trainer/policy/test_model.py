@@ -34,9 +34,14 @@ def test_saving_over_a_policy_replaces_it(make_policy, tmp_path):
 def test_a_failed_write_leaves_the_old_folder(tmp_path):
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "old").touch()
-    with pytest.raises(RuntimeError, match="power cut"), replace_folder(tmp_path / "f") as folder:
-        (folder / "half").touch()
-        raise RuntimeError("power cut")
+
+    def write_half():
+        with replace_folder(tmp_path / "f") as folder:
+            (folder / "half").touch()
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_half()
     assert [entry.name for entry in tmp_path.rglob("*")] == ["f", "old"]
 
 

@@ -117,7 +117,7 @@ def test_no_sequence_is_refused():
 
 
 def test_an_empty_action_is_refused():
-    with pytest.raises(InputError, match="sequence 1 needs a state and an action .* got 2 and 0"):
+    with pytest.raises(InputError, match=r"sequence 1 needs a state and an action .* got 2 and 0"):
         build_tree([Span([3, 4], 1), Span([3, 4], 2)])
 
 
