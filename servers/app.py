@@ -66,8 +66,7 @@ def create_app(domain: Domain | Runtime, *, pivots: Iterable[Pivot] = (), settin
         reaper.cancel()
         with suppress(asyncio.CancelledError):
             await reaper
-        await service.sessions.close_all()
-        service.pool.close()
+        await service.close()
 
     title = f"PivotGym: {service.domain.name}"
     app = FastAPI(title=title, version=pivotgym.__version__, lifespan=life, redirect_slashes=False, redoc_url=None)

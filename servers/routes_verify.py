@@ -21,6 +21,7 @@ from pivotgym.servers.schemas import (
     BatchAnswer,
     BatchItem,
     BatchRequest,
+    Rule,
     TextAction,
     VerifyRequest,
     WireAction,
@@ -95,7 +96,7 @@ def _item_error(error: Exception) -> PivotGymError:
     return InputError(f"item: {describe(error)}") if isinstance(error, ValidationError) else as_error(error)
 
 
-async def _score_all(service: Service, slots: list[_Slot], rule: str | None, timeout_s: float) -> None:
+async def _score_all(service: Service, slots: list[_Slot], rule: Rule | None, timeout_s: float) -> None:
     """Score in as many runs as there are workers: a hop to a thread per action would cost more than most verdicts."""
     ends = time.monotonic() + timeout_s
     runs = min(service.pool.workers, len(slots))
@@ -111,7 +112,7 @@ async def _score_all(service: Service, slots: list[_Slot], rule: str | None, tim
             raise failure
 
 
-def _score(service: Service, slots: list[_Slot], rule: str | None, ends: float) -> None:
+def _score(service: Service, slots: list[_Slot], rule: Rule | None, ends: float) -> None:
     for slot in slots:
         if time.monotonic() > ends:
             return

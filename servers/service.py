@@ -14,6 +14,7 @@ from pivotgym.envs.base.runtime import Runtime
 from pivotgym.servers.metrics import Metrics
 from pivotgym.servers.pivots import PivotRegistry
 from pivotgym.servers.pool import Pool
+from pivotgym.servers.schemas import Rule
 from pivotgym.servers.sessions import SessionStore
 from pivotgym.servers.settings import Settings, Tokens, read_tokens
 
@@ -34,6 +35,7 @@ class Service:
     def __init__(self, domain: Domain | Runtime, pivots: Iterable[Pivot], settings: Settings) -> None:
         self.settings = settings
         self.tokens: Tokens = read_tokens(settings)
+        self._owns_runtime = not isinstance(domain, Runtime)
         self.runtime = domain if isinstance(domain, Runtime) else Runtime(domain, max_states=settings.max_states)
         self.domain: Domain = self.runtime.domain
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
@@ -55,7 +57,14 @@ class Service:
         self.metrics.verdict(verdict.outcome, verdict.executed)
         return verdict
 
-    async def verify(self, pivot: Pivot, action: Action | Malformed, rule: str | None, timeout_s: float) -> Verdict:
+    async def close(self) -> None:
+        """Close every session and let go of what is cached. Work that hangs on a thread is left behind."""
+        await self.sessions.close_all()
+        self.pool.close()
+        if self._owns_runtime:
+            self.runtime.close()
+
+    async def verify(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None, timeout_s: float) -> Verdict:
         """Score one action: at once where no execution is needed, else on the pool.
 
         Raises:
@@ -66,6 +75,6 @@ class Service:
             verdict = await self.pool.run(self.scoring(pivot, action, rule), timeout_s, "the verification")
         return self.counted(verdict)
 
-    def scoring(self, pivot: Pivot, action: Action | Malformed, rule: str | None) -> Callable[[], Verdict]:
+    def scoring(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None) -> Callable[[], Verdict]:
         """The verification as work for the pool."""
         return lambda: self.runtime.verify(pivot, action, rule=rule)
