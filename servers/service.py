@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from pivotgym.core.errors import ConfigError
+from pivotgym.core.formats import format_names
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.envs.base.contract import Domain
@@ -28,13 +30,15 @@ class Service:
         settings: Limits, tokens and time-outs.
 
     Raises:
-        ConfigError: If the tokens do not fit the settings.
+        ConfigError: If the tokens do not fit the settings, or there is no such format.
         InputError: If a pivot does not fit the domain.
     """
 
     def __init__(self, domain: Domain | Runtime, pivots: Iterable[Pivot], settings: Settings) -> None:
         self.settings = settings
         self.tokens: Tokens = read_tokens(settings)
+        if settings.reward_format not in format_names():
+            raise ConfigError(f"reward_format: expected one of {format_names()}, got {settings.reward_format!r}")
         self._owns_runtime = not isinstance(domain, Runtime)
         self.runtime = domain if isinstance(domain, Runtime) else Runtime(domain, max_states=settings.max_states)
         self.domain: Domain = self.runtime.domain
