@@ -32,7 +32,9 @@ _TYPES = {
     "bool": "boolean",
 }
 _KNOWN = {"object", "number", "integer", "array", "string", "boolean", "null"}
-_STATED = re.compile(r"\bdefaults?(?:\s+value)?(?:\s+is|\s+to|\s*[:=])\s*['\"]?([^'\",;)(]+?)['\"]?(?:\.?\s*$|[,;)'\"]|\.\s)", re.I)
+_STATED = re.compile(
+    r"\bdefaults?(?:\s+value)?(?:\s+is|\s+to|\s*[:=])\s*['\"]?([^'\",;)(]+?)['\"]?(?:\.?\s*$|[,;)'\"]|\.\s)", re.I
+)
 _MISSING = object()
 
 
@@ -165,7 +167,9 @@ def _number(value: Any, schema: Any) -> Any:
 def signature(tool: Tool) -> Signature:
     """The signature of a tool."""
     schema = to_json_schema(tool.parameters)
-    properties = {name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()}
+    properties = {
+        name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()
+    }
     return Signature(
         name=tool.name,
         properties=properties,

@@ -115,7 +115,9 @@ class PivotEnv(gymnasium.Env[str, str]):
             return _as_pivot(options["pivot"])
         if "pivot_id" in options:
             if options["pivot_id"] not in self._pivots:
-                raise NotFound(f"pivot_id: this environment has {len(self._pivots)} pivots, not {options['pivot_id']!r}")
+                raise NotFound(
+                    f"pivot_id: this environment has {len(self._pivots)} pivots, not {options['pivot_id']!r}"
+                )
             return self._pivots[options["pivot_id"]]
         return self._drawn()
 

@@ -185,7 +185,9 @@ class Runtime:
         """
         task = self._tasks.get(task_id)
         if task is None:
-            raise NotFound(f"task: domain {self.domain.name!r} has {len(self._tasks)} tasks, none is called {task_id!r}")
+            raise NotFound(
+                f"task: domain {self.domain.name!r} has {len(self._tasks)} tasks, none is called {task_id!r}"
+            )
         return task
 
     def close(self) -> None:

@@ -113,7 +113,9 @@ class StateCache:
                 slot = self._slots[key] = _Slot()
             self._slots.move_to_end(key)
             surplus = len(self._slots) - self._max
-            finished = [k for k, s in self._slots.items() if s is not slot and (s.world or s.refusal)] if surplus > 0 else []
+            finished = (
+                [k for k, s in self._slots.items() if s is not slot and (s.world or s.refusal)] if surplus > 0 else []
+            )
             dropped = [self._slots.pop(k) for k in finished[: max(surplus, 0)]]
         _evict(dropped)
         return slot
