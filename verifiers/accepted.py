@@ -47,7 +47,7 @@ def _right(name: str, arguments: dict[str, Any], accepted: dict[str, list[Any]],
         return default is not NO_DEFAULT and same(arguments[name], default)
     if name not in arguments:
         return OMITTED in accepted[name] or (default is not NO_DEFAULT and _any(default, accepted[name]))
-    return _any(arguments[name], accepted[name])
+    return _any(arguments[name], accepted[name]) or (arguments[name] == [] and OMITTED in accepted[name])
 
 
 def _any(value: Any, accepted: list[Any]) -> bool:

@@ -35,7 +35,9 @@ _KNOWN = {"object", "number", "integer", "array", "string", "boolean", "null"}
 _STATED = re.compile(
     r"\bdefaults?(?:\s+value)?(?:\s+is|\s+to|\s*[:=])\s*['\"]?([^'\",;)(]+?)['\"]?(?:\.?\s*$|[,;)'\"]|\.\s)", re.I
 )
-_MISSING = object()
+_VALUES_ONLY = {"enum", "const", "default", "examples", "properties"}
+NO_DEFAULT = object()
+"""What `default_of` gives where there is no default (`None` is a default)."""
 
 
 def to_json_schema(schema: Any) -> Any:
@@ -78,10 +80,6 @@ def default_of(schema: dict[str, Any]) -> Any:
         return schema["default"]
     match = _STATED.search(str(schema.get("description", "")))
     return NO_DEFAULT if match is None else _read_stated(match.group(1).strip(), schema.get("type"))
-
-
-NO_DEFAULT = _MISSING
-"""What `default_of` gives where there is no default (`None` is a default)."""
 
 
 def _read_stated(text: str, kind: Any) -> Any:
@@ -164,6 +162,22 @@ def _number(value: Any, schema: Any) -> Any:
     return value
 
 
+def _without_enums(schema: Any) -> Any:
+    """A schema that checks shape only: whether a value of the right type is a good one, execution or the rule says.
+
+    BFCL's accepted answers are compared without case, and some are outside their own enumeration.
+    """
+    if isinstance(schema, list):
+        return [_without_enums(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    named = schema.get("properties")
+    clean = {key: _without_enums(part) for key, part in schema.items() if key not in _VALUES_ONLY}
+    if isinstance(named, dict):
+        clean["properties"] = {name: _without_enums(part) for name, part in named.items()}
+    return clean
+
+
 def signature(tool: Tool) -> Signature:
     """The signature of a tool."""
     schema = to_json_schema(tool.parameters)
@@ -175,7 +189,7 @@ def signature(tool: Tool) -> Signature:
         properties=properties,
         required=frozenset(schema.get("required") or ()),
         closed=bool(properties) and schema.get("additionalProperties", False) is False,
-        validator=Draft202012Validator({**schema, "type": "object"}),
+        validator=Draft202012Validator({**_without_enums(schema), "type": "object"}),
     )
 
 
