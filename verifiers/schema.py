@@ -134,15 +134,14 @@ class Signature:
         return {name: value for name, value in arguments.items() if value is not None or name in self.required}
 
     def normal(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Defaults filled in, optional nulls dropped, integral floats as integers where a number is declared."""
+        """Declared defaults filled in, optional nulls dropped, integral floats as integers where a number is declared."""
         given = self.without_nulls(arguments)
         full = {name: _number(value, self.properties.get(name, {})) for name, value in given.items()}
         for name, schema in self.properties.items():
             if name in full or name in self.required:
                 continue
-            default = default_of(schema)
-            if default is not NO_DEFAULT and default is not None:
-                full[name] = _number(default, schema)
+            if schema.get("default") is not None:
+                full[name] = _number(schema["default"], schema)
         return full
 
 
