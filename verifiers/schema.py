@@ -134,7 +134,7 @@ class Signature:
         return {name: value for name, value in arguments.items() if value is not None or name in self.required}
 
     def normal(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Declared defaults filled in, optional nulls dropped, integral floats as integers where a number is declared."""
+        """Declared defaults filled in, optional nulls dropped, integral floats as integers where numbers are due."""
         given = self.without_nulls(arguments)
         full = {name: _number(value, self.properties.get(name, {})) for name, value in given.items()}
         for name, schema in self.properties.items():
