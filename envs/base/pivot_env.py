@@ -12,14 +12,14 @@ from typing import Any
 import gymnasium
 from pydantic import ValidationError
 
+from pivotgym.core.actions import read_action
 from pivotgym.core.errors import ConfigError, InputError, NotFound, UnknownOption, WrongState
+from pivotgym.core.spaces import Unicode
 from pivotgym.core.trajectory import Pivot
-from pivotgym.envs.base.actions import read_action
 from pivotgym.envs.base.contract import Domain, Task
 from pivotgym.envs.base.episode import Episode
 from pivotgym.envs.base.registry import load_domain
 from pivotgym.envs.base.runtime import Horizon, Runtime
-from pivotgym.envs.base.spaces import Unicode
 
 _OPTIONS = ("pivot_id", "pivot", "task_id")
 
