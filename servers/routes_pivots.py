@@ -39,7 +39,7 @@ async def add_pivots(service: Service, call: Call) -> Reply:
 
 
 async def prepare(service: Service, call: Call) -> Reply:
-    """Build states ahead; a pivot that cannot be built has an error of its own."""
+    """Build states ahead and prove the expert's action there; a pivot where that fails has an error of its own."""
     request = parse(PrepareRequest, call.body)
     if len(request.pivot_ids) > service.settings.max_batch:
         raise TooLarge(f"pivot_ids: expected at most {service.settings.max_batch}, got {len(request.pivot_ids)}")
@@ -47,14 +47,19 @@ async def prepare(service: Service, call: Call) -> Reply:
     ids = list(dict.fromkeys(request.pivot_ids))
     results = await asyncio.gather(*(_prepare_one(service, pivot_id, ends) for pivot_id in ids))
     errors = {pivot_id: error.to_wire() for pivot_id, error in zip(ids, results, strict=True) if error is not None}
-    return reply({"prepared": len(ids) - len(errors), "errors": errors})
+    executable = [name for name in ids if name not in errors and _executable(service, name)]
+    return reply({"prepared": len(ids) - len(errors), "executable": executable, "errors": errors})
+
+
+def _executable(service: Service, pivot_id: str) -> bool:
+    return service.runtime.domain.executable(service.pivots.get(pivot_id).origin)
 
 
 async def _prepare_one(service: Service, pivot_id: str, ends: float) -> PivotGymError | None:
     try:
         pivot = service.pivots.get(pivot_id)
         left = max(0.001, ends - time.monotonic())
-        await service.pool.run(lambda: service.runtime.prepare(pivot), left, f"building {pivot_id!r}")
+        await service.pool.run(lambda: service.runtime.check(pivot), left, f"building {pivot_id!r}")
     except Exception as error:  # each pivot fails alone; `as_error` logs what nobody expected
         known = as_error(error)
         service.metrics.error(known.code)

@@ -167,9 +167,10 @@ class PrepareRequest(Wire):
 
 
 class PrepareAnswer(Wire):
-    """How many states are built, and an error for each pivot that could not be."""
+    """How many states are built, which of them execute, and an error for each pivot that could not be built."""
 
     prepared: int
+    executable: list[str]
     errors: dict[str, ErrorBody]
 
 

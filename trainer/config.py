@@ -14,11 +14,33 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.core.jsonl import atomic, describe
-from pivotgym.trainer.evaluation import EvalConfig
-from pivotgym.trainer.filter import FilterConfig
 from pivotgym.trainer.models import SMOLLM2_NAME
-from pivotgym.trainer.profiling import ProfileConfig
-from pivotgym.trainer.training import GrpoSettings, SftSettings
+from pivotgym.trainer.settings import EvalConfig, FilterConfig, GrpoSettings, ProfileConfig, SftSettings
+
+
+class DataSettings(BaseModel):
+    """How many states of the trajectories `pivotgym demo` uses, and how they are shared out.
+
+    Attributes:
+        warmup_share: Share of training trajectories whose turns are for SFT; pivots come from the others, so that the
+            reference policy has not seen the states it is profiled on.
+        sft_states: Expert turns for SFT.
+        profile_states: Candidates to profile.
+        eval_pivots: Held-out pivots.
+        multi_turn: Share of each that is multi-turn and executed.
+        eval_turns: Turns of one held-out trajectory at the most: many trajectories, since intervals go by trajectory.
+        max_tools: Tools in a prompt: those the task needs, filled up with others of its classes.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    warmup_share: float = Field(default=0.4, gt=0, lt=1)
+    sft_states: int = Field(default=240, ge=1)
+    profile_states: int = Field(default=160, ge=1)
+    eval_pivots: int = Field(default=200, ge=1)
+    multi_turn: float = Field(default=0.5, ge=0, le=1)
+    eval_turns: int = Field(default=2, ge=1)
+    max_tools: int = Field(default=8, ge=1)
 
 
 class RunConfig(BaseModel):
@@ -33,6 +55,8 @@ class RunConfig(BaseModel):
         dtype: Of the computation; master weights in training are fp32 always.
         format: How the policy reads states and writes actions.
         max_prompt_tokens: Longer states are dropped at extraction and counted.
+        seed: Which states are drawn; the sections have seeds of their own.
+        data: What `pivotgym demo` draws from its trajectories.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,6 +69,8 @@ class RunConfig(BaseModel):
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     format: str = "smollm"
     max_prompt_tokens: int = Field(default=1024, ge=1)
+    seed: int = 0
+    data: DataSettings = DataSettings()
     profile: ProfileConfig = ProfileConfig()
     filter: FilterConfig = FilterConfig()
     sft: SftSettings = SftSettings()

@@ -11,41 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from pivotgym.core.errors import DigestMismatch
 from pivotgym.core.jsonl import Appender, read_records
 from pivotgym.core.trajectory import Pivot, Record, Sampling
 from pivotgym.trainer.engine import PolicyEngine, Query
 from pivotgym.trainer.scoring import FailureGuard, Scorer, rewards_of
+from pivotgym.trainer.settings import EvalConfig
 from pivotgym.trainer.stats import Clusters
-
-
-class EvalConfig(BaseModel):
-    """How a policy is evaluated.
-
-    Attributes:
-        samples: Sampled actions per pivot at the training temperature.
-        temperature: The training temperature.
-        top_p: As in training.
-        low_temperature: Of the control, which shows how much of a gain is sharpening alone.
-        low_samples: Samples per pivot of the control; 0 leaves it out. Its states cost nothing more, they are computed
-            once for both temperatures.
-        max_new_tokens: Longer actions are cut and invalid.
-        seed: Fixes the draws; the same seed for all arms pairs them.
-        batch: Pivots between two writes.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    samples: int = Field(default=4, ge=1)
-    temperature: float = Field(default=1.0, gt=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    low_temperature: float = Field(default=0.1, ge=0)
-    low_samples: int = Field(default=0, ge=0)
-    max_new_tokens: int = Field(default=64, ge=1)
-    seed: int = 0
-    batch: int = Field(default=16, ge=1)
 
 
 class EvalRow(Record):

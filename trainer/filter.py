@@ -8,42 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pivotgym.core.errors import InputError
 from pivotgym.core.trajectory import Pivot, Profile
-
-Rule = Literal["pivots", "keep_all", "drop_easy", "mean_band"]
-
-
-class FilterConfig(BaseModel):
-    """Which candidates become pivots.
-
-    Attributes:
-        rule: `pivots`: variance > 0 and mean < lambda_diff (PivotRL, Eq. 5). `keep_all`: every profiled candidate.
-            `drop_easy`: mean < lambda_diff, all-fail kept (what NVIDIA's released file was made with). `mean_band`:
-            variance > 0 and band_low <= mean <= band_high (theorem 3.2 speaks for the middle).
-        lambda_diff: The paper prints no value; its own file is named "difficulty_60", hence 0.6.
-        band_low: Lower edge of `mean_band`.
-        band_high: Upper edge of `mean_band`.
-        min_scored: Candidates with fewer scored samples (the rest failed on our side) are dropped and counted.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    rule: Rule = "pivots"
-    lambda_diff: float = Field(default=0.6, gt=0)
-    band_low: float = Field(default=0.2, ge=0, le=1)
-    band_high: float = Field(default=0.8, ge=0, le=1)
-    min_scored: int = Field(default=2, ge=1)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> FilterConfig:
-        if self.band_low > self.band_high:
-            raise ValueError(f"band_low: expected at most band_high ({self.band_high}), got {self.band_low}")
-        return self
+from pivotgym.trainer.settings import FilterConfig, Rule
 
 
 @dataclass(frozen=True)

@@ -10,44 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from pivotgym.core.errors import DigestMismatch, InputError
 from pivotgym.core.jsonl import Appender, read_records
-from pivotgym.core.trajectory import Pivot, Profile, Sampling
+from pivotgym.core.trajectory import Pivot, Profile
 from pivotgym.trainer.engine import PolicyEngine, Query, SampledAction
 from pivotgym.trainer.scoring import FailureGuard, Scorer, rewards_of
-
-
-class ProfileConfig(BaseModel):
-    """How candidates are profiled.
-
-    Attributes:
-        k: Samples per candidate. NVIDIA's own runs used 16 (tool use) and 8 (SWE); 8 halves the cost and its skill
-            asks for at least 8.
-        temperature: 1.0, the temperature GRPO samples at, so that the profile speaks of the states as training will
-            meet them (NVIDIA's internal profile used 0.6).
-        top_p: 1.0 for the same reason.
-        max_new_tokens: Longer actions are cut and invalid.
-        seed: With a candidate's id it fixes the candidate's draws.
-        batch: Candidates between two writes of the file; a kill loses at most these.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    k: int = Field(default=8, ge=1)
-    temperature: float = Field(default=1.0, gt=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    max_new_tokens: int = Field(default=64, ge=1)
-    seed: int = 0
-    batch: int = Field(default=16, ge=1)
-
-    @property
-    def sampling(self) -> Sampling:
-        """The sampling parameters stored in each profile."""
-        return Sampling(
-            temperature=self.temperature, top_p=self.top_p, max_new_tokens=self.max_new_tokens, seed=self.seed
-        )
+from pivotgym.trainer.settings import ProfileConfig
 
 
 @dataclass(frozen=True)

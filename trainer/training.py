@@ -10,9 +10,6 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from pivotgym.core.errors import InputError, PivotGymError
 from pivotgym.core.jsonl import Appender
@@ -31,62 +28,11 @@ from pivotgym.trainer.learn import (
     save_checkpoint,
     train_sft,
 )
+from pivotgym.trainer.policy import Policy
 from pivotgym.trainer.scoring import FailureGuard, Scorer, rewards_of
+from pivotgym.trainer.settings import GrpoSettings, SftSettings
 
 OnStep = Callable[[int, int, dict[str, float]], None]
-
-
-class SftSettings(BaseModel):
-    """Supervised warm-up.
-
-    Attributes:
-        epochs: Passes over the examples.
-        batch_size: Examples per update.
-        lr: 3e-5: learns the action format of a 135M policy in a few hundred examples without forgetting English.
-        warmup_steps: Linear warm-up.
-        seed: Order of the examples.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    epochs: int = Field(default=2, ge=1)
-    batch_size: int = Field(default=8, ge=1)
-    lr: float = Field(default=3e-5, gt=0)
-    warmup_steps: int = Field(default=5, ge=0)
-    seed: int = 0
-
-
-class GrpoSettings(BaseModel):
-    """GRPO from a pivot set. `loss` holds the update's own settings, see `trainer.learn.GrpoConfig`.
-
-    Attributes:
-        steps: Updates.
-        pivots_per_step: States B of a step (the paper: 64).
-        group_size: Actions G per state (the paper: 16).
-        temperature: 1.0: on-policy log-probabilities need no correction (NVIDIA trains at 1.0 too).
-        top_p: 1.0 for the same reason.
-        max_new_tokens: Longer actions are cut and invalid.
-        mask_truncated: Leave cut actions out of loss and baseline instead of scoring them 0.
-        lr: 2e-5 for a small model; the paper's setting for 30B is 1e-6.
-        warmup_steps: Linear warm-up.
-        checkpoint_every: Updates between checkpoints.
-        seed: Order of pivots and draws.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    steps: int = Field(default=20, ge=1)
-    pivots_per_step: int = Field(default=8, ge=1)
-    group_size: int = Field(default=8, ge=2)
-    temperature: float = Field(default=1.0, gt=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    max_new_tokens: int = Field(default=64, ge=1)
-    mask_truncated: bool = False
-    lr: float = Field(default=2e-5, gt=0)
-    warmup_steps: int = Field(default=0, ge=0)
-    checkpoint_every: int = Field(default=5, ge=1)
-    seed: int = 0
-    loss: dict[str, Any] = Field(default_factory=dict)
 
 
 def sft(
@@ -116,28 +62,56 @@ def sft(
         for pivot in pivots
     ]
     config = SftConfig(epochs=settings.epochs, batch_size=settings.batch_size, seed=settings.seed)
-    optimizer = PolicyOptimizer(engine.policy, OptimConfig(lr=settings.lr, warmup_steps=settings.warmup_steps))
-    Path(out).mkdir(parents=True, exist_ok=True)
-    with Appender(Path(out) / "log.jsonl") as log:
+    out = Path(out)
+    policy, optimizer, start = _open(engine, out, settings.lr, settings.warmup_steps)
+    with Appender(out / "log.jsonl") as log:
 
         def record(step: int, total: int, metrics: dict[str, float]) -> None:
             log.append({"step": step, **metrics})
+            if step % settings.checkpoint_every == 0 or step == total:
+                save_checkpoint(out / "checkpoints", policy, optimizer, step=step, keep=1)
             if on_step is not None:
                 on_step(step, total, metrics)
 
-        metrics = train_sft(engine.policy, optimizer, examples, config, on_step=record)
+        train_sft(policy, optimizer, examples, config, start_step=start, on_step=record)
     engine.weights_changed()
-    engine.policy.save(Path(out) / "policy")
-    return metrics
+    policy.save(out / "policy")
+    return read_log(out / "log.jsonl")[-1]
+
+
+def _open(engine: LocalEngine, out: Path, lr: float, warmup_steps: int) -> tuple[Policy, PolicyOptimizer, int]:
+    """Policy, optimiser and step of the newest checkpoint in `out`, or of the start; the engine holds that policy."""
+    newest = latest_checkpoint(out / "checkpoints")
+    if newest is None:
+        return engine.policy, PolicyOptimizer(engine.policy, OptimConfig(lr=lr, warmup_steps=warmup_steps)), 0
+    loaded = load_checkpoint(newest)
+    engine.policy = loaded.policy
+    engine.weights_changed()
+    return loaded.policy, loaded.optimizer, loaded.step
 
 
 class Grpo:
     """A GRPO run that can be stopped anywhere and goes on from its last checkpoint, step for step the same."""
 
     def __init__(
-        self, pivots: Sequence[Pivot], engine: LocalEngine, scorer: Scorer, out: str | Path, settings: GrpoSettings
+        self,
+        pivots: Sequence[Pivot],
+        engine: LocalEngine,
+        scorer: Scorer,
+        out: str | Path,
+        settings: GrpoSettings,
+        *,
+        reference: Policy | None = None,
     ) -> None:
         """Set up, and load the newest checkpoint in `out/checkpoints` if there is one.
+
+        Args:
+            pivots: The pivot set.
+            engine: Holds the policy, which is changed in place.
+            scorer: Scores actions.
+            out: Folder for checkpoints, policy, log and TensorBoard events.
+            settings: See `GrpoSettings`.
+            reference: The frozen policy of the KL term; needed when `loss.kl_coef` is above 0.
 
         Raises:
             InputError: If there is no pivot, or `settings.loss` holds an unknown setting.
@@ -148,16 +122,8 @@ class Grpo:
         self.out = Path(out)
         self.guard = FailureGuard()
         self.loss = _grpo_config(settings)
-        self.step = 0
-        checkpoint = latest_checkpoint(self.out / "checkpoints")
-        if checkpoint is None:
-            self.optimizer = PolicyOptimizer(
-                engine.policy, OptimConfig(lr=settings.lr, warmup_steps=settings.warmup_steps)
-            )
-        else:
-            loaded = load_checkpoint(checkpoint)
-            engine.policy, self.optimizer, self.step = loaded.policy, loaded.optimizer, loaded.step
-            engine.weights_changed()
+        self.reference = reference
+        _, self.optimizer, self.step = _open(engine, self.out, settings.lr, settings.warmup_steps)
 
     def run(self, on_step: OnStep | None = None) -> None:
         """Train to the last step and save the policy to `out/policy`.
@@ -171,7 +137,7 @@ class Grpo:
             while self.step < self.settings.steps:
                 groups = self._groups()
                 metrics = {
-                    **grpo_step(self.engine.policy, self.optimizer, groups, self.loss),
+                    **grpo_step(self.engine.policy, self.optimizer, groups, self.loss, reference=self.reference),
                     "failed_verdicts": float(self.guard.failed),
                 }
                 self.engine.weights_changed()

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from pivotgym.core.errors import PivotGymError, from_wire
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.servers.client._core import Request, fresh_key, in_path, request
-from pivotgym.servers.client.records import ActionLike, StepResult, VerifyItem, action_json, pivot_json
+from pivotgym.servers.client.records import ActionLike, Prepared, StepResult, VerifyItem, action_json, pivot_json
 
 BATCH = 512
 """Actions sent in one call of `verify_batch`."""
@@ -39,12 +39,17 @@ def add_pivots(pivots: Sequence[Pivot]) -> Request[int]:
     return request("POST", "/pivots", lambda answer: int(answer["added"]), {"pivots": [p.to_json() for p in pivots]})
 
 
-def prepare(pivot_ids: Sequence[str], timeout_s: float | None) -> Request[dict[str, PivotGymError]]:
-    """Build states; the errors of those that could not be built."""
+def prepare(pivot_ids: Sequence[str], timeout_s: float | None) -> Request[Prepared]:
+    """Build states and prove the expert's action in each."""
+
+    def read(answer: Any) -> Prepared:
+        refused = {pivot_id: from_wire(body) for pivot_id, body in answer["errors"].items()}
+        return Prepared(refused, frozenset(answer["executable"]))
+
     return request(
         "POST",
         "/pivots/prepare",
-        lambda answer: {pivot_id: from_wire(body) for pivot_id, body in answer["errors"].items()},
+        read,
         {"pivot_ids": list(pivot_ids)},
         timeout_s=timeout_s,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from pivotgym.core.errors import PivotGymError
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Pivot
 
@@ -35,6 +36,18 @@ class VerifyItem(NamedTuple):
 
     pivot: Pivot | str
     actions: Sequence[ActionLike]
+
+
+class Prepared(NamedTuple):
+    """What preparing pivots gave.
+
+    Attributes:
+        refused: The error of each pivot whose state cannot be built, or whose own expert action is not accepted there.
+        executable: Ids of the prepared pivots whose verdicts come from execution.
+    """
+
+    refused: dict[str, PivotGymError]
+    executable: frozenset[str]
 
 
 class StepResult(NamedTuple):

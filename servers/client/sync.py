@@ -17,7 +17,7 @@ from pivotgym.core.errors import NotFound, PivotGymError, TimedOut, Unreachable,
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.servers.client import calls
 from pivotgym.servers.client._core import Attempts, Options, Request, Wait
-from pivotgym.servers.client.records import ActionLike, StepResult, VerifyItem
+from pivotgym.servers.client.records import ActionLike, Prepared, StepResult, VerifyItem
 
 T = TypeVar("T")
 ADDED_AT_ONCE = 200
@@ -128,8 +128,8 @@ class Client:
             added += self._send(calls.add_pivots(part))
         return added
 
-    def prepare(self, pivot_ids: Sequence[str], *, timeout_s: float | None = None) -> dict[str, PivotGymError]:
-        """Build states ahead; the errors of those that could not be built, by pivot id."""
+    def prepare(self, pivot_ids: Sequence[str], *, timeout_s: float | None = None) -> Prepared:
+        """Build states ahead and prove the expert's action in each."""
         return self._send(calls.prepare(pivot_ids, timeout_s))
 
     def verify(
