@@ -5,7 +5,7 @@ Owns: `Unicode`, the space of every observation and action here. Does not own: w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ class Unicode(Space[str]):
         """Whether `x` is a text of fitting length."""
         return isinstance(x, str) and self.min_length <= len(x) <= self.max_length
 
-    def to_jsonable(self, sample_n: Sequence[str]) -> list[str]:
+    def to_jsonable(self, sample_n: Iterable[str]) -> list[str]:
         """Texts are JSON already."""
         return list(sample_n)
 

@@ -47,7 +47,7 @@ def _right(name: str, arguments: dict[str, Any], accepted: dict[str, list[Any]],
         return default is not NO_DEFAULT and same(arguments[name], default)
     if name not in arguments:
         return OMITTED in accepted[name] or (default is not NO_DEFAULT and _any(default, accepted[name]))
-    return _any(arguments[name], accepted[name])
+    return _any(arguments[name], accepted[name]) or (arguments[name] == [] and OMITTED in accepted[name])
 
 
 def _any(value: Any, accepted: list[Any]) -> bool:
@@ -58,7 +58,9 @@ def _accepts(answer: Any, value: Any) -> bool:
     """Whether a value is an accepted answer, in which dictionaries hold sets of accepted values."""
     if isinstance(answer, dict) and isinstance(value, dict) and all(isinstance(part, list) for part in answer.values()):
         left_out = all(OMITTED in answer[key] for key in answer.keys() - value.keys())
-        return left_out and all(key in answer and any(same(item, one) for one in answer[key]) for key, item in value.items())
+        return left_out and all(
+            key in answer and any(same(item, one) for one in answer[key]) for key, item in value.items()
+        )
     if isinstance(answer, list) and isinstance(value, list):
         return len(answer) == len(value) and all(map(_accepts, answer, value))
     return same(value, answer)
@@ -74,7 +76,7 @@ def same(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(item, other[key]) for key, item in one.items())
-    return type(one) is type(other) and one == other or _numbers(one, other)
+    return (type(one) is type(other) and one == other) or _numbers(one, other)
 
 
 def _numbers(one: Any, other: Any) -> bool:

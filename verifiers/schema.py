@@ -32,8 +32,12 @@ _TYPES = {
     "bool": "boolean",
 }
 _KNOWN = {"object", "number", "integer", "array", "string", "boolean", "null"}
-_STATED = re.compile(r"\bdefaults?(?:\s+value)?(?:\s+is|\s+to|\s*[:=])\s*['\"]?([^'\",;)(]+?)['\"]?(?:\.?\s*$|[,;)'\"]|\.\s)", re.I)
-_MISSING = object()
+_STATED = re.compile(
+    r"\bdefaults?(?:\s+value)?(?:\s+is|\s+to|\s*[:=])\s*['\"]?([^'\",;)(]+?)['\"]?(?:\.?\s*$|[,;)'\"]|\.\s)", re.I
+)
+_VALUES_ONLY = {"enum", "const", "default", "examples", "properties"}
+NO_DEFAULT = object()
+"""What `default_of` gives where there is no default (`None` is a default)."""
 
 
 def to_json_schema(schema: Any) -> Any:
@@ -76,10 +80,6 @@ def default_of(schema: dict[str, Any]) -> Any:
         return schema["default"]
     match = _STATED.search(str(schema.get("description", "")))
     return NO_DEFAULT if match is None else _read_stated(match.group(1).strip(), schema.get("type"))
-
-
-NO_DEFAULT = _MISSING
-"""What `default_of` gives where there is no default (`None` is a default)."""
 
 
 def _read_stated(text: str, kind: Any) -> Any:
@@ -134,15 +134,14 @@ class Signature:
         return {name: value for name, value in arguments.items() if value is not None or name in self.required}
 
     def normal(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Defaults filled in, optional nulls dropped, integral floats as integers where a number is declared."""
+        """Declared defaults filled in, optional nulls dropped, integral floats as integers where numbers are due."""
         given = self.without_nulls(arguments)
         full = {name: _number(value, self.properties.get(name, {})) for name, value in given.items()}
         for name, schema in self.properties.items():
             if name in full or name in self.required:
                 continue
-            default = default_of(schema)
-            if default is not NO_DEFAULT and default is not None:
-                full[name] = _number(default, schema)
+            if schema.get("default") is not None:
+                full[name] = _number(schema["default"], schema)
         return full
 
 
@@ -162,16 +161,34 @@ def _number(value: Any, schema: Any) -> Any:
     return value
 
 
+def _without_enums(schema: Any) -> Any:
+    """A schema that checks shape only: whether a value of the right type is a good one, execution or the rule says.
+
+    BFCL's accepted answers are compared without case, and some are outside their own enumeration.
+    """
+    if isinstance(schema, list):
+        return [_without_enums(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    named = schema.get("properties")
+    clean = {key: _without_enums(part) for key, part in schema.items() if key not in _VALUES_ONLY}
+    if isinstance(named, dict):
+        clean["properties"] = {name: _without_enums(part) for name, part in named.items()}
+    return clean
+
+
 def signature(tool: Tool) -> Signature:
     """The signature of a tool."""
     schema = to_json_schema(tool.parameters)
-    properties = {name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()}
+    properties = {
+        name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()
+    }
     return Signature(
         name=tool.name,
         properties=properties,
         required=frozenset(schema.get("required") or ()),
         closed=bool(properties) and schema.get("additionalProperties", False) is False,
-        validator=Draft202012Validator({**schema, "type": "object"}),
+        validator=Draft202012Validator({**_without_enums(schema), "type": "object"}),
     )
 
 

@@ -186,7 +186,11 @@ def _difference(pivot: Pivot, expert: Effects, candidate: Effects, state: bool, 
     if not wanted or not got:
         return f"expected {'a call' if wanted else 'a message'}, got {'a call' if got else 'a message'}"
     if not state:
-        return "the state afterwards is another one" if candidate.changed else "nothing was changed, the expert's action does"
+        return (
+            "the state afterwards is another one"
+            if candidate.changed
+            else "nothing was changed, the expert's action does"
+        )
     if wanted != got:
         return f"the state is the same, but expected {wanted} calls, got {got}"
     if matched < wanted:

@@ -7,7 +7,7 @@ own: what happens in an episode (`envs.base.episode`), or environments behind a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 from pydantic import ValidationError
@@ -41,7 +41,9 @@ class PivotEnv(gymnasium.Env[str, str]):
         NotFound: If no domain of that name is installed.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata: dict[str, Any] = {  # noqa: RUF012 -- Gymnasium declares it on instances
+        "render_modes": []
+    }
 
     def __init__(
         self,
@@ -92,7 +94,8 @@ class PivotEnv(gymnasium.Env[str, str]):
         """
         if self._episode is None:
             raise WrongState("step: no episode has begun", hint="call reset first")
-        return tuple(self._episode.step(read_action(action)))
+        observation, reward, terminated, truncated, info = self._episode.step(read_action(action))
+        return observation, reward, terminated, truncated, info
 
     def close(self) -> None:
         """Free the episode. Calling it again does nothing."""
@@ -114,9 +117,10 @@ class PivotEnv(gymnasium.Env[str, str]):
         if "pivot" in options:
             return _as_pivot(options["pivot"])
         if "pivot_id" in options:
-            if options["pivot_id"] not in self._pivots:
-                raise NotFound(f"pivot_id: this environment has {len(self._pivots)} pivots, not {options['pivot_id']!r}")
-            return self._pivots[options["pivot_id"]]
+            wanted = options["pivot_id"]
+            if wanted not in self._pivots:
+                raise NotFound(f"pivot_id: this environment has {len(self._pivots)} pivots, none is {wanted!r}")
+            return self._pivots[wanted]
         return self._drawn()
 
     def _drawn(self) -> Pivot | Task:

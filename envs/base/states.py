@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from pivotgym.core.canonical import digest
 from pivotgym.core.errors import ConfigError, PivotRefused
@@ -113,10 +114,14 @@ class StateCache:
                 slot = self._slots[key] = _Slot()
             self._slots.move_to_end(key)
             surplus = len(self._slots) - self._max
-            finished = [k for k, s in self._slots.items() if s is not slot and (s.world or s.refusal)] if surplus > 0 else []
-            dropped = [self._slots.pop(k) for k in finished[: max(surplus, 0)]]
+            dropped = [self._slots.pop(old) for old in self._oldest(surplus, slot)]
         _evict(dropped)
         return slot
+
+    def _oldest(self, count: int, spared: _Slot) -> list[str]:
+        """Keys of the least recently used slots that are not being built."""
+        built = (key for key, slot in self._slots.items() if slot is not spared and (slot.world or slot.refusal))
+        return list(islice(built, max(count, 0)))
 
     def _build(self, slot: _Slot, origin: Origin, steps: Sequence[Step], seed: int, keys: Sequence[str]) -> None:
         world, done = self._ancestor(keys)

@@ -43,11 +43,7 @@ class ToolUse(Domain):
         """The trajectory's own list where it has one, else the turns that call tools."""
         if trajectory.candidates is not None:
             return list(trajectory.candidates)
-        return [
-            turn
-            for turn, position in enumerate(trajectory.turns())
-            if trajectory.messages[position].tool_calls
-        ]
+        return [turn for turn, position in enumerate(trajectory.turns()) if trajectory.messages[position].tool_calls]
 
     def tasks(self) -> Iterable[Task]:
         """BFCL's multi-turn tasks; none where the wheel is not fetched."""

@@ -62,4 +62,6 @@ class Toolkit(ABC):
         """
         given = set(origin.model_extra or {})
         if given != self.fields:
-            raise InputError(f"origin of kind {self.kind!r}: expected the fields {sorted(self.fields)}, got {sorted(given)}")
+            raise InputError(
+                f"origin of kind {self.kind!r}: expected the fields {sorted(self.fields)}, got {sorted(given)}"
+            )

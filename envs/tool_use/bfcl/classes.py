@@ -21,6 +21,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+from pivotgym.core.errors import MissingDependency
 from pivotgym.envs.tool_use.bfcl.source import CLASS_FILES, code_folder
 
 _THEIRS = "bfcl_eval.eval_checker.multi_turn_eval.func_source_code"
@@ -46,7 +47,7 @@ def load_class(name: str) -> type[Any]:
 
     Raises:
         KeyError: If it is none of `CLASS_FILES`.
-        MissingDependency: If the wheel was not fetched.
+        MissingDependency: If the wheel was not fetched, or `mpmath` is not installed.
     """
     with _lock:
         module = _module(code_folder(), CLASS_FILES[name])
@@ -66,7 +67,13 @@ def _module(folder: Path, name: str) -> types.ModuleType:
     package.__path__ = []
     module = types.ModuleType(ours)
     module.__file__ = str(path)
-    exec(compile(text.replace(_THEIRS, _OURS), str(path), "exec"), module.__dict__)
+    try:
+        exec(compile(text.replace(_THEIRS, _OURS), str(path), "exec"), module.__dict__)
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"BFCL's {name}.py needs the package {error.name!r}, which is not installed",
+            hint="pip install 'pivotgym[serve]'",
+        ) from error
     _freeze_clock(module)
     sys.modules[ours] = module
     return module

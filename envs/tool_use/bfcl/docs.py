@@ -29,12 +29,24 @@ def as_tool(doc: dict[str, Any]) -> Tool:
     The sentence about the whole class that BFCL puts before each description is dropped, and so is the schema of
     the response.
     """
-    parameters = to_json_schema(doc["parameters"])
+    parameters = _without_none(to_json_schema(doc["parameters"]))
     return Tool(
         name=doc["name"],
         description=doc["description"].rpartition(_BOILERPLATE)[2].strip(),
         parameters={"type": "object", "properties": {}, **parameters},
     )
+
+
+def _without_none(schema: dict[str, Any]) -> dict[str, Any]:
+    """Without defaults spelled `"None"`: the functions' default is no value, and that text would be another one."""
+    listed = schema.get("properties")
+    if not isinstance(listed, dict):
+        return schema
+    properties = {
+        name: {key: value for key, value in part.items() if key != "default" or value != "None"}
+        for name, part in listed.items()
+    }
+    return {**schema, "properties": properties}
 
 
 def choose(task: str, needed: Iterable[str], available: Sequence[Tool], max_tools: int | None) -> list[Tool]:

@@ -69,7 +69,6 @@ def function_docs(class_name: str, cache: Path | None = None) -> dict[str, dict[
     return _docs(path)
 
 
-
 def _data(cache: Path | None) -> Path:
     return locate(cache) / "bfcl_eval" / "data"
 

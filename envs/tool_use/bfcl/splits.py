@@ -5,15 +5,15 @@ Owns: which trajectories of BFCL train and which evaluate. Does not own: how man
 *Multi-turn*: by whole API classes. Train: tasks all of whose classes are in `TRAIN_CLASSES`; evaluation: all in
 `EVAL_CLASSES`; tasks with classes of both are dropped, and counted.
 *Single-turn*: by function name. Questions that share a name, through other questions too, form one component; a
-component goes to one side as a whole, by SHA-256 of its smallest name, about `TRAIN_SHARE` of them to training. A
-component so large that it would be most of a side goes to training, whatever its hash, for evaluation needs variety.
-Names of multi-turn functions are joined to their class's side: a component that holds one follows it.
+component goes to one side as a whole, by SHA-256 of its smallest name, about `TRAIN_SHARE` of them to training. One of
+over `LARGE` questions goes to training whatever its hash: it would be most of an evaluation, and much the same.
+Questions that offer a function of the multi-turn prompts are dropped, and counted.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -23,6 +23,7 @@ from pivotgym.core.trajectory import Trajectory
 TRAIN_CLASSES = frozenset({"GorillaFileSystem", "VehicleControlAPI", "TwitterAPI", "MathAPI"})
 EVAL_CLASSES = frozenset({"TradingBot", "TravelAPI", "MessageAPI", "TicketAPI"})
 TRAIN_SHARE = 0.6
+LARGE = 100
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,20 @@ def split(trajectories: Iterable[Trajectory]) -> Split:
         InputError: If a trajectory says neither `classes` nor `functions` in its metadata.
     """
     everything = list(trajectories)
-    sides = _single_turn_sides([t for t in everything if "classes" not in t.metadata], _class_functions(everything))
+    taken = {tool.name for t in everything if "classes" in t.metadata for tool in t.tools}
+    single = [t for t in everything if "classes" not in t.metadata and taken.isdisjoint(_functions(t))]
+    sides = _single_turn_sides(single)
     result = Split()
     dropped: Counter[str] = Counter()
     for trajectory in everything:
-        side = _class_side(trajectory) if "classes" in trajectory.metadata else sides[trajectory.id]
+        multi = "classes" in trajectory.metadata
+        side = _class_side(trajectory) if multi else sides.get(trajectory.id)
         if side == "train":
             result.train.append(trajectory)
         elif side == "eval":
             result.eval.append(trajectory)
         else:
-            dropped["classes of both sides"] += 1
+            dropped["classes of both sides" if multi else "offers a function of a multi-turn class"] += 1
     result.dropped.update(dropped)
     return result
 
@@ -69,18 +73,10 @@ def _class_side(trajectory: Trajectory) -> str | None:
     return "eval" if classes <= EVAL_CLASSES else None
 
 
-def _class_functions(trajectories: list[Trajectory]) -> dict[str, str]:
-    """Names of the functions in multi-turn prompts, with the side they belong to."""
-    multi = [t for t in trajectories if "classes" in t.metadata]
-    return {tool.name: side for t in multi if (side := _class_side(t)) for tool in t.tools}
-
-
-def _single_turn_sides(trajectories: list[Trajectory], taken: dict[str, str]) -> dict[str, str]:
+def _single_turn_sides(trajectories: list[Trajectory]) -> dict[str, str]:
     leader = _components([_functions(t) for t in trajectories])
-    members: dict[str, set[str]] = defaultdict(set)
-    for name, first in leader.items():
-        members[first].add(name)
-    sides = {first: _side(names, taken) for first, names in members.items()}
+    size = Counter(leader[_functions(t)[0]] for t in trajectories)
+    sides = {first: "train" if count > LARGE else _side(first) for first, count in size.items()}
     return {t.id: sides[leader[_functions(t)[0]]] for t in trajectories}
 
 
@@ -109,10 +105,6 @@ def _components(groups: list[list[str]]) -> dict[str, str]:
     return {name: find(name) for name in parent}
 
 
-def _side(names: set[str], taken: dict[str, str]) -> str:
-    claimed = sorted({taken[name] for name in names & taken.keys()})
-    if claimed:
-        # One that belongs to both sides' classes cannot be kept apart by choosing: training must not see eval's.
-        return claimed[0]
-    share = int.from_bytes(hashlib.sha256(min(names).encode()).digest()[:8], "big") / 2**64
+def _side(name: str) -> str:
+    share = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
     return "train" if share < TRAIN_SHARE else "eval"

@@ -107,7 +107,11 @@ def canonical(value: Any, *, private: bool = True, path: tuple[int, ...] = ()) -
     if kind is SharedRandom:
         return value.mark()
     if kind.__module__.startswith(_THEIR_MODULES):
-        return {key: _attribute(value, key, item, private, inner) for key, item in vars(value).items() if _counts(key, private)}
+        return {
+            key: _attribute(value, key, item, private, inner)
+            for key, item in vars(value).items()
+            if _counts(key, private)
+        }
     return [kind.__name__, str(value)]
 
 

@@ -16,6 +16,8 @@ import decimal
 import json
 import random
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -35,6 +37,19 @@ _MAX_BITS = 14_000
 """About the 4,300 digits to which Python prints an integer."""
 _STATELESS = frozenset({"MathAPI"})
 _mpmath_lock = threading.Lock()
+
+
+@contextmanager
+def _own_precision(class_name: str) -> Iterator[None]:
+    """Precision that a call sets ends with it; `mpmath` has one for the whole process, so such calls take turns."""
+    with decimal.localcontext():
+        if class_name != "MathAPI":
+            yield
+            return
+        import mpmath
+
+        with _mpmath_lock, mpmath.workdps(15):
+            yield
 
 
 @dataclass
@@ -88,7 +103,7 @@ class BfclToolkit(Toolkit):
         instance = self._own(self._class_of[name])
         # A tool may keep an argument (the tags of a tweet), and change it later: it gets copies.
         given = copied(arguments)
-        with _mpmath_lock if self._class_of[name] in _STATELESS else threading.Lock(), decimal.localcontext():
+        with _own_precision(self._class_of[name]):
             try:
                 return _text(getattr(instance, name)(**given))
             except Exception as error:  # whatever a tool raises is its answer, as in BFCL
@@ -178,7 +193,6 @@ def _too_large(name: str, arguments: dict[str, Any]) -> str | None:
         if isinstance(value, int | float) and abs(value) > _MAX_PRECISION:
             return f"{key}: expected at most {_MAX_PRECISION}, got {value}"
     base, exponent = arguments.get("base"), arguments.get("exponent")
-    if name == "power" and isinstance(base, int) and isinstance(exponent, int):
-        if base.bit_length() * abs(exponent) > _MAX_BITS:
-            return f"the result would have over {_MAX_BITS} bits"
-    return None
+    if name != "power" or not isinstance(base, int) or not isinstance(exponent, int):
+        return None
+    return f"the result would have over {_MAX_BITS} bits" if base.bit_length() * abs(exponent) > _MAX_BITS else None
