@@ -9,8 +9,8 @@ Owns: the order of its rules, and the verdicts. Does not own: running calls (`en
 3. *Execution*: equivalent when the state afterwards is the same, and the results are the same one by one in any order
    (as JSON, number forms equal). The number of calls must agree: a surplus call with effects shows in the state, but a
    surplus read is refused too, because paying for it would teach a policy to call everything it is offered.
-   An expert's call that changed nothing and returned nothing that tells calls apart (an error, nothing, an empty list,
-   a bare yes or no) is matched by the same tool only, and if it failed by the same call only: there is no reward for
+   An expert's action that changed nothing and returned nothing that tells calls apart (an error, nothing, an empty
+   list, a bare yes or no) is matched by the same calls only: equal silence proves nothing, and there is no reward for
    doing nothing.
 4. *Rule*, where nothing can be executed: the accepted answers that the pivot carries; without them the expert's own
    arguments, compared in the same way. Calls pair one to one in any order. Texts: `verifiers.message_rule`.
@@ -73,7 +73,7 @@ class ToolCallComparator:
             evidence["state"] = {"expert_changed": expert.changed, "candidate_changed": candidate.changed}
         if matched < most:
             evidence["results"] = {"expert": _short(expert.observations), "candidate": _short(candidate.observations)}
-        reason = _difference(pivot, expert, candidate, state, matched)
+        reason = _difference(expert, candidate, state, matched)
         if reason is None:
             return _decided(True, "execution", True, "same state and same results", components)
         return _decided(False, "execution", True, reason, components, evidence)
@@ -180,27 +180,33 @@ def _names(effects: Effects) -> list[str]:
     return [str(call["name"]) for call in effects.detail.get("calls", [])]
 
 
-def _difference(pivot: Pivot, expert: Effects, candidate: Effects, state: bool, matched: int) -> str | None:
+def _difference(expert: Effects, candidate: Effects, state: bool, matched: int) -> str | None:
     """What keeps two actions from being equivalent, or `None`."""
     wanted, got = len(expert.observations), len(candidate.observations)
     if not wanted or not got:
         return f"expected {'a call' if wanted else 'a message'}, got {'a call' if got else 'a message'}"
     if not state:
-        return (
-            "the state afterwards is another one"
-            if candidate.changed
-            else "nothing was changed, the expert's action does"
-        )
+        return "the state afterwards is another one" if candidate.changed else "the expert's action changes the state"
     if wanted != got:
         return f"the state is the same, but expected {wanted} calls, got {got}"
     if matched < wanted:
         return "the state is the same, the results are not"
-    if not expert.changed and all(expert.failed):
-        return "the expert's call failed without effect, and only the same call counts as equal"
-    silent = not expert.changed and all(text.lower() in _SAYS_NOTHING for text in map(_said, expert.observations))
-    if silent and Counter(_names(expert)) != Counter(_names(candidate)):
-        return "neither call changed or said anything, and they are not of the same tool"
+    silent = not expert.changed and all(failed or _silent(text) for failed, text in _outcomes(expert))
+    if silent and _calls(expert) != _calls(candidate):
+        return "the expert's action changes and says nothing, and only the same calls count as equal"
     return None
+
+
+def _calls(effects: Effects) -> Counter[str]:
+    return Counter(canonical_json([call["name"], call["arguments"]]) for call in effects.detail.get("calls", []))
+
+
+def _outcomes(effects: Effects) -> list[tuple[bool, str]]:
+    return list(zip(effects.failed or [False] * len(effects.observations), effects.observations, strict=True))
+
+
+def _silent(observation: str) -> bool:
+    return _said(observation).lower() in _SAYS_NOTHING
 
 
 def _said(observation: str) -> str:
