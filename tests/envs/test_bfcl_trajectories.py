@@ -2,7 +2,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from conftest import cut  # type: ignore[import-not-found]
+from bfcl_pivots import cut
 from hypothesis import given
 from hypothesis import strategies as st
 
