@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 def write_json(path: Path, report: Any) -> None:
     """Write a report dataclass as JSON."""
     with atomic(path) as file:
-        file.write(json.dumps(asdict(report), indent=2).encode())
+        file.write(json.dumps(vars(report), indent=2).encode())
 
 
 def extract_to(

@@ -24,6 +24,7 @@ from pivotgym.envs.base.runtime import Runtime
 from pivotgym.servers import routes_meta, routes_pivots, routes_sessions, routes_verify
 from pivotgym.servers.adapters import gym, openrlhf
 from pivotgym.servers.auth import Guard
+from pivotgym.servers.dispatch import Application, Dispatch
 from pivotgym.servers.endpoint import Endpoint
 from pivotgym.servers.openapi import document
 from pivotgym.servers.service import Service
@@ -66,19 +67,19 @@ def create_app(domain: Domain | Runtime, *, pivots: Iterable[Pivot] = (), settin
         reaper.cancel()
         with suppress(asyncio.CancelledError):
             await reaper
-        await service.sessions.close_all()
-        service.pool.close()
+        await service.close()
 
     title = f"PivotGym: {service.domain.name}"
-    app = FastAPI(title=title, version=pivotgym.__version__, lifespan=life, redirect_slashes=False, redoc_url=None)
+    app = Application(title=title, version=pivotgym.__version__, lifespan=life, redirect_slashes=False, redoc_url=None)
     app.state.service = service
     app.openapi = functools.cache(  # type: ignore[method-assign]
         lambda: document(title, pivotgym.__version__, service.domain.description, ROUTES)
     )
-    for spec in ROUTES:
-        app.router.routes.append(Route(spec.path, Endpoint(spec, service), methods=[spec.method]))
+    endpoints = [(spec, Endpoint(spec, service)) for spec in ROUTES]
+    for spec, endpoint in endpoints:
+        app.router.routes.append(Route(spec.path, endpoint, methods=[spec.method]))
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_middleware(Guard, tokens=service.tokens, metrics=service.metrics)
+    app.front = Guard(Dispatch(app.behind, endpoints), service.tokens, service.metrics)
     return app
 
 

@@ -12,6 +12,7 @@ import re
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pivotgym.core.errors import Unauthorized
+from pivotgym.servers.dispatch import path_of
 from pivotgym.servers.endpoint import answer_with
 from pivotgym.servers.metrics import Metrics
 from pivotgym.servers.settings import Tokens
@@ -42,7 +43,7 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Unauthorized | None:
-        path: str = scope["path"]
+        path = path_of(scope)
         if path.startswith(REWARD):
             return self._reward_refusal(path[len(REWARD) :])
         if self._bearer is None or path in OPEN:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from pivotgym.servers.schemas import (
     BatchAnswer,
     BatchItem,
     BatchRequest,
+    Rule,
     TextAction,
     VerifyRequest,
     WireAction,
@@ -50,6 +52,7 @@ class _Slot:
     pivot: Pivot | None
     sent: Any
     answer: Verdict | PivotGymError | None = None
+    action: Action | Malformed | None = None
 
 
 async def verify_batch(service: Service, call: Call) -> Reply:
@@ -95,30 +98,46 @@ def _item_error(error: Exception) -> PivotGymError:
     return InputError(f"item: {describe(error)}") if isinstance(error, ValidationError) else as_error(error)
 
 
-async def _score_all(service: Service, slots: list[_Slot], rule: str | None, timeout_s: float) -> None:
-    """Score in as many runs as there are workers: a hop to a thread per action would cost more than most verdicts."""
+async def _score_all(service: Service, slots: list[_Slot], rule: Rule | None, timeout_s: float) -> None:
+    """Screen all on one thread, then execute what is left on as many as there are workers.
+
+    Screening takes microseconds and holds the interpreter's lock, so that more threads would only slow it down; a hop
+    to a thread for each action would cost more than the verdict.
+    """
     ends = time.monotonic() + timeout_s
-    runs = min(service.pool.workers, len(slots))
-    size = -(-len(slots) // runs) if runs else 1
+    with suppress(TimedOut):
+        await service.pool.run(lambda: _screen(service, slots, rule, ends), timeout_s)
+    left = [slot for slot in slots if slot.answer is None]
+    size = -(-len(left) // service.pool.workers) or 1
 
-    async def score_run(run: list[_Slot]) -> None:
-        await service.pool.run(lambda: _score(service, run, rule, ends), timeout_s)
+    async def execute(run: list[_Slot]) -> None:
+        with suppress(TimedOut):
+            await service.pool.run(lambda: _execute(service, run, rule, ends), max(0.0, ends - time.monotonic()))
 
-    chunks = [slots[start : start + size] for start in range(0, len(slots), size)]
-    results = await asyncio.gather(*map(score_run, chunks), return_exceptions=True)
-    for failure in results:
-        if failure is not None and not isinstance(failure, TimedOut):
-            raise failure
+    await asyncio.gather(*(execute(left[start : start + size]) for start in range(0, len(left), size)))
 
 
-def _score(service: Service, slots: list[_Slot], rule: str | None, ends: float) -> None:
+def _screen(service: Service, slots: list[_Slot], rule: Rule | None, ends: float) -> None:
     for slot in slots:
         if time.monotonic() > ends:
             return
-        assert slot.pivot is not None
+        if slot.pivot is None:
+            continue
         try:
-            action = read_action(_ACTION.validate_python(slot.sent))
-            slot.answer = service.runtime.verify(slot.pivot, action, rule=rule)
+            slot.action = read_action(_ACTION.validate_python(slot.sent))
+            slot.answer = service.runtime.screen(slot.pivot, slot.action, rule=rule)
+        except Exception as error:  # the action fails alone; `_item_error` logs what nobody expected
+            slot.answer = _item_error(error)
+
+
+def _execute(service: Service, slots: list[_Slot], rule: Rule | None, ends: float) -> None:
+    for slot in slots:
+        if time.monotonic() > ends:
+            return
+        if slot.pivot is None or slot.action is None:
+            continue
+        try:
+            slot.answer = service.runtime.verify(slot.pivot, slot.action, rule=rule)
         except Exception as error:  # the action fails alone; `_item_error` logs what nobody expected
             slot.answer = _item_error(error)
 

@@ -199,6 +199,9 @@ class SessionStore:
                 as_error(error)
 
     async def _acquire(self, session: Session, timeout_s: float) -> None:
+        if not session.lock.locked():
+            await session.lock.acquire()
+            return
         try:
             await asyncio.wait_for(session.lock.acquire(), timeout_s)
         except TimeoutError:

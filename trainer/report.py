@@ -56,7 +56,7 @@ def _page(folders: list[Path], arms: list[ArmRow], differences: list[DifferenceR
     config = load_config(config_file if config_file.exists() else None)
     stages = [dict(stage) for stage in _lines(folders[0] / "stages.jsonl")]
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
-        (files("pivotgym.trainer") / "templates" / "report.html").read_text()
+        (files("pivotgym.trainer") / "report.html").read_text()
     )
     seeds = "1 seed" if len(folders) == 1 else f"{len(folders)} seeds, pooled"
     return template.render(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -57,10 +58,12 @@ def sft(
     """
     if not pivots:
         raise InputError("pivots: expected at least one state to train on, got none")
-    examples = [
-        SftExample(engine.state_ids(pivot.messages, pivot.tools), engine.action_ids(pivot.reference))
-        for pivot in pivots
-    ]
+    by_trajectory: dict[str, list[SftExample]] = defaultdict(list)
+    for pivot in pivots:
+        by_trajectory[pivot.trajectory_id].append(
+            SftExample(engine.state_ids(pivot.messages, pivot.tools), engine.action_ids(pivot.reference))
+        )
+    groups = list(by_trajectory.values())
     config = SftConfig(epochs=settings.epochs, batch_size=settings.batch_size, seed=settings.seed)
     out = Path(out)
     policy, optimizer, start = _open(engine, out, settings.lr, settings.warmup_steps)
@@ -73,7 +76,7 @@ def sft(
             if on_step is not None:
                 on_step(step, total, metrics)
 
-        train_sft(policy, optimizer, examples, config, start_step=start, on_step=record)
+        train_sft(policy, optimizer, groups, config, start_step=start, on_step=record)
     engine.weights_changed()
     policy.save(out / "policy")
     return read_log(out / "log.jsonl")[-1]

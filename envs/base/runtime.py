@@ -246,10 +246,13 @@ class Runtime:
 
 @contextmanager
 def _or(error: type[InfrastructureError], doing: str) -> Iterator[None]:
-    """Anything unforeseen is ours, and becomes an error with a code; what has a code passes."""
+    """Anything unforeseen is ours, and becomes an error with a code; what has a code passes.
+
+    The message, which may travel to a client, leaves out the cause's text: that is for the log, as `__cause__`.
+    """
     try:
         yield
     except PivotGymError:
         raise
     except Exception as cause:
-        raise error(f"{doing}: {type(cause).__name__}: {cause}") from cause
+        raise error(f"{doing}: unforeseen {type(cause).__name__}") from cause

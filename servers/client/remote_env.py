@@ -6,7 +6,7 @@ which this equals in spaces, options and results). Imports Gymnasium, so nothing
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import gymnasium
 
@@ -35,7 +35,7 @@ class RemoteEnv(gymnasium.Env[str, str]):
         ConfigError: If `horizon` or `render_mode` is another value.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as Gymnasium declares it
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class RemoteEnv(gymnasium.Env[str, str]):
         start = self._start(options or {})
         self._end()
         horizon = "episode" if "task_id" in start else self.horizon
-        self._session = self._client.session(horizon=horizon, **start)  # type: ignore[arg-type]
+        self._session = self._client.session(horizon=horizon, **start)
         return self._session.observation, self._session.info
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -84,7 +84,7 @@ class RemoteEnv(gymnasium.Env[str, str]):
         """
         if self._session is None:
             raise WrongState("step: no episode has begun", hint="call reset first")
-        return tuple(self._session.step(read_action(action)))
+        return self._session.step(read_action(action))
 
     def close(self) -> None:
         """End the session and close the connections. Calling it again does nothing."""

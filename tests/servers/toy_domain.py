@@ -27,6 +27,7 @@ class Store(World):
         self.open = False
 
     def start(self, origin: Origin, seed: int) -> None:
+        time.sleep(origin.get("delay_s", 0))
         self.values = dict(origin.get("values", {}))
         self._opened()
 

@@ -57,7 +57,7 @@ def test_override_through_a_value_is_named(tmp_path):
 
 
 def test_missing_file_is_named():
-    with pytest.raises(NotFound, match="found none at nowhere.yaml"):
+    with pytest.raises(NotFound, match=r"found none at nowhere\.yaml"):
         load_config("nowhere.yaml")
 
 

@@ -2,8 +2,8 @@
 
 Owns: what a checkpoint holds, and that it is whole or not there. Does not own: when one is made.
 
-`root/step-000012/` holds `policy/` (a Hugging Face folder, usable alone), `trainer.pt` (master weights, Adam's averages,
-states of the random generators) and `manifest.json` (schema, step, sizes, the caller's own record).
+`root/step-000012/` holds `policy/` (a Hugging Face folder, usable alone), `trainer.pt` (master weights, Adam's
+averages, states of the random generators) and `manifest.json` (schema, step, sizes, the caller's own record).
 """
 
 from __future__ import annotations

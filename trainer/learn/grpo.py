@@ -1,7 +1,7 @@
 """One GRPO update from sampled and scored groups.
 
-Owns: the step: advantages, which groups train, forward and backward over shared prefixes, the optimiser's step, metrics.
-Does not own: sampling, scoring, the loop over steps, the formulas (`losses.py`).
+Owns: the step: advantages, which groups train, forward and backward over shared prefixes, the update, metrics. Does
+not own: sampling, scoring, the loop over steps, the formulas (`losses.py`).
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def _train_group(
         sums.kl += float(kl.detach().sum())
     total = batch.tokens if config.reduction == "token" else batch.actions
     loss = losses.reduce_loss(per_token, actions, config.reduction) / total
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     sums.loss += float(loss.detach())
     _note(sums, scored, part.clipped, sampler)
 

@@ -45,10 +45,9 @@ def group_advantages(
         return [0.0] * len(rewards)
     values = torch.tensor(known, dtype=torch.float64)
     centre = values.mean()
+    shifted = values - centre
     if baseline == "leave_one_out":
-        shifted = (values - centre) * len(known) / (len(known) - 1)
-    else:
-        shifted = values - centre
+        shifted = shifted * len(known) / (len(known) - 1)
     if scale != "none":
         shifted = shifted / (values.std(correction=int(scale == "sample_std")) + eps)
     found = iter(shifted.tolist())

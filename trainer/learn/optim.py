@@ -27,7 +27,7 @@ class OptimConfig:
     Attributes:
         lr: Peak learning rate. 2e-5 suits a 135M policy; for 30B the paper's authors ran 1e-6.
         warmup_steps: Steps of linear rise from lr/warmup_steps to lr. 0: Adam's first steps are bounded by lr anyway.
-        schedule: After the warm-up: "constant" (as in the reported runs), or "cosine" or "linear" to 0 at `total_steps`.
+        schedule: After the warm-up: "constant" (as in the reported runs), "cosine" or "linear" to 0 at `total_steps`.
         total_steps: Where the schedule ends; needed unless it is constant.
         weight_decay: Decoupled decay. 0: the runs are too short for it to regularise anything.
         betas: Adam's averages.
@@ -171,5 +171,5 @@ def _master_of(weight: nn.Parameter) -> Tensor:
             master.grad.add_(owner.grad)
         owner.grad = None
 
-    weight.register_post_accumulate_grad_hook(add_up)
+    weight.register_post_accumulate_grad_hook(add_up)  # type: ignore[no-untyped-call]
     return master

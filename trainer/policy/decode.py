@@ -4,8 +4,8 @@ Owns: the prefill and the token loop. Does not own: which states share a batch (
 (`draw.py`), attention (`attention.py`).
 
 One row per state. A decode step feeds the last token of each live branch as one query position of its state's row, and
-appends one column of keys per query. `owner` says whose column it is (everybody's, one branch's, nobody's), and the mask
-is read off it: so a finished branch simply stops being fed, and no key is ever copied to another branch.
+appends one column of keys per query. `owner` says whose column it is (everybody's, one branch's, nobody's), and the
+mask is read off it: so a finished branch simply stops being fed, and no key is ever copied to another branch.
 """
 
 from __future__ import annotations
@@ -141,17 +141,12 @@ class BatchDecoder:
         return hidden
 
     def _draw(self, hidden: Tensor, where: list[tuple[int, int]]) -> None:
-        rows = [self.rows[at] for at, _ in where]
-        temperatures = torch.stack([row.temperatures[branch] for row, (_, branch) in zip(rows, where, strict=True)])
-        numbers = torch.stack(
-            [
-                row.numbers[branch, len(row.samples[branch].token_ids)]
-                for row, (_, branch) in zip(rows, where, strict=True)
-            ]
-        )
+        pairs = [(self.rows[at], branch) for at, branch in where]
+        temperatures = torch.stack([row.temperatures[branch] for row, branch in pairs])
+        numbers = torch.stack([row.numbers[branch, len(row.samples[branch].token_ids)] for row, branch in pairs])
         device = hidden.device
         tokens, logprobs = draw(hidden @ self.policy.head.T, temperatures.to(device), numbers.to(device), self.top_p)
-        for row, (_, branch), token, logprob in zip(rows, where, tokens.tolist(), logprobs.tolist(), strict=True):
+        for (row, branch), token, logprob in zip(pairs, tokens.tolist(), logprobs.tolist(), strict=True):
             sample = row.samples[branch]
             sample.token_ids.append(token)
             sample.logprobs.append(logprob)

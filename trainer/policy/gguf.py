@@ -5,6 +5,7 @@ Owns: the conversion and the mending of SmolLM2's tokenizer. Does not own: fetch
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -43,9 +44,8 @@ def convert_gguf(gguf_path: str | Path, out_dir: str | Path, *, dtype: DType = "
     if dtype not in DTYPES:
         raise ConfigError(f"dtype must be one of {sorted(DTYPES)}, got {dtype!r}")
     try:
-        # transformers reads the tokenizer from the file in memory, so both must be installed before it starts.
-        import accelerate  # noqa: F401
-        import gguf  # noqa: F401
+        for package in ("gguf", "accelerate"):
+            importlib.import_module(package)
     except ImportError as error:
         raise MissingDependency(
             f"converting a GGUF file needs the package {error.name!r}", hint="pip install 'pivotgym[train]'"
@@ -57,6 +57,8 @@ def convert_gguf(gguf_path: str | Path, out_dir: str | Path, *, dtype: DType = "
         tokenizer.eos_token = tokenizer.pad_token = _END_OF_TURN
         for settings in (model.config, model.generation_config):
             settings.eos_token_id = settings.pad_token_id = end
+    # Decoding must give back what was sampled; transformers' clean-up strips spaces before punctuation.
+    tokenizer.clean_up_tokenization_spaces = False
     with replace_folder(target) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

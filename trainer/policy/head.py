@@ -9,7 +9,7 @@ product p W is taken in the forward pass while p is at hand; the [rows, vocabula
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import torch
@@ -35,7 +35,7 @@ def selected_logprobs(
         Log-probabilities `[m]` in fp32 (nats, differentiable in `hidden` and `weight`) and the entropy of each row
         `[r]` in fp32 (nats, without gradient).
     """
-    return cast("tuple[Tensor, Tensor]", _SelectedLogProbs.apply(hidden, weight, rows, targets, temperature))
+    return _apply(hidden, weight, rows, targets, temperature)
 
 
 def _chunks(hidden: Tensor) -> Iterator[slice]:
@@ -43,9 +43,13 @@ def _chunks(hidden: Tensor) -> Iterator[slice]:
 
 
 def _probabilities(hidden: Tensor, weight: Tensor, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits less their largest, the logarithm of the sum of their exponentials, and the probabilities."""
     logits = (hidden @ weight.T).float().div_(temperature)
-    total = torch.logsumexp(logits, dim=-1)
-    return logits, total, (logits - total[:, None]).exp_()
+    top = logits.amax(dim=-1)
+    # In place: a second [rows, vocabulary] matrix costs more in page faults than all the arithmetic here.
+    probs = logits.sub_(top[:, None]).exp()
+    mass = probs.sum(dim=-1)
+    return logits, mass.log(), probs.div_(mass[:, None])
 
 
 class _SelectedLogProbs(torch.autograd.Function):
@@ -87,3 +91,6 @@ class _SelectedLogProbs(torch.autograd.Function):
             grad_weight.index_add_(0, targets, hidden[rows].float() * grad[:, None])
             grad_weight = grad_weight.to(weight.dtype)
         return grad_hidden, grad_weight, None, None, None
+
+
+_apply = cast("Callable[..., tuple[Tensor, Tensor]]", _SelectedLogProbs.apply)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -35,7 +35,9 @@ class Policy:
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: str) -> None:
-        self.model = model.eval()
+        # Any: transformers' models are typed as modules whose parts may be anything.
+        self.model: Any = model
+        self.model.train(False)
         self.tokenizer = tokenizer
         self.source = source
         _check_layers(model)
@@ -63,19 +65,19 @@ class Policy:
             )
         if dtype not in DTYPES:
             raise ConfigError(f"dtype must be one of {sorted(DTYPES)}, got {dtype!r}")
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[dtype], local_files_only=True)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[dtype], local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         return cls(model.to(device), tokenizer, str(folder))
 
     @property
     def dtype(self) -> torch.dtype:
         """Type of the weights that compute."""
-        return self.model.get_output_embeddings().weight.dtype
+        return self.head.dtype
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.model.get_output_embeddings().weight.device
+        return self.head.device
 
     @property
     def context_length(self) -> int:
@@ -95,7 +97,8 @@ class Policy:
     @property
     def head(self) -> Tensor:
         """The output embedding, `[vocabulary, hidden]`."""
-        return self.model.get_output_embeddings().weight
+        weight: Tensor = self.model.get_output_embeddings().weight
+        return weight
 
     def score(
         self, state_ids: Sequence[int], actions: Sequence[Sequence[int]], temperature: float = 1.0
@@ -112,7 +115,7 @@ class Policy:
         spans = [Span([*state_ids, *action], len(state_ids)) for action in actions]
         with torch.no_grad():
             scored = score_tree(self, spans, temperature)
-        return [part.tolist() for part in scored.logprobs.split(scored.lengths)]
+        return [part.tolist() for part in torch.split(scored.logprobs, scored.lengths)]
 
     def fingerprint(self) -> str:
         """SHA-256 over the configuration and every weight; the same for equal weights, wherever they are stored."""
@@ -143,7 +146,7 @@ def _check_layers(model: PreTrainedModel) -> None:
         )
 
 
-def _check_head(model: PreTrainedModel) -> None:
+def _check_head(model: Any) -> None:
     # Soft-capped or scaled logits would be missed by `head.py`; four tokens are enough to see the difference.
     ids = torch.arange(4, device=model.device)[None] % int(model.config.vocab_size)
     with torch.no_grad():

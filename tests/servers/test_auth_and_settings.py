@@ -137,6 +137,11 @@ def test_loopback_addresses(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 
+def test_unknown_reward_format_is_refused_at_the_start() -> None:
+    with pytest.raises(ConfigError, match=r"reward_format: expected one of \['hermes'.*, got 'klingon'"):
+        create_app(StoreDomain(), settings=Settings(reward_format="klingon"))
+
+
 def test_unknown_setting_is_named() -> None:
     with pytest.raises(ConfigError, match="server settings: prot: Extra inputs are not permitted"):
         Settings.load({"prot": 80})
