@@ -3,6 +3,7 @@ from toy_counter import CounterDomain, add, pivot, say
 
 from pivotgym.core.errors import ConfigError, NotFound, PivotRefused, VerifierFailed, WorldFailed
 from pivotgym.core.messages import Action, Malformed, ToolCall
+from pivotgym.envs.base.episode import TaskEpisode
 from pivotgym.envs.base.runtime import Runtime
 
 READ = Action(tool_calls=(ToolCall(name="read"),))
@@ -89,13 +90,13 @@ def test_a_world_that_breaks_is_an_error_and_no_verdict(runtime: Runtime, domain
     at = pivot()
     runtime.prepare(at)
     domain.world_type.explode = True
-    with pytest.raises(WorldFailed, match=r"running an action at pivot 't:0': RuntimeError: the counter is on fire"):
+    with pytest.raises(WorldFailed, match=r"running an action at pivot 't:0': unforeseen RuntimeError"):
         runtime.verify(at, add(4))
 
 
 def test_a_comparator_that_breaks_is_an_error_and_no_verdict(runtime: Runtime, domain: CounterDomain) -> None:
     domain.comparator.compare = lambda *effects: 1 / 0  # type: ignore[method-assign, assignment, return-value]
-    with pytest.raises(VerifierFailed, match="comparing effects at pivot 't:0': ZeroDivisionError"):
+    with pytest.raises(VerifierFailed, match="comparing effects at pivot 't:0': unforeseen ZeroDivisionError"):
         runtime.verify(pivot(), add(4))
 
 
@@ -141,8 +142,14 @@ def test_horizons_are_checked(runtime: Runtime) -> None:
 
 
 def test_an_episode_from_a_pivot_needs_its_task(runtime: Runtime) -> None:
-    with pytest.raises(ConfigError, match=r"needs metadata\['task'\]"):
-        runtime.open(pivot().model_copy(update={"metadata": {}}), horizon="episode")
+    nameless = pivot(start=3).model_copy(update={"metadata": {}})
+    with pytest.raises(ConfigError, match=r"needs its task: metadata\['task'\] names none, and no task has its origin"):
+        runtime.open(nameless, horizon="episode")
+
+
+def test_an_episode_from_a_pivot_finds_its_task_by_the_origin(runtime: Runtime) -> None:
+    nameless = pivot().model_copy(update={"metadata": {}})
+    assert isinstance(runtime.open(nameless, horizon="episode"), TaskEpisode)
 
 
 def test_close_drops_the_states(runtime: Runtime) -> None:
