@@ -66,6 +66,6 @@ def run_app(arguments: list[str] | None = None) -> int:
     return int(code or 0)
 
 
-def run() -> None:
+def console() -> None:
     """Entry point of the console script."""
     sys.exit(run_app())

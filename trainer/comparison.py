@@ -7,7 +7,7 @@ Owns: which arms are compared and how seeds are pooled. Does not own: intervals 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,10 +56,10 @@ def pool(seeds: Sequence[Sequence[EvalRow]], arm: str, part: Part) -> Clusters:
     return pooled
 
 
-def arm_table(seeds: Sequence[Sequence[EvalRow]]) -> list[ArmRow]:
-    """Every known arm that has rows, in the order of `ARM_NAMES`."""
+def arm_table(seeds: Sequence[Sequence[EvalRow]], names: Iterable[str] = tuple(ARM_NAMES)) -> list[ArmRow]:
+    """Those of the named arms that have rows, in that order."""
     present = {row.arm for rows in seeds for row in rows}
-    return [ArmRow(arm, {part: _mean(pool(seeds, arm, part)) for part in PARTS}) for arm in ARM_NAMES if arm in present]
+    return [ArmRow(arm, {part: _mean(pool(seeds, arm, part)) for part in PARTS}) for arm in names if arm in present]
 
 
 def difference_table(seeds: Sequence[Sequence[EvalRow]]) -> list[DifferenceRow]:

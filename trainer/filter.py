@@ -62,7 +62,7 @@ def filter_pivots(candidates: Iterable[Pivot], config: FilterConfig) -> tuple[li
         else:
             dropped[reason] += 1
     rules: Sequence[Rule] = ("pivots", "keep_all", "drop_easy", "mean_band")
-    by_rule = {
+    by_rule: dict[str, int] = {
         rule: sum(verdict_on(_profile(pivot), config.model_copy(update={"rule": rule})) is None for pivot in candidates)
         for rule in rules
     }

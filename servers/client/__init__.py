@@ -8,7 +8,7 @@ Owns: talking to a server. Does not own: anything of the server's side.
 """
 
 from pivotgym.servers.client.aio import AsyncClient, AsyncSession
-from pivotgym.servers.client.records import ActionLike, StepResult, TextAction, VerifyItem
+from pivotgym.servers.client.records import ActionLike, Prepared, StepResult, TextAction, VerifyItem
 from pivotgym.servers.client.sync import Client, Session
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "AsyncClient",
     "AsyncSession",
     "Client",
+    "Prepared",
     "Session",
     "StepResult",
     "TextAction",

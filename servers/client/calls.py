@@ -5,7 +5,7 @@ Owns: paths, bodies and reading answers. Does not own: sending them (`sync`, `ai
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -53,6 +53,16 @@ def prepare(pivot_ids: Sequence[str], timeout_s: float | None) -> Request[Prepar
         {"pivot_ids": list(pivot_ids)},
         timeout_s=timeout_s,
     )
+
+
+def merge(parts: Iterable[Prepared]) -> Prepared:
+    """The answers of several calls of `prepare` as one."""
+    refused: dict[str, PivotGymError] = {}
+    executable: set[str] = set()
+    for part in parts:
+        refused |= part.refused
+        executable |= part.executable
+    return Prepared(refused, frozenset(executable))
 
 
 def verify(where: Pivot | str, action: ActionLike, rule: str | None, timeout_s: float | None) -> Request[Verdict]:

@@ -129,8 +129,17 @@ class Client:
         return added
 
     def prepare(self, pivot_ids: Sequence[str], *, timeout_s: float | None = None) -> Prepared:
-        """Build states ahead and prove the expert's action in each."""
-        return self._send(calls.prepare(pivot_ids, timeout_s))
+        """Build states ahead and prove the expert's action in each, in calls of at most `calls.BATCH` pivots.
+
+        Args:
+            pivot_ids: Pivots the server knows.
+            timeout_s: Seconds the server may take for each call.
+        """
+        parts = []
+        for start in range(0, len(pivot_ids), calls.BATCH):
+            part = pivot_ids[start : start + calls.BATCH]
+            parts.append(self._send(calls.prepare(part, timeout_s)))
+        return calls.merge(parts)
 
     def verify(
         self, pivot: Pivot | str, action: ActionLike, *, rule: str | None = None, timeout_s: float | None = None

@@ -37,7 +37,14 @@ def runtime(bfcl: Path) -> Runtime:
 @pytest.fixture(scope="session")
 def pivots(trajectories: list[Trajectory]) -> list[Pivot]:
     """All executed pivots of BFCL."""
-    return [cut(trajectory, turn) for trajectory in trajectories for turn in trajectory.candidates or ()]
+    return Pivots(cut(trajectory, turn) for trajectory in trajectories for turn in trajectory.candidates or ())
+
+
+class Pivots(list[Pivot]):
+    """Pivots that a failing property does not print whole."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} pivots>"
 
 
 def cut(trajectory: Trajectory, turn: int) -> Pivot:

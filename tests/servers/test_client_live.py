@@ -102,7 +102,7 @@ def test_async_client_does_the_same(server: BackgroundServer) -> None:
             assert len([task async for task in client.tasks()]) == 3
             assert await client.pivot("toy/a:1") == make_pivot(1)
             assert await client.add_pivots([make_pivot(1)]) == 0
-            assert await client.prepare(["toy/a:0"]) == {}
+            assert (await client.prepare(["toy/a:0"])).refused == {}
             results = await client.verify_batch([VerifyItem("toy/a:0", [RED, BLUE])])
             assert [scored.reward for scored in results[0] if isinstance(scored, Verdict)] == [1.0, 0.0]
             async with await client.session(task_id="goal-1") as session, await session.fork() as copy:

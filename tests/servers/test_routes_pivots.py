@@ -83,8 +83,25 @@ def test_pivots_over_the_limit_are_413(serving: Serving) -> None:
 
 
 def test_prepare_names_the_pivots_that_cannot_be_built(client: Client) -> None:
-    errors = client.prepare(["toy/a:0", "toy/a:1", "nowhere"])
-    assert [(pivot_id, error.code) for pivot_id, error in errors.items()] == [("nowhere", "not_found")]
+    prepared = client.prepare(["toy/a:0", "toy/a:1", "nowhere"])
+    assert [(pivot_id, error.code) for pivot_id, error in prepared.refused.items()] == [("nowhere", "not_found")]
+
+
+def test_prepare_tells_which_pivots_execute(serving: Serving) -> None:
+    with Client(serving().url) as client:
+        client.add_pivots([make_pivot(5), make_pivot(6, origin={"kind": "none"})])
+        assert client.prepare(["toy/a:5", "toy/a:6"]).executable == {"toy/a:5"}
+
+
+def test_prepare_proves_the_experts_action(serving: Serving) -> None:
+    with Client(serving().url, retries=0) as client:
+        client.add_pivots([make_pivot(5, call("break"))])
+        assert client.prepare(["toy/a:5"]).refused["toy/a:5"].code == "world_failed"
+
+
+def test_prepare_of_many_pivots_is_split(serving: Serving) -> None:
+    with Client(serving(max_batch=600).url) as client:
+        assert len(client.prepare([f"nowhere:{number}" for number in range(700)]).refused) == 700
 
 
 def test_prepare_over_its_limit_is_413(client: Client) -> None:

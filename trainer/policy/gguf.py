@@ -57,6 +57,8 @@ def convert_gguf(gguf_path: str | Path, out_dir: str | Path, *, dtype: DType = "
         tokenizer.eos_token = tokenizer.pad_token = _END_OF_TURN
         for settings in (model.config, model.generation_config):
             settings.eos_token_id = settings.pad_token_id = end
+    # Decoding must give back what was sampled; transformers' clean-up strips spaces before punctuation.
+    tokenizer.clean_up_tokenization_spaces = False
     with replace_folder(target) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -89,7 +89,7 @@ def load(
                     yield _multi_turn(question, gold[name], max_tools)
                 else:
                     yield _single_turn(category, question, gold[name])
-            except _Refused as refused:
+            except Unreadable as refused:
                 if on_refused is not None:
                     on_refused(Refusal(name, refused.reason, refused.detail))
 
@@ -100,7 +100,7 @@ def tasks(max_tools: int | None = 8) -> Iterator[Task]:
     for name, question in source.questions(MULTI_TURN).items():
         try:
             calls = _gold_calls(question, gold[name])
-        except _Refused:
+        except Unreadable:
             continue
         users = [_messages(turn) for turn in question["question"]]
         yield Task(
@@ -115,7 +115,9 @@ def tasks(max_tools: int | None = 8) -> Iterator[Task]:
         )
 
 
-class _Refused(Exception):
+class Unreadable(Exception):
+    """A question that cannot become a trajectory; `load` tells of it as a `Refusal`."""
+
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason)
         self.reason, self.detail = reason, detail
@@ -148,7 +150,7 @@ def parse_call(text: str, methods: dict[str, Callable[..., Any]]) -> ToolCall:
     """A call from Python text like `sort('a.txt')`, with positional arguments named by the method's signature.
 
     Raises:
-        _Refused: If it is no plain call of one of `methods` with literal arguments.
+        Unreadable: If it is no plain call of one of `methods` with literal arguments.
     """
     try:
         node = ast.parse(text.strip(), mode="eval").body
@@ -157,8 +159,8 @@ def parse_call(text: str, methods: dict[str, Callable[..., Any]]) -> ToolCall:
         positional = [ast.literal_eval(argument) for argument in node.args]
         named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
         bound = inspect.signature(methods[node.func.id]).bind(None, *positional, **named)
-    except (SyntaxError, ValueError, TypeError) as error:
-        raise _Refused("a gold call cannot be read", f"{text}: {error}") from error
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise Unreadable("a gold call cannot be read", f"{text}: {error}") from error
     arguments = {name: _jsonable(value) for name, value in list(bound.arguments.items())[1:]}
     return ToolCall(name=node.func.id, arguments=arguments)
 
@@ -184,7 +186,7 @@ def _multi_turn(question: dict[str, Any], gold: list[list[str]], max_tools: int 
         messages.extend(_messages(user))
         for call in turn_calls:
             if call.name not in signatures:
-                raise _Refused("a gold call uses an excluded function", call.name)
+                raise Unreadable("a gold call uses an excluded function", call.name)
             numbered = ToolCall(name=call.name, arguments=call.arguments, id=f"call_{turn}")
             observed = toolkit.call(call.name, dict(call.arguments) if isinstance(call.arguments, dict) else {})
             why = _no_candidate(toolkit, signatures[call.name].problem(call), observed)
@@ -229,13 +231,13 @@ def _single_turn(category: str, question: dict[str, Any], gold: list[dict[str, A
     for place, entry in enumerate(gold):
         ((name, accepted),) = entry.items()
         if name not in signatures:
-            raise _Refused("the accepted function is not among the question's functions", name)
+            raise Unreadable("the accepted function is not among the question's functions", name)
         required = signatures[name].required
         arguments = {key: _first(values) for key, values in accepted.items() if key in required or values[0] != ""}
         call = ToolCall(name=name, arguments=arguments, id=f"call_{place}")
         problem = signatures[name].problem(call)
         if problem is not None:
-            raise _Refused("the first accepted answer does not fit the function's schema", problem)
+            raise Unreadable("the first accepted answer does not fit the function's schema", problem)
         calls.append(call)
     messages = [message for turn in question["question"] for message in _messages(turn)]
     return Trajectory(
