@@ -13,12 +13,14 @@ Owns: the order of its rules, and the verdicts. Does not own: running calls (`en
    list, a bare yes or no) is matched by the same calls only: equal silence proves nothing, and there is no reward for
    doing nothing.
 4. *Rule*, where nothing can be executed: the accepted answers that the pivot carries; without them the expert's own
-   arguments, compared in the same way. Calls pair one to one in any order. Texts: `verifiers.message_rule`.
+   arguments, compared in the same way but for numbers inside texts ("1.5 km" is not "15 km"). Calls pair one to one in
+   any order. Texts: `verifiers.message_rule`.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -26,11 +28,12 @@ from typing import Any
 from pivotgym.core.canonical import canonical_json
 from pivotgym.core.messages import Action, Tool, ToolCall
 from pivotgym.core.trajectory import Effects, Pivot, Verdict
-from pivotgym.verifiers.accepted import argument_score, fits
+from pivotgym.verifiers.accepted import argument_score, fits, same_numbers
 from pivotgym.verifiers.matching import match
 from pivotgym.verifiers.message_rule import message_rule
 from pivotgym.verifiers.schema import Signature, Signatures, signature, spelled
 
+_INTEGRAL = re.compile(r"(?<![\w.])(\d+)\.0+(?!\.?\w)")
 _SAYS_NOTHING = {"", "none", "null", "[]", "{}", "true", "false"}
 
 
@@ -80,7 +83,7 @@ class ToolCallComparator:
         """Rule 4."""
         expected = pivot.reference.tool_calls
         if not expected and not action.tool_calls:
-            return message_rule(pivot.reference.content, action.content)
+            return message_rule(pivot.reference.content, action.content, pivot.messages)
         if not expected or not action.tool_calls:
             kinds = ("a message", "a call") if action.tool_calls else ("a call", "a message")
             return _decided(False, "accepted_answers", False, f"expected {kinds[0]}, got {kinds[1]}", _none_right())
@@ -91,7 +94,8 @@ class ToolCallComparator:
     def _by_entries(self, pivot: Pivot, action: Action, entries: Sequence[dict[str, Any]], method: str) -> Verdict:
         signatures = self._signatures.of(pivot)
         calls = [(call.name, call.arguments, _signature(call, signatures)) for call in action.tool_calls]
-        pairs = match(entries, calls, lambda entry, call: fits(call[0], call[1], entry, call[2]))  # type: ignore[arg-type]
+        exact = method == "same_arguments"
+        pairs = match(entries, calls, lambda entry, call: _fits(entry, call, exact))
         matched = sum(pair is not None for pair in pairs)
         names = [next(iter(entry)) for entry in entries]
         given = [name for name, _, _ in calls]
@@ -111,6 +115,14 @@ class ToolCallComparator:
             reason = f"the arguments of {names if len(names) > 1 else names[0]} are not among the accepted ones"
         evidence = {"expected": unmatched, "got": [[name, arguments] for name, arguments, _ in calls]}
         return _decided(False, method, False, reason, components, evidence)
+
+
+def _fits(entry: dict[str, Any], call: tuple[str, Any, Signature], exact: bool) -> bool:
+    name, arguments, known = call
+    if not fits(name, arguments, entry, known):
+        return False
+    accepted = entry[name]
+    return not exact or all(same_numbers(arguments[key], accepted[key][0]) for key in accepted if key in arguments)
 
 
 def _problem(action: Action, signatures: dict[str, Signature]) -> str | None:
@@ -166,7 +178,7 @@ def canonical_result(text: str) -> str:
     try:
         return canonical_json(json.loads(text))
     except (ValueError, RecursionError):
-        return " ".join(text.split())
+        return _INTEGRAL.sub(r"\1", " ".join(text.split()))
 
 
 def _results(effects: Effects) -> list[str]:

@@ -10,9 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
-from pivotgym.core.errors import WrongState
+from pivotgym.core.errors import PivotGymError, WorldFailed, WrongState
 from pivotgym.core.messages import Action, Malformed, Message, Tool
 from pivotgym.core.trajectory import Pivot
+from pivotgym.envs.base.breakage import unforeseen_is
 from pivotgym.envs.base.contract import Task, World
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class Episode(ABC):
 
         Raises:
             WrongState: After the end, or after `close`.
-            InfrastructureError: If the world or the verifier broke.
+            InfrastructureError: If the world or the verifier broke: no reward. It ends a task; at a pivot the step can
+                be tried again.
         """
         if self._closed or self.done:
             what = "was closed" if self._closed else f"ended after {self.steps} steps"
@@ -122,16 +124,16 @@ class PivotEpisode(Episode):
 
     horizon = "pivot"
 
-    def __init__(self, runtime: Runtime, pivot: Pivot, *, seed: int = 0) -> None:
+    def __init__(self, runtime: Runtime, pivot: Pivot) -> None:
         super().__init__(pivot.messages, pivot.tools)
-        self._runtime, self._pivot, self._seed = runtime, pivot, seed
+        self._runtime, self._pivot = runtime, pivot
         runtime.prepare(pivot)
 
     def digest(self) -> str:
         """SHA-256 of the world's state; of the pivot where nothing can be executed."""
         if not self._runtime.domain.executable(self._pivot.origin):
             return self._pivot.digest
-        world = self._runtime.restore(self._pivot, seed=self._seed)
+        world = self._runtime.restore(self._pivot)
         try:
             return world.digest()
         finally:
@@ -143,13 +145,14 @@ class PivotEpisode(Episode):
         return StepResult("", verdict.reward, True, False, info)
 
     def _copy(self) -> Self:
-        return type(self)(self._runtime, self._pivot, seed=self._seed)
+        return type(self)(self._runtime, self._pivot)
 
 
 class TaskEpisode(Episode):
     """A task to its end: calls are run, a message without calls ends the turn, the last turn's end the episode.
 
-    A malformed action, or a call of a tool that was not offered, is answered with an error and counts as a step.
+    An empty or malformed action, or a call of a tool that was not offered, is answered with an error and counts as a
+    step.
     """
 
     horizon = "episode"
@@ -161,7 +164,9 @@ class TaskEpisode(Episode):
     @classmethod
     def start(cls, runtime: Runtime, task: Task, *, seed: int = 0) -> Self:
         """An episode from a task's start."""
-        return cls(runtime.states.get(task.origin, [], seed), task, task.messages, task.tools, 0)
+        with unforeseen_is(WorldFailed, f"starting task {task.id!r}"):
+            world = runtime.states.get(task.origin, [], seed)
+        return cls(world, task, task.messages, task.tools, 0)
 
     @classmethod
     def from_pivot(cls, runtime: Runtime, pivot: Pivot, task: Task, *, seed: int = 0) -> Self:
@@ -171,11 +176,20 @@ class TaskEpisode(Episode):
 
     def digest(self) -> str:
         """SHA-256 of the world's state."""
-        return self._world.digest()
+        with unforeseen_is(WorldFailed, f"task {self._task.id!r}: digesting a state"):
+            return self._world.digest()
 
     def _step(self, action: Action | Malformed) -> StepResult:
+        try:
+            with unforeseen_is(WorldFailed, f"task {self._task.id!r}: taking step {self.steps}"):
+                return self._taken(action)
+        except PivotGymError:
+            self.done = True  # what broke half way is in no known state: no step may follow
+            raise
+
+    def _taken(self, action: Action | Malformed) -> StepResult:
         ended = False
-        if isinstance(action, Malformed) or action.truncated:
+        if isinstance(action, Malformed) or action.truncated or _empty(action):
             answers = [_complaint(action)]
         elif action.tool_calls:
             answers = self._run(action)
@@ -203,7 +217,9 @@ class TaskEpisode(Episode):
         return answers
 
     def _copy(self) -> Self:
-        return type(self)(self._world.fork(), self._task, self.messages, self.tools, self._turn)
+        with unforeseen_is(WorldFailed, f"task {self._task.id!r}: forking a state"):
+            world = self._world.fork()
+        return type(self)(world, self._task, self.messages, self.tools, self._turn)
 
     def _free(self) -> None:
         self._world.close()
@@ -214,8 +230,15 @@ def _said(action: Action | Malformed) -> Message:
 
 
 def _complaint(action: Action | Malformed) -> Message:
-    reason = action.reason if isinstance(action, Malformed) else "it was cut at its token limit"
+    if isinstance(action, Malformed):
+        reason = action.reason
+    else:
+        reason = "it was cut at its token limit" if action.truncated else "it is empty"
     return Message(role="user", content=f"Error: the last message could not be read: {reason}")
+
+
+def _empty(action: Action) -> bool:
+    return not action.tool_calls and not action.content.strip()
 
 
 def _users(messages: Sequence[Message]) -> int:

@@ -57,6 +57,7 @@ class PivotEnv(gymnasium.Env[str, str]):
             raise ConfigError(f"horizon: expected 'pivot' or 'episode', got {horizon!r}")
         if render_mode is not None:
             raise ConfigError(f"render_mode: expected None, got {render_mode!r}")
+        self._owned = not isinstance(domain, Runtime)
         domain = load_domain(domain) if isinstance(domain, str) else domain
         self.runtime = domain if isinstance(domain, Runtime) else Runtime(domain)
         self.horizon: Horizon = horizon
@@ -98,8 +99,10 @@ class PivotEnv(gymnasium.Env[str, str]):
         return observation, reward, terminated, truncated, info
 
     def close(self) -> None:
-        """Free the episode. Calling it again does nothing."""
+        """Free the episode, and the runtime's states unless it is shared. Calling it again does nothing."""
         self._end()
+        if self._owned:
+            self.runtime.close()
 
     def _end(self) -> None:
         if self._episode is not None:

@@ -8,23 +8,20 @@ equivalent (`verifiers/`), or sessions and HTTP (`servers/`).
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pivotgym.core.errors import (
     ConfigError,
-    InfrastructureError,
     NotFound,
-    PivotGymError,
     PivotRefused,
     VerifierFailed,
     WorldFailed,
 )
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Effects, Pivot, Step, Verdict
+from pivotgym.envs.base.breakage import unforeseen_is
 from pivotgym.envs.base.contract import Domain, Task, World
 from pivotgym.envs.base.states import StateCache
 from pivotgym.verifiers.attached import Attached
@@ -88,11 +85,11 @@ class Runtime:
         assert isinstance(action, Action)
         comparator = self._comparator(rule)
         if not self._runs(pivot, action, comparator):
-            with _or(VerifierFailed, f"{comparator.name}: deciding pivot {pivot.id!r} by rule"):
+            with unforeseen_is(VerifierFailed, f"{comparator.name}: deciding pivot {pivot.id!r} by rule"):
                 return comparator.by_rule(pivot, action)
         expert = self._expert(pivot)
         candidate = self._effects(pivot, action)
-        with _or(VerifierFailed, f"{comparator.name}: comparing effects at pivot {pivot.id!r}"):
+        with unforeseen_is(VerifierFailed, f"{comparator.name}: comparing effects at pivot {pivot.id!r}"):
             return comparator.compare(pivot, expert, candidate)
 
     def screen(self, pivot: Pivot, action: Action | Malformed, *, rule: Rule | None = None) -> Verdict | None:
@@ -102,7 +99,7 @@ class Runtime:
         if action.truncated:
             return cut_short(action)
         comparator = self._comparator(rule)
-        with _or(VerifierFailed, f"{comparator.name}: screening pivot {pivot.id!r}"):
+        with unforeseen_is(VerifierFailed, f"{comparator.name}: screening pivot {pivot.id!r}"):
             return comparator.screen(pivot, action)
 
     def prepare(self, pivot: Pivot) -> None:
@@ -143,7 +140,7 @@ class Runtime:
             start: Where.
             horizon: `pivot` (one action, the verifier's reward) or `episode` (to the end of the task, its outcome);
                 by default `pivot` for a pivot and `episode` for a task.
-            seed: The world's seed.
+            seed: The world's seed, for the horizon `episode`; a pivot is always verified with seed 0.
 
         Raises:
             ConfigError: If the horizon does not fit the start.
@@ -159,14 +156,14 @@ class Runtime:
                 raise ConfigError(f"horizon: a task is opened with 'episode', got 'pivot' for task {start.id!r}")
             return TaskEpisode.start(self, start, seed=seed)
         if horizon == "pivot":
-            return PivotEpisode(self, start, seed=seed)
+            return PivotEpisode(self, start)
         return TaskEpisode.from_pivot(self, start, self._task_of(start), seed=seed)
 
     def restore(self, pivot: Pivot, *, seed: int = 0) -> World:
         """A live world in a pivot's state; the caller closes it. Errors as for `verify`."""
         prepared = self._prepared(pivot)
         keys = prepared.keys if seed == 0 else None
-        with _or(WorldFailed, f"restoring pivot {pivot.id!r}"):
+        with unforeseen_is(WorldFailed, f"restoring pivot {pivot.id!r}"):
             return self.states.get(pivot.origin, prepared.steps, seed, keys=keys)
 
     @cached_property
@@ -195,13 +192,18 @@ class Runtime:
         self._seen.clear()
 
     def _task_of(self, pivot: Pivot) -> Task:
+        """The task that a pivot's metadata names, else the one that starts where the pivot's trajectory starts."""
         name = pivot.metadata.get("task")
-        if not isinstance(name, str):
+        if isinstance(name, str):
+            return self.task(name)
+        task = next((task for task in self.tasks() if task.origin == pivot.origin), None)
+        if task is None:
             raise ConfigError(
-                f"horizon: 'episode' from pivot {pivot.id!r} needs metadata['task'], which it does not have",
+                f"horizon: 'episode' from pivot {pivot.id!r} needs its task: metadata['task'] names none, and no task "
+                "has its origin",
                 hint="open it with horizon 'pivot'",
             )
-        return self.task(name)
+        return task
 
     def _known(self, rule: str) -> str:
         if rule not in self._comparators:
@@ -235,24 +237,27 @@ class Runtime:
             return prepared.expert
 
     def _effects(self, pivot: Pivot, action: Action) -> Effects:
-        prepared = self._prepared(pivot)
-        with _or(WorldFailed, f"running an action at pivot {pivot.id!r}"):
-            world = self.states.get(pivot.origin, prepared.steps, 0, keys=prepared.keys)
+        with unforeseen_is(WorldFailed, f"running an action at pivot {pivot.id!r}"):
+            world = self._fork(pivot)
             try:
-                return world.run(action)
+                effects = world.run(action)
+                missing = {} if effects.state else {"state": world.digest()}
             finally:
                 world.close()
+            return self._completed(pivot, action, effects.model_copy(update=missing))
 
+    def _completed(self, pivot: Pivot, action: Action, effects: Effects) -> Effects:
+        """Effects with what a simple world leaves out: equal blanks must never make two actions equivalent."""
+        missing: dict[str, Any] = {}
+        if not effects.before:
+            world = self._fork(pivot)
+            missing["before"] = world.digest()
+            world.close()
+        if "calls" not in effects.detail:
+            calls = [{"name": call.name, "arguments": call.arguments} for call in action.tool_calls]
+            missing["detail"] = {**effects.detail, "calls": calls}
+        return effects.model_copy(update=missing) if missing else effects
 
-@contextmanager
-def _or(error: type[InfrastructureError], doing: str) -> Iterator[None]:
-    """Anything unforeseen is ours, and becomes an error with a code; what has a code passes.
-
-    The message, which may travel to a client, leaves out the cause's text: that is for the log, as `__cause__`.
-    """
-    try:
-        yield
-    except PivotGymError:
-        raise
-    except Exception as cause:
-        raise error(f"{doing}: unforeseen {type(cause).__name__}") from cause
+    def _fork(self, pivot: Pivot) -> World:
+        prepared = self._prepared(pivot)
+        return self.states.get(pivot.origin, prepared.steps, 0, keys=prepared.keys)

@@ -5,6 +5,7 @@ from toy_counter import CounterDomain, add, pivot, say
 
 from pivotgym.core.errors import ConfigError, NotFound, PivotRefused, VerifierFailed, WorldFailed
 from pivotgym.core.messages import Action, Malformed, ToolCall
+from pivotgym.envs.base.episode import TaskEpisode
 from pivotgym.envs.base.runtime import Runtime
 
 READ = Action(tool_calls=(ToolCall(name="read"),))
@@ -143,8 +144,14 @@ def test_horizons_are_checked(runtime: Runtime) -> None:
 
 
 def test_an_episode_from_a_pivot_needs_its_task(runtime: Runtime) -> None:
-    with pytest.raises(ConfigError, match=r"needs metadata\['task'\]"):
-        runtime.open(pivot().model_copy(update={"metadata": {}}), horizon="episode")
+    nameless = pivot(start=3).model_copy(update={"metadata": {}})
+    with pytest.raises(ConfigError, match=r"needs its task: metadata\['task'\] names none, and no task has its origin"):
+        runtime.open(nameless, horizon="episode")
+
+
+def test_an_episode_from_a_pivot_finds_its_task_by_the_origin(runtime: Runtime) -> None:
+    nameless = pivot().model_copy(update={"metadata": {}})
+    assert isinstance(runtime.open(nameless, horizon="episode"), TaskEpisode)
 
 
 def test_close_drops_the_states(runtime: Runtime) -> None:
