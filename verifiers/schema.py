@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +16,7 @@ from jsonschema.exceptions import ValidationError
 
 from pivotgym.core.messages import Tool, ToolCall
 from pivotgym.core.trajectory import Pivot
+from pivotgym.verifiers.attached import Attached
 
 _TYPES = {
     "dict": "object",
@@ -193,29 +192,15 @@ def signature(tool: Tool) -> Signature:
 
 
 class Signatures:
-    """The signatures of each pivot's tools, kept for the pivots seen last. Thread-safe.
+    """The signatures of each pivot's tools, kept as long as the pivot object. Thread-safe."""
 
-    Kept by the identity of the pivot object, because hashing the schemas would cost more than using them; the entry
-    keeps the object alive, so that an identity is never reused.
-    """
-
-    def __init__(self, size: int = 4096) -> None:
-        self._size = size
-        self._kept: OrderedDict[int, tuple[Pivot, dict[str, Signature]]] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self) -> None:
+        self._kept: Attached[dict[str, Signature]] = Attached()
 
     def of(self, pivot: Pivot) -> dict[str, Signature]:
         """Signatures by tool name."""
-        with self._lock:
-            kept = self._kept.get(id(pivot))
-        if kept is not None:
-            return kept[1]
-        made = {tool.name: signature(tool) for tool in pivot.tools}
-        with self._lock:
-            self._kept[id(pivot)] = (pivot, made)
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-        return made
+        kept = self._kept.get(pivot)
+        return self._kept.keep(pivot, {tool.name: signature(tool) for tool in pivot.tools}) if kept is None else kept
 
 
 def spelled(name: str, arguments: dict[str, Any]) -> str:

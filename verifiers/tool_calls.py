@@ -20,7 +20,6 @@ Owns: the order of its rules, and the verdicts. Does not own: running calls (`en
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +32,6 @@ from pivotgym.verifiers.matching import match
 from pivotgym.verifiers.message_rule import message_rule
 from pivotgym.verifiers.schema import Signature, Signatures, signature, spelled
 
-_INTEGRAL = re.compile(r"(?<![\w.])(\d+)\.0+(?!\.?\w)")
 _SAYS_NOTHING = {"", "none", "null", "[]", "{}", "true", "false"}
 
 
@@ -174,12 +172,11 @@ def _as_accepted(value: Any) -> Any:
 
 
 def canonical_result(text: str) -> str:
-    """A tool's result in one spelling: JSON in canonical form, else its words; `12.0` is `12` in both."""
+    """A tool's result in one spelling: JSON in canonical form (`12.0` is `12`), else its words."""
     try:
-        text = canonical_json(json.loads(text))
+        return canonical_json(json.loads(text))
     except (ValueError, RecursionError):
-        text = " ".join(text.split())
-    return _INTEGRAL.sub(r"\1", text)
+        return " ".join(text.split())
 
 
 def _results(effects: Effects) -> list[str]:

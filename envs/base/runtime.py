@@ -8,7 +8,6 @@ equivalent (`verifiers/`), or sessions and HTTP (`servers/`).
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +24,7 @@ from pivotgym.core.trajectory import Effects, Pivot, Step, Verdict
 from pivotgym.envs.base.breakage import unforeseen_is
 from pivotgym.envs.base.contract import Domain, Task, World
 from pivotgym.envs.base.states import StateCache
+from pivotgym.verifiers.attached import Attached
 from pivotgym.verifiers.base import Comparator, cut_short, malformed
 from pivotgym.verifiers.strict import StrictComparator
 
@@ -37,9 +37,8 @@ Horizon = Literal["pivot", "episode"]
 
 @dataclass
 class _Prepared:
-    """What is worked out once per pivot object: replayable steps, state keys, the expert's effects."""
+    """What is worked out once per pivot object: replayable steps, state keys, the expert's effects (under `lock`)."""
 
-    pivot: Pivot
     steps: list[Step]
     keys: list[str]
     expert: Effects | None = None
@@ -66,9 +65,7 @@ class Runtime:
         self.states = StateCache(domain.world, max_states=max_states)
         self._comparators: dict[str, Comparator] = {"functional": domain.comparator, "strict": StrictComparator()}
         self._default = self._known(verifier)
-        self._seen: OrderedDict[int, _Prepared] = OrderedDict()
-        self._max_seen = max(4 * max_states, 4096)
-        self._lock = threading.Lock()
+        self._seen: Attached[_Prepared] = Attached()
 
     def verify(self, pivot: Pivot, action: Action | Malformed, *, rule: Rule | None = None) -> Verdict:
         """Whether an action is functionally equivalent to the expert's at a pivot.
@@ -91,7 +88,7 @@ class Runtime:
             with unforeseen_is(VerifierFailed, f"{comparator.name}: deciding pivot {pivot.id!r} by rule"):
                 return comparator.by_rule(pivot, action)
         expert = self._expert(pivot)
-        candidate = self._effects(self._prepared(pivot), action)
+        candidate = self._effects(pivot, action)
         with unforeseen_is(VerifierFailed, f"{comparator.name}: comparing effects at pivot {pivot.id!r}"):
             return comparator.compare(pivot, expert, candidate)
 
@@ -128,7 +125,7 @@ class Runtime:
                 details=verdict.evidence,
             )
         if self._runs(pivot, pivot.reference, self._comparator(None)):
-            first, again = self._expert(pivot), self._effects(self._prepared(pivot), pivot.reference)
+            first, again = self._expert(pivot), self._effects(pivot, pivot.reference)
             if (first.state, first.observations) != (again.state, again.observations):
                 raise PivotRefused(
                     f"pivot {pivot.id!r}: the expert's own action, run twice, does not have the same effects",
@@ -192,8 +189,7 @@ class Runtime:
     def close(self) -> None:
         """Drop all states. Calling it again does nothing."""
         self.states.clear()
-        with self._lock:
-            self._seen.clear()
+        self._seen.clear()
 
     def _task_of(self, pivot: Pivot) -> Task:
         """The task that a pivot's metadata names, else the one that starts where the pivot's trajectory starts."""
@@ -224,46 +220,37 @@ class Runtime:
         return bool(pivot.reference.tool_calls or action.tool_calls)
 
     def _prepared(self, pivot: Pivot) -> _Prepared:
-        # Keyed by identity, because a pivot's digest costs more than a verdict; the entry keeps the object alive.
-        with self._lock:
-            found = self._seen.get(id(pivot))
-            if found is not None:
-                self._seen.move_to_end(id(pivot))
-                return found
+        found = self._seen.get(pivot)
+        if found is not None:
+            return found
         steps = pivot.steps()
-        prepared = _Prepared(pivot, steps, self.states.keys(pivot.origin, steps, 0))
-        with self._lock:
-            prepared = self._seen.setdefault(id(pivot), prepared)
-            while len(self._seen) > self._max_seen:
-                self._seen.popitem(last=False)
-        return prepared
+        return self._seen.keep(pivot, _Prepared(steps, self.states.keys(pivot.origin, steps, 0)))
 
     def _expert(self, pivot: Pivot) -> Effects:
         prepared = self._prepared(pivot)
         with prepared.lock:
             if prepared.expert is None:
-                effects = self._effects(prepared, pivot.reference)
+                effects = self._effects(pivot, pivot.reference)
                 if effects.invalid is not None:
                     raise PivotRefused(f"pivot {pivot.id!r}: the expert's own action cannot be run: {effects.invalid}")
                 prepared.expert = effects
             return prepared.expert
 
-    def _effects(self, prepared: _Prepared, action: Action) -> Effects:
-        pivot = prepared.pivot
+    def _effects(self, pivot: Pivot, action: Action) -> Effects:
         with unforeseen_is(WorldFailed, f"running an action at pivot {pivot.id!r}"):
-            world = self._fork(prepared)
+            world = self._fork(pivot)
             try:
                 effects = world.run(action)
                 missing = {} if effects.state else {"state": world.digest()}
             finally:
                 world.close()
-            return self._completed(prepared, action, effects.model_copy(update=missing))
+            return self._completed(pivot, action, effects.model_copy(update=missing))
 
-    def _completed(self, prepared: _Prepared, action: Action, effects: Effects) -> Effects:
+    def _completed(self, pivot: Pivot, action: Action, effects: Effects) -> Effects:
         """Effects with what a simple world leaves out: equal blanks must never make two actions equivalent."""
         missing: dict[str, Any] = {}
         if not effects.before:
-            world = self._fork(prepared)
+            world = self._fork(pivot)
             missing["before"] = world.digest()
             world.close()
         if "calls" not in effects.detail:
@@ -271,5 +258,6 @@ class Runtime:
             missing["detail"] = {**effects.detail, "calls": calls}
         return effects.model_copy(update=missing) if missing else effects
 
-    def _fork(self, prepared: _Prepared) -> World:
-        return self.states.get(prepared.pivot.origin, prepared.steps, 0, keys=prepared.keys)
+    def _fork(self, pivot: Pivot) -> World:
+        prepared = self._prepared(pivot)
+        return self.states.get(pivot.origin, prepared.steps, 0, keys=prepared.keys)

@@ -37,6 +37,8 @@ def runtime(bfcl: Path) -> Runtime:
 @pytest.fixture(scope="session")
 def pivots(trajectories: list[Trajectory]) -> list[Pivot]:
     """All executed pivots of BFCL."""
+    from bfcl_pivots import cut
+
     return Pivots(cut(trajectory, turn) for trajectory in trajectories for turn in trajectory.candidates or ())
 
 
@@ -45,17 +47,3 @@ class Pivots(list[Pivot]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} pivots>"
-
-
-def cut(trajectory: Trajectory, turn: int) -> Pivot:
-    messages, reference = trajectory.at(turn)
-    return Pivot(
-        id=f"{trajectory.id}:{turn}",
-        domain=trajectory.domain,
-        messages=messages,
-        reference=reference,
-        tools=trajectory.tools,
-        origin=trajectory.origin,
-        accepted=(trajectory.accepted or {}).get(str(turn)),
-        metadata=trajectory.metadata,
-    )

@@ -1,5 +1,7 @@
 """Verdicts at BFCL's executed pivots, on a fixed sample of them."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from pivotgym.core.messages import Action, ToolCall
 from pivotgym.core.trajectory import Pivot
 from pivotgym.envs.base.runtime import Runtime
+from pivotgym.envs.tool_use import domain
 
 
 def call(name: str, /, **arguments: object) -> Action:
@@ -137,3 +140,13 @@ def test_a_verdict_is_the_same_each_time(data, runtime: Runtime, pivots: list[Pi
         pivots[data.draw(st.integers(0, len(pivots) - 1))],
     )
     assert runtime.verify(pivot, other.reference) == runtime.verify(pivot, other.reference)
+
+
+def test_threads_get_the_verdicts_of_one(pivots: list[Pivot]) -> None:
+    pairs = [(one, two.reference) for one, two in zip(pivots[:400:2], pivots[1:400:2], strict=True)]
+    alone = [Runtime(domain()).verify(*pair) for pair in pairs[:60]]
+    runtime = Runtime(domain(), max_states=20)
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda pair: runtime.verify(*pair), pairs * 3))
+    assert together[: len(pairs)] == together[len(pairs) : 2 * len(pairs)] == together[2 * len(pairs) :]
+    assert together[:60] == alone

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pivotgym.core.errors import InputError, NotFound, WrongState
+from pivotgym.core.errors import InputError, MissingDependency, NotFound, WrongState
 from pivotgym.core.messages import Action, ToolCall
 from pivotgym.core.trajectory import Origin
 from pivotgym.envs.tool_use import domain
@@ -234,6 +234,14 @@ def test_importing_the_classes_claims_no_names() -> None:
     load_class("TravelAPI")
     assert not [name for name in sys.modules if name.split(".")[0] == "bfcl_eval"]
     assert not [path for path in sys.path if "bfcl" in path]
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_class("MathAPI")
+    monkeypatch.delitem(sys.modules, load_class("MathAPI").__module__)
+    monkeypatch.setitem(sys.modules, "mpmath", None)
+    with pytest.raises(MissingDependency, match=r"BFCL's math_api.py needs the package 'mpmath'.*pivotgym\[serve\]"):
+        load_class("MathAPI")
 
 
 def test_origins_are_checked() -> None:

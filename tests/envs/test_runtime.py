@@ -1,3 +1,5 @@
+import weakref
+
 import pytest
 from toy_counter import CounterDomain, add, pivot, say
 
@@ -157,3 +159,12 @@ def test_close_drops_the_states(runtime: Runtime) -> None:
     runtime.close()
     runtime.close()
     assert len(runtime.states) == 0
+
+
+def test_nothing_keeps_a_pivot_that_nobody_holds(runtime: Runtime) -> None:
+    at = pivot()
+    runtime.verify(at, add(4))
+    gone = weakref.ref(at)
+    del at
+    assert gone() is None
+    assert len(runtime._seen) == 0
