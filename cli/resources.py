@@ -49,6 +49,6 @@ def engine(config: RunConfig, policy: str | Path | None = None) -> LocalEngine:
     from pivotgym.trainer.models import policy_folder
     from pivotgym.trainer.policy import Policy
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder = policy_folder(str(policy or config.policy))
     return LocalEngine(Policy.load(folder, dtype=config.dtype), get_format(config.format))

@@ -1,11 +1,12 @@
-"""Decoding a batch of states, each with several branches, over one copy of each state's keys and values.
+"""Decoding a batch of rows, each with several branches, over one copy of each row's keys and values.
 
-Owns: the prefill and the token loop. Does not own: which states share a batch (`sampling.py`), how a token is drawn
-(`draw.py`), attention (`attention.py`).
+Owns: the prefill and the token loop. Does not own: which states share a row or a batch (`sampling.py`), how a token is
+drawn (`draw.py`), attention (`attention.py`).
 
-One row per state. A decode step feeds the last token of each live branch as one query position of its state's row, and
-appends one column of keys per query. `owner` says whose column it is (everybody's, one branch's, nobody's), and the
-mask is read off it: so a finished branch simply stops being fed, and no key is ever copied to another branch.
+A row is a token sequence; its branches are samples that go on from the end of it, or from the end of a shorter state
+that it begins with. A decode step feeds the last token of each live branch as one query position of its row and appends
+one column of keys per query. `owner` says whose column it is, and the mask is read off it: so a finished branch simply
+stops being fed, and no key is ever copied to another branch.
 """
 
 from __future__ import annotations
@@ -18,13 +19,12 @@ import torch
 from torch import Tensor
 
 from pivotgym.trainer.policy.attention import SlabCache, additive, tree_attention
-from pivotgym.trainer.policy.draw import draw, uniforms
+from pivotgym.trainer.policy.draw import draw
 
 if TYPE_CHECKING:
     from pivotgym.trainer.policy.model import Policy
-    from pivotgym.trainer.policy.sampling import SamplingParams, StateRequest
 
-_EVERYBODY, _NOBODY = -1, -2
+_NOBODY = -1
 
 
 @dataclass
@@ -46,87 +46,94 @@ class Sample:
 
 
 @dataclass
-class _Row:
-    """One state's live part: what it still has to say."""
+class Branch:
+    """One sample in the making.
+
+    Attributes:
+        length: Tokens of its state: it goes on from the row's first `length` tokens.
+        numbers: `[limit]` fp64, the uniform number of each token it may have.
+        sample: What it has said so far.
+    """
 
     length: int
-    limit: int
-    samples: list[Sample]
-    temperatures: Tensor
     numbers: Tensor
-    live: list[int]
+    sample: Sample
+
+    @property
+    def said(self) -> int:
+        """How many tokens it has said."""
+        return len(self.sample.token_ids)
+
+
+@dataclass
+class Row:
+    """A token sequence and the branches that go on from it or from a beginning of it."""
+
+    token_ids: Sequence[int]
+    branches: list[Branch]
 
 
 class BatchDecoder:
-    """Samples all branches of a few states of similar length.
+    """Samples all branches of a few rows of similar length.
 
     Args:
         policy: The model.
-        requests: The states.
-        params: Limits and stop tokens.
-        seed: Of the draws.
+        rows: Every row with at least one branch; their samples are filled in place.
+        stop_token_ids: Tokens that end a branch.
+        top_p: Mass of the nucleus that is drawn from.
     """
 
-    def __init__(self, policy: Policy, requests: Sequence[StateRequest], params: SamplingParams, seed: int) -> None:
+    def __init__(self, policy: Policy, rows: Sequence[Row], stop_token_ids: Sequence[int], top_p: float) -> None:
         self.policy = policy
-        self.stop = frozenset(params.stop_token_ids)
-        self.top_p = params.top_p
-        self.requests = requests
-        self.rows = [_row(policy, request, params, seed) for request in requests]
-        width = max(row.length for row in self.rows)
-        branches = max(len(row.samples) for row in self.rows)
-        layers = int(policy.model.config.num_hidden_layers)
-        self.cache = SlabCache(layers, width + branches * max(row.limit for row in self.rows))
-        lengths = torch.tensor([row.length for row in self.rows])
-        real = torch.arange(width)[None] < lengths[:, None]
-        self.owner = torch.where(real, _EVERYBODY, _NOBODY)
+        self.rows = list(rows)
+        # Numbers of the live branches of each row; a branch keeps its number when others finish.
+        self.live = [list(range(len(row.branches))) for row in rows]
+        self.stop = frozenset(stop_token_ids)
+        self.top_p = top_p
+        self.width = max(len(row.token_ids) for row in rows)
+        self.owner = torch.empty(len(rows), 0, dtype=torch.long)
+        tail = max(len(row.branches) for row in rows) * max(len(b.numbers) for row in rows for b in row.branches)
+        self.cache = SlabCache(int(policy.model.config.num_hidden_layers), self.width + tail)
 
     @torch.inference_mode()
-    def run(self) -> list[list[Sample]]:
-        """Sample until every branch has stopped or reached its limit.
-
-        Returns:
-            The samples of each state, in the order of its temperatures.
-        """
-        samples = [row.samples for row in self.rows]
+    def run(self) -> None:
+        """Sample until every branch has stopped or reached its limit."""
         with tree_attention(self.policy.model):
-            hidden = self._prefill()
-            where = [(at, branch) for at, row in enumerate(self.rows) for branch in row.live]
-            self._draw(hidden[[at for at, _ in where]], where)
+            hidden, where = self._prefill()
+            self._draw(hidden, where)
             while self._drop_finished():
                 hidden, where = self._step()
                 self._draw(hidden, where)
-        return samples
 
-    def _prefill(self) -> Tensor:
-        width = self.owner.shape[1]
-        ids = torch.zeros(len(self.rows), width, dtype=torch.long)
-        for at, request in enumerate(self.requests):
-            ids[at, : len(request.token_ids)] = torch.tensor(request.token_ids)
-        # States stand at the left, so causal attention alone keeps the padding after them out of sight.
-        hidden = self._forward(ids, torch.arange(width)[None], None)
-        last = torch.tensor([row.length - 1 for row in self.rows], device=hidden.device)
-        return hidden[torch.arange(len(self.rows), device=hidden.device), last]
-
-    def _step(self) -> tuple[Tensor, list[tuple[int, int]]]:
-        queries = max(len(row.live) for row in self.rows)
-        ids = torch.zeros(len(self.rows), queries, dtype=torch.long)
-        positions = torch.zeros_like(ids)
-        branch_of = torch.full_like(ids, _NOBODY)
-        where: list[tuple[int, int]] = []
+    def _prefill(self) -> tuple[Tensor, list[Branch]]:
+        ids = torch.zeros(len(self.rows), self.width, dtype=torch.long)
         flat: list[int] = []
         for at, row in enumerate(self.rows):
-            for slot, branch in enumerate(row.live):
-                said = row.samples[branch].token_ids
-                ids[at, slot], positions[at, slot] = said[-1], row.length + len(said) - 1
-                branch_of[at, slot] = branch
-                where.append((at, branch))
+            ids[at, : len(row.token_ids)] = torch.tensor(row.token_ids)
+            flat += [at * self.width + branch.length - 1 for branch in row.branches]
+        # Rows stand at the left, so causal attention alone keeps the padding after them out of sight.
+        hidden = self._forward(ids, torch.arange(self.width)[None], None)
+        return hidden.flatten(0, 1)[flat], [branch for row in self.rows for branch in row.branches]
+
+    def _step(self) -> tuple[Tensor, list[Branch]]:
+        queries = max(map(len, self.live))
+        ids = torch.zeros(len(self.rows), queries, dtype=torch.long)
+        lengths, said = torch.ones_like(ids), torch.ones_like(ids)
+        number = torch.full_like(ids, _NOBODY)
+        where: list[Branch] = []
+        flat: list[int] = []
+        for at, (row, live) in enumerate(zip(self.rows, self.live, strict=True)):
+            for slot, index in enumerate(live):
+                branch = row.branches[index]
+                ids[at, slot], number[at, slot] = branch.sample.token_ids[-1], index
+                lengths[at, slot], said[at, slot] = branch.length, branch.said
+                where.append(branch)
                 flat.append(at * queries + slot)
-        self.owner = torch.cat((self.owner, branch_of), dim=1)
-        seen = (self.owner == _EVERYBODY)[:, None] | (self.owner[:, None] == branch_of[:, :, None])
-        mask = additive(seen.to(self.policy.device), self.policy.dtype)[:, None]
-        hidden = self._forward(ids, positions, mask)
-        return hidden.flatten(0, 1)[flat], where
+        self.owner = torch.cat((self.owner, number), dim=1)
+        in_state = torch.arange(self.width) < lengths[:, :, None]
+        own = self.owner[:, None] == number[:, :, None]
+        mask = additive(torch.cat((in_state, own), dim=2).to(self.policy.device), self.policy.dtype)[:, None]
+        return self._forward(ids, lengths + said - 1, mask).flatten(0, 1)[flat], where
 
     def _forward(self, ids: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
         device = self.policy.device
@@ -140,40 +147,28 @@ class BatchDecoder:
         hidden: Tensor = output.last_hidden_state
         return hidden
 
-    def _draw(self, hidden: Tensor, where: list[tuple[int, int]]) -> None:
-        pairs = [(self.rows[at], branch) for at, branch in where]
-        temperatures = torch.stack([row.temperatures[branch] for row, branch in pairs])
-        numbers = torch.stack([row.numbers[branch, len(row.samples[branch].token_ids)] for row, branch in pairs])
+    def _draw(self, hidden: Tensor, branches: Sequence[Branch]) -> None:
         device = hidden.device
-        tokens, logprobs = draw(hidden @ self.policy.head.T, temperatures.to(device), numbers.to(device), self.top_p)
-        for (row, branch), token, logprob in zip(pairs, tokens.tolist(), logprobs.tolist(), strict=True):
-            sample = row.samples[branch]
-            sample.token_ids.append(token)
-            sample.logprobs.append(logprob)
+        temperatures = torch.tensor([branch.sample.temperature for branch in branches], device=device)
+        numbers = torch.stack([branch.numbers[branch.said] for branch in branches]).to(device)
+        tokens, logprobs = draw(hidden @ self.policy.head.T, temperatures, numbers, self.top_p)
+        for branch, token, logprob in zip(branches, tokens.tolist(), logprobs.tolist(), strict=True):
+            branch.sample.token_ids.append(token)
+            branch.sample.logprobs.append(logprob)
             if token in self.stop:
-                sample.finish_reason = "stop"
-            if token in self.stop or len(sample.token_ids) == row.limit:
-                row.live.remove(branch)
+                branch.sample.finish_reason = "stop"
 
     def _drop_finished(self) -> bool:
-        keep = [at for at, row in enumerate(self.rows) if row.live]
+        self.live = [
+            [index for index in live if self._goes_on(row.branches[index])]
+            for row, live in zip(self.rows, self.live, strict=True)
+        ]
+        keep = [at for at, live in enumerate(self.live) if live]
         if keep and len(keep) < len(self.rows):
             self.cache.keep_rows(torch.tensor(keep, device=self.policy.device))
             self.owner = self.owner[keep]
-            self.rows = [self.rows[at] for at in keep]
+            self.rows, self.live = [self.rows[at] for at in keep], [self.live[at] for at in keep]
         return bool(keep)
 
-
-def _row(policy: Policy, request: StateRequest, params: SamplingParams, seed: int) -> _Row:
-    length = len(request.token_ids)
-    limit = min(params.max_new_tokens, policy.context_length - length)
-    branches = range(len(request.temperatures))
-    numbers = [torch.from_numpy(uniforms(seed, request.key, request.first_branch + j, limit)) for j in branches]
-    return _Row(
-        length=length,
-        limit=limit,
-        samples=[Sample(temperature=temperature) for temperature in request.temperatures],
-        temperatures=torch.tensor(request.temperatures, dtype=torch.float32),
-        numbers=torch.stack(numbers),
-        live=list(branches),
-    )
+    def _goes_on(self, branch: Branch) -> bool:
+        return branch.sample.finish_reason != "stop" and branch.said < len(branch.numbers)

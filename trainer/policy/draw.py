@@ -48,13 +48,13 @@ def draw(logits: Tensor, temperatures: Tensor, numbers: Tensor, top_p: float = 1
     greedy = temperatures == 0
     scaled = logits.float() / torch.where(greedy, 1.0, temperatures)[:, None]
     top, best = scaled.max(dim=-1)
-    weights = (scaled - top[:, None]).exp_()
+    weights = scaled.sub_(top[:, None]).exp()
     drawn, total = _search(weights, numbers)
     if top_p < 1.0:
         drawn = _search_nucleus(weights, total, numbers, top_p)
     tokens = torch.where(greedy, best, drawn)
     chosen = scaled.gather(1, tokens[:, None])[:, 0]
-    logprobs = (chosen - top) - total.log().float()
+    logprobs = chosen - total.log().float()
     return tokens, torch.where(greedy, 0.0, logprobs)
 
 

@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.trainer.policy.files import replace_folder
+from pivotgym.trainer.policy.memory import keep_freed_memory
 
 DType = Literal["bfloat16", "float32"]
 DTYPES: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -65,6 +66,8 @@ class Policy:
             )
         if dtype not in DTYPES:
             raise ConfigError(f"dtype must be one of {sorted(DTYPES)}, got {dtype!r}")
+        if device == "cpu":
+            keep_freed_memory()
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[dtype], local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         return cls(model.to(device), tokenizer, str(folder))

@@ -3,8 +3,8 @@
 Owns: the request, its checks and the grouping of states into batches. Does not own: the token loop (`decode.py`).
 
 What is drawn at a state depends on (seed, key, branch number) and on the model's probabilities there, never on which
-states share its batch. In fp32 the samples are therefore the same in every batch; in bf16 the probabilities themselves
-carry rounding that depends on the shape of the batch, and a draw at the edge of two tokens may fall the other way.
+states share its batch. The probabilities themselves carry rounding that depends on the shape of the batch (1e-5 in
+fp32, 1e-1 in bf16), so a draw at the edge of two tokens may fall the other way: rarely in fp32, often in bf16.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from pivotgym.core.errors import ConfigError, InputError, TooLarge
-from pivotgym.trainer.policy.decode import BatchDecoder, Sample
+from pivotgym.trainer.policy.decode import BatchDecoder, Branch, Row, Sample
+from pivotgym.trainer.policy.draw import uniforms
 
 if TYPE_CHECKING:
     from pivotgym.trainer.policy.model import Policy
@@ -59,6 +62,8 @@ class StateRequest:
 
 
 OnBatch = Callable[[dict[int, list[Sample]]], None]
+# Branches of a row all look at each other's columns, masked; beyond this many the masked part costs more than it saves.
+_ROW_BRANCHES = 64
 
 
 def sample(
@@ -68,6 +73,7 @@ def sample(
     *,
     seed: int,
     token_budget: int = 16384,
+    share_prefixes: bool = True,
     on_batch: OnBatch | None = None,
 ) -> list[list[Sample]]:
     """Sample actions at every state.
@@ -80,6 +86,8 @@ def sample(
         token_budget: The most key/value columns of a batch, padding and actions included; a state that is larger gets
             a batch of its own. Memory is `token_budget` x layers x 2 x kv_heads x head_dim x bytes (377 MB for
             SmolLM2-135M in bf16).
+        share_prefixes: Whether a state with which another one begins (an earlier turn of the same trajectory) is
+            computed as a part of that one. Results are the same up to rounding.
         on_batch: Called with {index in `requests`: samples} whenever a batch is done.
 
     Returns:
@@ -92,9 +100,15 @@ def sample(
     for request in requests:
         _check(request, policy.context_length)
     results: list[list[Sample]] = [[] for _ in requests]
-    for batch in plan_batches(requests, params.max_new_tokens, token_budget):
-        done = BatchDecoder(policy, [requests[index] for index in batch], params, seed).run()
-        found = dict(zip(batch, done, strict=True))
+    chains = plan_rows(requests) if share_prefixes else [[index] for index in range(len(requests))]
+    for batch in plan_batches(requests, chains, params.max_new_tokens, token_budget):
+        found: dict[int, list[Sample]] = {}
+        rows: list[Row] = []
+        for chain in batch:
+            branches = {index: _branches(policy, requests[index], params, seed) for index in chain}
+            rows.append(Row(requests[chain[0]].token_ids, [branch for part in branches.values() for branch in part]))
+            found |= {index: [branch.sample for branch in part] for index, part in branches.items()}
+        BatchDecoder(policy, rows, params.stop_token_ids, params.top_p).run()
         for index, samples in found.items():
             results[index] = samples
         if on_batch is not None:
@@ -102,24 +116,64 @@ def sample(
     return results
 
 
-def plan_batches(requests: Sequence[StateRequest], max_new_tokens: int, token_budget: int) -> Iterator[list[int]]:
-    """Group states of similar length so that each batch stays within `token_budget` columns; longest first.
+def plan_rows(requests: Sequence[StateRequest]) -> list[list[int]]:
+    """Gather states that are beginnings of one another.
+
+    Returns:
+        Lists of indices into `requests`; every state of a list is a beginning of the list's first one.
+    """
+    ids = [tuple(request.token_ids) for request in requests]
+    chains: list[list[int]] = []
+    branches = 0
+    # In descending order, whatever begins with a state stands right before it.
+    for index in sorted(range(len(requests)), key=lambda index: ids[index], reverse=True):
+        count = len(requests[index].temperatures)
+        fits = chains and branches + count <= _ROW_BRANCHES
+        if fits and ids[chains[-1][0]][: len(ids[index])] == ids[index]:
+            chains[-1].append(index)
+            branches += count
+        else:
+            chains.append([index])
+            branches = count
+    return chains
+
+
+def plan_batches(
+    requests: Sequence[StateRequest], chains: Sequence[list[int]], max_new_tokens: int, token_budget: int
+) -> Iterator[list[list[int]]]:
+    """Group rows of similar length so that each batch stays within `token_budget` columns; longest first.
 
     Yields:
-        Indices into `requests`.
+        Lists of `chains`.
     """
-    order = sorted(range(len(requests)), key=lambda index: -len(requests[index].token_ids))
-    batch: list[int] = []
+
+    def width(chain: list[int]) -> int:
+        branches = sum(len(requests[index].temperatures) for index in chain)
+        return len(requests[chain[0]].token_ids) + branches * max_new_tokens
+
+    batch: list[list[int]] = []
     columns = 0
-    for index in order:
-        width = len(requests[index].token_ids) + len(requests[index].temperatures) * max_new_tokens
-        columns = max(columns, width)
+    for chain in sorted(chains, key=lambda chain: (-width(chain), chain)):
+        columns = max(columns, width(chain))
         if batch and columns * (len(batch) + 1) > token_budget:
             yield batch
-            batch, columns = [], width
-        batch.append(index)
+            batch, columns = [], width(chain)
+        batch.append(chain)
     if batch:
         yield batch
+
+
+def _branches(policy: Policy, request: StateRequest, params: SamplingParams, seed: int) -> list[Branch]:
+    length = len(request.token_ids)
+    limit = min(params.max_new_tokens, policy.context_length - length)
+    return [
+        Branch(
+            length=length,
+            numbers=torch.from_numpy(uniforms(seed, request.key, request.first_branch + at, limit)),
+            sample=Sample(temperature=temperature),
+        )
+        for at, temperature in enumerate(request.temperatures)
+    ]
 
 
 def _check(request: StateRequest, context_length: int) -> None:

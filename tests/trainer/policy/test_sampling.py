@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pivotgym.core.errors import ConfigError, InputError, TooLarge
 from pivotgym.trainer.policy import SamplingParams, StateRequest, sample
 from pivotgym.trainer.policy.draw import uniforms
-from pivotgym.trainer.policy.sampling import plan_batches
+from pivotgym.trainer.policy.sampling import plan_batches, plan_rows
 
 STATES = [[5, 6, 7], [9] * 17, [20, 21, 22, 23, 24, 25], [3]]
 
@@ -114,8 +114,29 @@ def test_each_batch_is_reported_once_with_its_samples(tiny_policy):
 
 
 def test_batches_stay_within_the_budget_and_hold_similar_lengths():
-    batches = list(plan_batches(requests(), max_new_tokens=2, token_budget=40))
-    assert batches == [[1], [2, 0, 3]]
+    chains = [[0], [1], [2], [3]]
+    # A row takes its state and 3 samples of 2 tokens: 9, 23, 12 and 7 columns.
+    assert list(plan_batches(requests(), chains, max_new_tokens=2, token_budget=40)) == [[[1]], [[2], [0], [3]]]
+
+
+TURNS = [[5, 6, 7, 8, 9, 10], [5, 6], [5, 6, 7, 8], [5, 6, 7, 99], [5, 6]]
+
+
+def test_earlier_turns_join_the_row_of_a_later_one():
+    turns = [StateRequest(f"t{index}", ids, (1.0,) * 2) for index, ids in enumerate(TURNS)]
+    assert plan_rows(turns) == [[3], [0, 2, 1, 4]]
+
+
+def test_a_row_holds_a_bounded_number_of_branches():
+    turns = [StateRequest(f"t{length}", [5] * length, (1.0,) * 30) for length in (1, 2, 3)]
+    assert plan_rows(turns) == [[2, 1], [0]]
+
+
+def test_sharing_a_row_changes_nothing(tiny_policy):
+    turns = [StateRequest(f"t{index}", ids, (1.0, 0.5)) for index, ids in enumerate(TURNS)]
+    params = SamplingParams(max_new_tokens=9, stop_token_ids=(1, 2, 3))
+    shared, apart = (sample(tiny_policy, turns, params, seed=0, share_prefixes=share) for share in (True, False))
+    assert tokens(shared) == tokens(apart)
 
 
 def test_an_empty_state_is_refused(tiny_policy):
