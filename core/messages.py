@@ -176,6 +176,8 @@ class Action(BaseModel):
             if data.get(key, ...) is None:
                 del data[key]
         if isinstance(data.get("content"), list):
+            if not all(isinstance(part, dict) for part in data["content"]):
+                raise ValueError("action: expected content parts that are objects")
             data["content"] = "".join(str(part.get("text", "")) for part in data["content"])
         return data
 

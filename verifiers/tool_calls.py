@@ -20,7 +20,6 @@ Owns: the order of its rules, and the verdicts. Does not own: running calls (`en
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +32,6 @@ from pivotgym.verifiers.matching import match
 from pivotgym.verifiers.message_rule import message_rule
 from pivotgym.verifiers.schema import Signature, Signatures, signature, spelled
 
-_INTEGRAL = re.compile(r"(?<![\w.])(\d+)\.0+(?!\.?\w)")
 _SAYS_NOTHING = {"", "none", "null", "[]", "{}", "true", "false"}
 
 
@@ -178,7 +176,7 @@ def canonical_result(text: str) -> str:
     try:
         return canonical_json(json.loads(text))
     except (ValueError, RecursionError):
-        return _INTEGRAL.sub(r"\1", " ".join(text.split()))
+        return " ".join(text.split())
 
 
 def _results(effects: Effects) -> list[str]:

@@ -73,3 +73,8 @@ def test_action_is_the_assistant_message_both_ways():
 def test_action_of_another_role_is_refused():
     with pytest.raises(ValidationError, match="expected the role 'assistant'"):
         Action.model_validate({"role": "user", "content": "hi"})
+
+
+def test_content_parts_that_are_no_objects_are_refused():
+    with pytest.raises(ValidationError, match="action: expected content parts that are objects"):
+        Action.model_validate({"content": [None]})
