@@ -1,5 +1,6 @@
 """Loading, saving and recognising a policy."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from pivotgym.core.errors import ConfigError, NotFound
+from pivotgym.core.errors import ConfigError, MissingDependency, NotFound
 from pivotgym.trainer.policy import Policy, SamplingParams, StateRequest, convert_gguf, sample
 from pivotgym.trainer.policy.files import replace_folder
 
@@ -142,3 +143,16 @@ def test_converting_again_keeps_what_is_there(tiny_policy, tmp_path):
 def test_loading_and_saving_draw_no_progress_bars(tiny_policy, tmp_path, capfd):
     Policy.load(tiny_policy.save(tmp_path / "p"), dtype="float32")
     assert capfd.readouterr().err == ""
+
+
+def test_converting_to_an_unknown_type_is_refused(tmp_path):
+    (tmp_path / "m.gguf").touch()
+    with pytest.raises(ConfigError, match=r"dtype must be one of \['bfloat16', 'float32'\], got 'int4'"):
+        convert_gguf(tmp_path / "m.gguf", tmp_path / "out", dtype="int4")
+
+
+def test_converting_without_its_packages_says_how_to_get_them(tmp_path, monkeypatch):
+    (tmp_path / "m.gguf").touch()
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(MissingDependency, match=r"needs the package 'gguf' \(pip install 'pivotgym\[train\]'\)"):
+        convert_gguf(tmp_path / "m.gguf", tmp_path / "out")
