@@ -42,13 +42,10 @@ def scorer(client: Client, config: RunConfig, pivots: Sequence[Pivot]) -> Client
 
 def engine(config: RunConfig, policy: str | Path | None = None) -> LocalEngine:
     """The in-process engine over the configured policy, or over another one."""
-    from transformers.utils import logging
-
     from pivotgym.core.formats import get_format
     from pivotgym.trainer.engine import LocalEngine
     from pivotgym.trainer.models import policy_folder
     from pivotgym.trainer.policy import Policy
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder = policy_folder(str(policy or config.policy))
     return LocalEngine(Policy.load(folder, dtype=config.dtype), get_format(config.format))

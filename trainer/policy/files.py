@@ -1,6 +1,6 @@
 """Folders that are either whole or not there: written beside, flushed, renamed.
 
-Owns: atomic replacement of a folder. Does not own: what is written in it.
+Owns: atomic replacement of a folder, and silencing the bars of what writes and reads it. Does not own: its content.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from transformers.utils import logging as transformers_logging
 
 
 @contextmanager
@@ -52,3 +54,15 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Within this block transformers draws no progress bars: progress is the caller's to show."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ from pathlib import Path
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pivotgym.core.errors import ConfigError, MissingDependency, NotFound
-from pivotgym.trainer.policy.files import replace_folder
+from pivotgym.trainer.policy.files import replace_folder, without_bars
 from pivotgym.trainer.policy.model import DTYPES, DType
 
 _END_OF_TURN = "<|im_end|>"
@@ -50,16 +50,17 @@ def convert_gguf(gguf_path: str | Path, out_dir: str | Path, *, dtype: DType = "
         raise MissingDependency(
             f"converting a GGUF file needs the package {error.name!r}", hint="pip install 'pivotgym[train]'"
         ) from error
-    model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=DTYPES[dtype])
-    tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+    with without_bars():
+        model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=DTYPES[dtype])
+        tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+    # What decoding would "clean up" are spaces that belong to the text of a tool call.
+    tokenizer.clean_up_tokenization_spaces = False
     if _END_OF_TURN in tokenizer.get_vocab():
         end = tokenizer.convert_tokens_to_ids(_END_OF_TURN)
         tokenizer.eos_token = tokenizer.pad_token = _END_OF_TURN
         for settings in (model.config, model.generation_config):
             settings.eos_token_id = settings.pad_token_id = end
-    # Decoding must give back what was sampled; transformers' clean-up strips spaces before punctuation.
-    tokenizer.clean_up_tokenization_spaces = False
-    with replace_folder(target) as folder:
+    with replace_folder(target) as folder, without_bars():
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return target

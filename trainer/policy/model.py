@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from pivotgym.core.errors import ConfigError, NotFound
-from pivotgym.trainer.policy.files import replace_folder
+from pivotgym.trainer.policy.files import replace_folder, without_bars
 from pivotgym.trainer.policy.memory import keep_freed_memory
 
 DType = Literal["bfloat16", "float32"]
@@ -68,8 +68,9 @@ class Policy:
             raise ConfigError(f"dtype must be one of {sorted(DTYPES)}, got {dtype!r}")
         if device == "cpu":
             keep_freed_memory()
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[dtype], local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        with without_bars():
+            model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[dtype], local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         return cls(model.to(device), tokenizer, str(folder))
 
     @property
@@ -134,7 +135,7 @@ class Policy:
         Returns:
             The folder.
         """
-        with replace_folder(path) as folder:
+        with replace_folder(path) as folder, without_bars():
             self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         return Path(path)

