@@ -94,7 +94,9 @@ def cut(trajectory: Trajectory, turn: int) -> Pivot:
         accepted=(trajectory.accepted or {}).get(str(turn)),
         source=trajectory.source,
         licence=trajectory.licence,
-        metadata={key: value for key, value in trajectory.metadata.items() if key in ("split", "category", "group", "task")},
+        metadata={
+            key: value for key, value in trajectory.metadata.items() if key in ("split", "category", "group", "task")
+        },
     )
 
 
