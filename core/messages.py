@@ -94,7 +94,11 @@ class Tool(BaseModel):
 
     @model_serializer
     def _to_openai(self) -> dict[str, Any]:
-        function = {"name": self.name, "description": self.description, "parameters": self.parameters}
+        function: dict[str, Any] = {
+            "name": self.name,
+            "description": self.description,
+            "parameters": self.parameters,
+        }
         if self.strict is not None:
             function["strict"] = self.strict
         return {"type": "function", "function": function}

@@ -1,1 +1,4 @@
-"""Room `trainer`; see the modules."""
+"""The trainer: pivots (extract, profile, filter), SFT, GRPO, evaluation, reports.
+
+Owns: the way from trajectories to a better policy. Reaches environments through `pivotgym.servers.client` only.
+"""

@@ -43,3 +43,8 @@ def malformed(action: Malformed) -> Verdict:
         evidence={"text": action.text[:500]},
         truncated=action.truncated,
     )
+
+
+def cut_short(action: Action) -> Verdict:
+    """The verdict on an action that was cut at its token limit."""
+    return malformed(Malformed(text=action.content, reason="", truncated=True))

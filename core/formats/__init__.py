@@ -37,6 +37,11 @@ class Format(Protocol):
         """Read an action from sampled text (with or without the stop text). Never raises."""
 
 
+def format_names() -> list[str]:
+    """The names of all formats."""
+    return sorted(_MODULES)
+
+
 def get_format(name: str) -> Format:
     """The format of that name.
 
@@ -44,7 +49,7 @@ def get_format(name: str) -> Format:
         NotFound: If there is none; the message lists those there are.
     """
     if name not in _MODULES:
-        raise NotFound(f"format: expected one of {sorted(_MODULES)}, got {name!r}")
+        raise NotFound(f"format: expected one of {format_names()}, got {name!r}")
     fmt: Format = import_module(_MODULES[name]).FORMAT
     return fmt
 

@@ -93,14 +93,18 @@ def _action_text(action: Action) -> str:
 
 
 def _call_text(call: ToolCall) -> str:
-    spelled = all(part.isidentifier() and not keyword.iskeyword(part) for part in call.name.split("."))
-    name = call.name if spelled else repr(call.name)
+    name = call.name if all(map(_spelled, call.name.split("."))) else repr(call.name)
     if isinstance(call.arguments, str):
         return f"{name}({call.arguments})"
-    plain = {key: value for key, value in call.arguments.items() if key.isidentifier() and not keyword.iskeyword(key)}
+    plain = {key: value for key, value in call.arguments.items() if _spelled(key)}
     odd = {key: value for key, value in call.arguments.items() if key not in plain}
     parts = [f"{key}={value!r}" for key, value in plain.items()]
     return f"{name}({', '.join(parts + ([f'**{odd!r}'] if odd else []))})"
+
+
+def _spelled(name: str) -> bool:
+    # ASCII only: Python folds other identifiers (NFKC), so that they would not come back as they were.
+    return name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
 
 
 def _parse_calls(text: str) -> list[ToolCall]:

@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pivotgym.core.canonical import canonical_json, digest
 from pivotgym.core.errors import InputError
 

@@ -1,4 +1,5 @@
 import pytest
+
 from pivotgym.core import errors
 
 CLASSES = [cls for cls in errors._walk(errors.PivotGymError) if cls is not errors.BadLine]

@@ -2,6 +2,7 @@ import gzip
 import json
 
 import pytest
+
 from pivotgym.core.errors import BadLine, ConfigError, NotFound
 from pivotgym.core.jsonl import Appender, ReadReport, read_lines, read_records, write_records
 from pivotgym.core.trajectory import Trajectory

@@ -1,6 +1,7 @@
 import pytest
-from pivotgym.core.messages import Action, Message, Tool, ToolCall
 from pydantic import ValidationError
+
+from pivotgym.core.messages import Action, Message, Tool, ToolCall
 
 NESTED = {"id": "c1", "type": "function", "function": {"name": "cd", "arguments": '{"folder": "docs"}'}}
 

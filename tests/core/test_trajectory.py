@@ -1,7 +1,8 @@
 import pytest
+from pydantic import ValidationError
+
 from pivotgym.core import Action, Message, Origin, Pivot, Profile, Sampling, Step, ToolCall, Trajectory, Verdict
 from pivotgym.core.errors import DigestMismatch, NotFound
-from pydantic import ValidationError
 
 CALL = ToolCall(name="ls", id="c1")
 MESSAGES = [

@@ -1,11 +1,23 @@
 """A policy of the real shape and a tiny size: a Llama of two layers, grouped-query attention and tied embeddings."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
+from pivotgym.core.formats import get_format
+from pivotgym.servers.client import Client
+from pivotgym.servers.serve import BackgroundServer
+from pivotgym.trainer.engine import LocalEngine
 from pivotgym.trainer.policy import Policy
+from pivotgym.trainer.scoring import ClientScorer
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from even_domain import EvenDomain, make_pivots
 
 VOCABULARY = 128
 
@@ -47,3 +59,52 @@ def tiny_policy() -> Policy:
 def shared_policy() -> Policy:
     """For tests that change nothing but gradients."""
     return make_tiny_policy()
+
+
+def make_text_policy(seed: int = 0) -> Policy:
+    """A byte-level policy with a text format's alphabet; half of its tokens, the bytes above 127, end an action."""
+    torch.manual_seed(seed)
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    raw = Tokenizer(models.BPE({letter: number for number, letter in enumerate(letters)}, []))
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    ascii_ids = {raw.token_to_id(raw.pre_tokenizer.pre_tokenize_str(chr(code))[0][0]) for code in range(128)}
+    config = LlamaConfig(
+        vocab_size=256,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        initializer_range=0.3,
+        eos_token_id=sorted(set(range(256)) - ascii_ids),
+        pad_token_id=None,
+        bos_token_id=None,
+    )
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    return Policy(model, PreTrainedTokenizerFast(tokenizer_object=raw), "bytes")
+
+
+@pytest.fixture
+def engine() -> LocalEngine:
+    return LocalEngine(make_text_policy(), get_format("smollm"))
+
+
+@pytest.fixture(scope="session")
+def even_server():
+    with BackgroundServer(EvenDomain()) as server:
+        yield server
+
+
+@pytest.fixture
+def scorer(even_server):
+    with Client(even_server.url) as client:
+        client.add_pivots(make_pivots(12))
+        yield ClientScorer(client)
+
+
+@pytest.fixture
+def make_engine():
+    """Makes engines with the same weights as `engine`."""
+    return lambda: LocalEngine(make_text_policy(), get_format("smollm"))

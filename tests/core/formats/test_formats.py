@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from pivotgym.core import Action, Malformed, Message, Tool, ToolCall
 from pivotgym.core.errors import NotFound
 from pivotgym.core.formats import format_id, get_format
@@ -98,7 +99,7 @@ def test_smollm_shows_a_tool_as_one_line():
 
     prompt = get_format("smollm").render([Message(role="user", content="go")], [tool])
 
-    assert "adjust(value: float, unit: \"c\"|\"f\" = 'c', note: str|null = None): Sets the unit.<|im_end|>" in prompt
+    assert 'adjust(value: float, unit: "c"|"f" = \'c\', note: str|null = None): Sets the unit.<|im_end|>' in prompt
     assert "Long story" not in prompt
 
 

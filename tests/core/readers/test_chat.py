@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from pivotgym.core import Tool
 from pivotgym.core.errors import BadLine
 from pivotgym.core.jsonl import ReadReport
@@ -38,7 +39,7 @@ def test_row_without_domain_is_a_bad_line(file):
 def test_row_without_messages_is_a_bad_line(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"id": "a"}\n')
 
-    with pytest.raises(BadLine, match="line 1: .*expected a field `messages`"):
+    with pytest.raises(BadLine, match=r"line 1: .*expected a field `messages`"):
         list(read_chat(tmp_path / "a.jsonl", domain="d"))
 
 

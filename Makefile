@@ -1,0 +1,49 @@
+# The two commands of the README: `make demo` and `make test`. Both make .venv and install into it first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+ARGS ?=
+
+.PHONY: demo test test-slow lint install-demo install-test clean
+
+demo: install-demo
+	$(BIN)/pivotgym demo $(ARGS)
+
+test: install-test
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow" $(ARGS)
+
+test-slow: install-test
+	$(BIN)/pytest -m slow $(ARGS)
+
+lint: install-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p pivotgym
+
+$(VENV)/made:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "PivotGym needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# Dependencies once; the package itself anew each time, because tests and demo run against the installed package.
+$(VENV)/deps-demo: $(VENV)/made pyproject.toml constraints.txt
+	$(PIP) install -q -c constraints.txt "setuptools>=77" wheel ".[all]"
+	touch $@
+
+$(VENV)/deps-test: $(VENV)/deps-demo
+	$(PIP) install -q -c constraints.txt ".[all,dev]"
+	touch $@
+
+install-demo: $(VENV)/deps-demo
+	@rm -rf build *.egg-info
+	@$(PIP) install -q --no-deps --no-build-isolation --force-reinstall .
+	@rm -rf build *.egg-info
+
+install-test: $(VENV)/deps-test
+	@rm -rf build *.egg-info
+	@$(PIP) install -q --no-deps --no-build-isolation --force-reinstall .
+	@rm -rf build *.egg-info
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

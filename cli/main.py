@@ -1,0 +1,71 @@
+"""The command line `pivotgym`.
+
+Owns: the table of commands and the exit codes. Does not own: what commands do (the modules beside this one).
+
+Exit codes: 0 done; 2 wrong usage; 3 bad input (mend it and run again); 4 a failure of ours or of a server (run the same
+command again: it goes on where it stopped); 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from pivotgym.cli import data, demo, run, serving
+from pivotgym.cli.ui import complain
+from pivotgym.core.errors import InfrastructureError, PivotGymError
+
+app = typer.Typer(
+    name="pivotgym",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=(
+        "From expert trajectories to a better policy: extract -> profile -> filter -> sft -> train -> evaluate -> "
+        "report. Each command reads and writes JSON Lines, can be stopped and run again, and saves its resolved "
+        "configuration beside its output. `pivotgym demo` does all of it on real input."
+    ),
+)
+for command in (
+    serving.serve,
+    data.fetch,
+    data.extract,
+    run.profile,
+    data.filter_,
+    run.sft,
+    run.train,
+    run.evaluate,
+    data.report,
+    serving.verify,
+    demo.demo,
+    data.config,
+):
+    app.command(name=command.__name__.rstrip("_"))(command)
+
+
+def run_app(arguments: list[str] | None = None) -> int:
+    """Run a command line and return its exit code."""
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except PivotGymError as error:
+        complain(error.message, error.hint)
+        return 4 if isinstance(error, InfrastructureError) else 3
+    except typer.Exit as exit_:
+        return exit_.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        complain("interrupted", "run the same command again: it goes on where it stopped")
+        return 130
+    except Exception as error:
+        # Click's usage errors print themselves and know their code; anything else is a fault of ours: keep its trace.
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        return int(getattr(error, "exit_code", 2))
+    return int(code or 0)
+
+
+def console() -> None:
+    """Entry point of the console script."""
+    sys.exit(run_app())

@@ -1,0 +1,54 @@
+"""What commands need to run: a configuration, an environment server, a policy engine.
+
+Owns: opening and closing them from options. Does not own: the options' texts (`cli/options`), what runs on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pivotgym.core.trajectory import Pivot
+from pivotgym.servers.client import Client
+from pivotgym.trainer.config import RunConfig
+from pivotgym.trainer.scoring import ClientScorer
+
+if TYPE_CHECKING:
+    from pivotgym.trainer.engine import LocalEngine
+
+
+@contextmanager
+def environment(config: RunConfig) -> Iterator[Client]:
+    """A client of the configured server, or of one started on loopback for the time being."""
+    if config.server is not None:
+        token = config.token.read_text().strip() if config.token is not None else None
+        with Client(config.server, token=token) as client:
+            client.wait_ready()
+            yield client
+        return
+    from pivotgym.servers.serve import BackgroundServer
+
+    with BackgroundServer(config.domain) as server, Client(server.url) as client:
+        yield client
+
+
+def scorer(client: Client, config: RunConfig, pivots: Sequence[Pivot]) -> ClientScorer:
+    """A scorer for pivots, which are given to the server first."""
+    client.add_pivots(pivots)
+    return ClientScorer(client, rule=None if config.rule == "functional" else config.rule)
+
+
+def engine(config: RunConfig, policy: str | Path | None = None) -> LocalEngine:
+    """The in-process engine over the configured policy, or over another one."""
+    from transformers.utils import logging
+
+    from pivotgym.core.formats import get_format
+    from pivotgym.trainer.engine import LocalEngine
+    from pivotgym.trainer.models import policy_folder
+    from pivotgym.trainer.policy import Policy
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    folder = policy_folder(str(policy or config.policy))
+    return LocalEngine(Policy.load(folder, dtype=config.dtype), get_format(config.format))

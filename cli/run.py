@@ -1,0 +1,72 @@
+"""Commands that need a policy: profile, sft, train, evaluate.
+
+Owns: their options and what they print. Does not own: the work (`trainer/`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pivotgym.cli.data import read_pivots
+from pivotgym.cli.options import Config, OutFile, OutFolder, Overrides, Pivots, PolicyOption
+from pivotgym.cli.resources import engine, environment
+from pivotgym.cli.steps import evaluate_to, profile_to, sft_to, train_to
+from pivotgym.cli.ui import say
+from pivotgym.trainer.config import load_config, save_config
+
+
+def profile(
+    pivots: Pivots, out_file: OutFile, config: Config = None, set_: Overrides = None, policy: PolicyOption = None
+) -> None:
+    """Sample K actions at each candidate with the frozen reference policy and score them; resumable."""
+    settings = load_config(config, set_ or [])
+    save_config(settings, out_file.with_suffix(".config.yaml"))
+    with environment(settings) as client:
+        done = profile_to(out_file, read_pivots(pivots), engine(settings, policy), client, settings)
+    say(
+        f"{done.profiled} candidates profiled ({done.resumed} were there), {done.sampled_tokens} tokens sampled, "
+        f"{done.failed_samples} samples masked, in {out_file}"
+    )
+
+
+def sft(
+    pivots: Pivots, out_folder: OutFolder, config: Config = None, set_: Overrides = None, policy: PolicyOption = None
+) -> None:
+    """Supervised warm-up on the experts' actions."""
+    settings = load_config(config, set_ or [])
+    save_config(settings, out_folder / "config.yaml")
+    metrics = sft_to(out_folder, read_pivots(pivots), engine(settings, policy), settings)
+    say(f"loss {metrics['loss']:.3f}; policy in {out_folder / 'policy'}")
+
+
+def train(
+    pivots: Pivots, out_folder: OutFolder, config: Config = None, set_: Overrides = None, policy: PolicyOption = None
+) -> None:
+    """GRPO on single actions from a pivot set; goes on from its last checkpoint."""
+    settings = load_config(config, set_ or [])
+    save_config(settings, out_folder / "config.yaml")
+    with environment(settings) as client:
+        train_to(out_folder, read_pivots(pivots), policy, client, settings)
+    say(f"policy in {out_folder / 'policy'}, log in {out_folder / 'log.jsonl'}")
+
+
+def evaluate(
+    pivots: Pivots,
+    out_file: OutFile,
+    arm: Annotated[str, typer.Option(help="Name of the policy in the report: base, sft, grpo, ...")] = "base",
+    config: Config = None,
+    set_: Overrides = None,
+    policy: PolicyOption = None,
+) -> None:
+    """Mean functional reward on held-out pivots, with a bootstrap interval over trajectories."""
+    from pivotgym.trainer.comparison import arm_table
+
+    settings = load_config(config, set_ or [])
+    save_config(settings, out_file.with_suffix(".config.yaml"))
+    with environment(settings) as client:
+        rows = evaluate_to(out_file, read_pivots(pivots), engine(settings, policy), client, settings, arm)
+    for row in arm_table([rows], names=[arm, f"{arm}@low"]):
+        shown = ", ".join(f"{part} {value}" for part, value in row.parts.items() if value is not None)
+        say(f"{row.arm}: {shown}")

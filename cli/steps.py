@@ -1,0 +1,115 @@
+"""The stages of the way as the command line runs them: from input files to output files, with progress.
+
+Owns: which file holds what, and progress bars. Does not own: the work (`trainer/`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pivotgym.cli.resources import engine, scorer
+from pivotgym.cli.ui import bar
+from pivotgym.core.jsonl import atomic, read_records, write_records
+from pivotgym.core.trajectory import Pivot, Trajectory
+from pivotgym.servers.client import Client
+from pivotgym.trainer.candidates import prepare
+from pivotgym.trainer.config import RunConfig
+from pivotgym.trainer.extract import ExtractReport, extract
+from pivotgym.trainer.filter import FilterReport, filter_pivots
+
+if TYPE_CHECKING:
+    from pivotgym.trainer.engine import LocalEngine
+    from pivotgym.trainer.evaluation import EvalRow
+    from pivotgym.trainer.profiling import ProfileReport
+
+
+def write_json(path: Path, report: Any) -> None:
+    """Write a report dataclass as JSON."""
+    with atomic(path) as file:
+        file.write(json.dumps(vars(report), indent=2).encode())
+
+
+def extract_to(
+    out: Path, trajectories: Sequence[Trajectory], policy: LocalEngine, client: Client, config: RunConfig
+) -> ExtractReport:
+    """Candidates that replay, into `out`; the account of the rest beside it."""
+    report = ExtractReport()
+    cut = list(
+        extract(
+            trajectories,
+            prompt_tokens=policy.prompt_tokens,
+            max_prompt_tokens=config.max_prompt_tokens,
+            report=report,
+        )
+    )
+    with bar("replaying") as progress:
+        write_records(out, prepare(client, cut, report, on_progress=progress))
+    write_json(out.with_suffix(".json"), report)
+    return report
+
+
+def profile_to(
+    out: Path, candidates: Sequence[Pivot], policy: LocalEngine, client: Client, config: RunConfig
+) -> ProfileReport:
+    """Profiled candidates, appended to `out`."""
+    from pivotgym.trainer.profiling import profile
+
+    with bar("profiling") as progress:
+        return profile(
+            candidates, policy, scorer(client, config, candidates), out, config.profile, on_progress=progress
+        )
+
+
+def filter_to(out: Path, candidates: Sequence[Pivot], config: RunConfig) -> FilterReport:
+    """The pivot set into `out`, the account beside it."""
+    kept, report = filter_pivots(candidates, config.filter)
+    write_records(out, kept)
+    write_json(out.with_suffix(".json"), report)
+    return report
+
+
+def sft_to(out: Path, pivots: Sequence[Pivot], policy: LocalEngine, config: RunConfig) -> dict[str, float]:
+    """SFT; policy and log in `out`."""
+    from pivotgym.trainer.training import sft
+
+    with bar("SFT") as progress:
+        return sft(pivots, policy, out, config.sft, on_step=lambda step, total, _: progress(step, total))
+
+
+def train_to(out: Path, pivots: Sequence[Pivot], policy: str | Path | None, client: Client, config: RunConfig) -> None:
+    """GRPO from a policy; checkpoints, policy and log in `out`."""
+    from pivotgym.trainer.training import Grpo
+
+    # The KL is taken to the policy that training starts from, also when it goes on from a checkpoint.
+    reference = engine(config, policy).policy if config.grpo.loss.get("kl_coef") else None
+    run = Grpo(
+        pivots,
+        engine(config, policy),
+        scorer(client, config, pivots),
+        out,
+        config.grpo,
+        reference=reference,
+    )
+    with bar("GRPO") as progress:
+        progress(run.step, config.grpo.steps)
+        run.run(on_step=lambda step, total, _: progress(step, total))
+
+
+def evaluate_to(
+    out: Path, pivots: Sequence[Pivot], policy: LocalEngine, client: Client, config: RunConfig, arm: str
+) -> list[EvalRow]:
+    """Evaluation rows of an arm, appended to `out`."""
+    from pivotgym.trainer.evaluation import evaluate
+
+    with bar(f"evaluating {arm}") as progress:
+        return evaluate(
+            pivots, policy, scorer(client, config, pivots), out, config.evaluate, arm=arm, on_progress=progress
+        )
+
+
+def pivots_in(path: Path) -> list[Pivot]:
+    """The pivots of one file."""
+    return list(read_records(path, Pivot))

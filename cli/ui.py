@@ -1,0 +1,49 @@
+"""What the command line shows: lines, progress bars, errors.
+
+Owns: the look. Does not own: what is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+OnProgress = Callable[[int, int], None]
+
+
+def say(line: str) -> None:
+    """One line for a person."""
+    out.print(line, soft_wrap=True)
+
+
+@contextmanager
+def bar(title: str) -> Iterator[OnProgress]:
+    """A progress bar; the yielded function takes (done, total)."""
+    columns = (
+        TextColumn("  {task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task(title, total=None)
+
+        def update(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield update
+
+
+def complain(message: str, hint: str | None) -> None:
+    """An error with its fix."""
+    err.print(f"[bold red]error[/]: {message}", soft_wrap=True, markup=True)
+    if hint:
+        err.print(f"  [dim]fix:[/] {hint}", soft_wrap=True)

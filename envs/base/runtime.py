@@ -1,0 +1,263 @@
+"""The differential runner: one `Runtime` per domain and process verifies actions and opens episodes.
+
+Owns: the order in which a verdict is reached (screen, then both actions in forks of one state, then the rule), the
+expert's effects kept per pivot, and turning breakage into infrastructure errors. Does not own: when two effects are
+equivalent (`verifiers/`), or sessions and HTTP (`servers/`).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from pivotgym.core.errors import (
+    ConfigError,
+    NotFound,
+    PivotRefused,
+    VerifierFailed,
+    WorldFailed,
+)
+from pivotgym.core.messages import Action, Malformed
+from pivotgym.core.trajectory import Effects, Pivot, Step, Verdict
+from pivotgym.envs.base.breakage import unforeseen_is
+from pivotgym.envs.base.contract import Domain, Task, World
+from pivotgym.envs.base.states import StateCache
+from pivotgym.verifiers.attached import Attached
+from pivotgym.verifiers.base import Comparator, cut_short, malformed
+from pivotgym.verifiers.strict import StrictComparator
+
+if TYPE_CHECKING:
+    from pivotgym.envs.base.episode import Episode
+
+Rule = Literal["functional", "strict"]
+Horizon = Literal["pivot", "episode"]
+
+
+@dataclass
+class _Prepared:
+    """What is worked out once per pivot object: replayable steps, state keys, the expert's effects (under `lock`)."""
+
+    steps: list[Step]
+    keys: list[str]
+    expert: Effects | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Runtime:
+    """Verifies actions at pivots of one domain, and opens episodes there. Thread-safe.
+
+    Pivots are values: a pivot object that was seen here must not be changed in place afterwards.
+
+    Args:
+        domain: The domain.
+        max_states: How many restored states are kept.
+        verifier: The rule used when a call names none: `functional` (the domain's comparator) or `strict` (exact
+            equality, the paper's Eq. 2).
+
+    Raises:
+        ConfigError: If `verifier` is neither.
+    """
+
+    def __init__(self, domain: Domain, *, max_states: int = 512, verifier: Rule = "functional") -> None:
+        self.domain = domain
+        self.states = StateCache(domain.world, max_states=max_states)
+        self._comparators: dict[str, Comparator] = {"functional": domain.comparator, "strict": StrictComparator()}
+        self._default = self._known(verifier)
+        self._seen: Attached[_Prepared] = Attached()
+
+    def verify(self, pivot: Pivot, action: Action | Malformed, *, rule: Rule | None = None) -> Verdict:
+        """Whether an action is functionally equivalent to the expert's at a pivot.
+
+        Args:
+            pivot: The state and the expert's action.
+            action: The candidate.
+            rule: `functional`, `strict`, or the runtime's own.
+
+        Raises:
+            PivotRefused: If the pivot's state cannot be rebuilt, or its own action cannot be run there.
+            InfrastructureError: If the world or the verifier broke: never a verdict.
+        """
+        verdict = self.screen(pivot, action, rule=rule)
+        if verdict is not None:
+            return verdict
+        assert isinstance(action, Action)
+        comparator = self._comparator(rule)
+        if not self._runs(pivot, action, comparator):
+            with unforeseen_is(VerifierFailed, f"{comparator.name}: deciding pivot {pivot.id!r} by rule"):
+                return comparator.by_rule(pivot, action)
+        expert = self._expert(pivot)
+        candidate = self._effects(pivot, action)
+        with unforeseen_is(VerifierFailed, f"{comparator.name}: comparing effects at pivot {pivot.id!r}"):
+            return comparator.compare(pivot, expert, candidate)
+
+    def screen(self, pivot: Pivot, action: Action | Malformed, *, rule: Rule | None = None) -> Verdict | None:
+        """The part of `verify` that runs nothing: a verdict, or `None` when execution or the rule must decide."""
+        if isinstance(action, Malformed):
+            return malformed(action)
+        if action.truncated:
+            return cut_short(action)
+        comparator = self._comparator(rule)
+        with unforeseen_is(VerifierFailed, f"{comparator.name}: screening pivot {pivot.id!r}"):
+            return comparator.screen(pivot, action)
+
+    def prepare(self, pivot: Pivot) -> None:
+        """Build a pivot's state and run the expert's action there, so that later verdicts wait for neither.
+
+        Raises:
+            PivotRefused: As for `verify`.
+        """
+        if self.domain.executable(pivot.origin):
+            self._expert(pivot)
+
+    def check(self, pivot: Pivot) -> Verdict:
+        """Prove a pivot: the expert's own action must be worth 1.0, and do the same in two forks of the state.
+
+        Raises:
+            PivotRefused: If not; the hint has the verdict's reason.
+        """
+        verdict = self.verify(pivot, pivot.reference)
+        if verdict.reward < 1.0:
+            raise PivotRefused(
+                f"pivot {pivot.id!r}: the expert's own action must be worth 1.0, got {verdict.reward:g}",
+                hint=verdict.reason,
+                details=verdict.evidence,
+            )
+        if self._runs(pivot, pivot.reference, self._comparator(None)):
+            first, again = self._expert(pivot), self._effects(pivot, pivot.reference)
+            if (first.state, first.observations) != (again.state, again.observations):
+                raise PivotRefused(
+                    f"pivot {pivot.id!r}: the expert's own action, run twice, does not have the same effects",
+                    hint="the world is not deterministic here",
+                )
+        return verdict
+
+    def open(self, start: Pivot | Task, *, horizon: Horizon | None = None, seed: int = 0) -> Episode:
+        """Begin an episode at a pivot or a task.
+
+        Args:
+            start: Where.
+            horizon: `pivot` (one action, the verifier's reward) or `episode` (to the end of the task, its outcome);
+                by default `pivot` for a pivot and `episode` for a task.
+            seed: The world's seed, for the horizon `episode`; a pivot is always verified with seed 0.
+
+        Raises:
+            ConfigError: If the horizon does not fit the start.
+            PivotRefused: If the state cannot be rebuilt.
+        """
+        from pivotgym.envs.base.episode import PivotEpisode, TaskEpisode
+
+        horizon = horizon or ("pivot" if isinstance(start, Pivot) else "episode")
+        if horizon not in ("pivot", "episode"):
+            raise ConfigError(f"horizon: expected 'pivot' or 'episode', got {horizon!r}")
+        if isinstance(start, Task):
+            if horizon == "pivot":
+                raise ConfigError(f"horizon: a task is opened with 'episode', got 'pivot' for task {start.id!r}")
+            return TaskEpisode.start(self, start, seed=seed)
+        if horizon == "pivot":
+            return PivotEpisode(self, start)
+        return TaskEpisode.from_pivot(self, start, self._task_of(start), seed=seed)
+
+    def restore(self, pivot: Pivot, *, seed: int = 0) -> World:
+        """A live world in a pivot's state; the caller closes it. Errors as for `verify`."""
+        prepared = self._prepared(pivot)
+        keys = prepared.keys if seed == 0 else None
+        with unforeseen_is(WorldFailed, f"restoring pivot {pivot.id!r}"):
+            return self.states.get(pivot.origin, prepared.steps, seed, keys=keys)
+
+    @cached_property
+    def _tasks(self) -> dict[str, Task]:
+        return {task.id: task for task in self.domain.tasks()}
+
+    def tasks(self) -> list[Task]:
+        """The domain's tasks."""
+        return list(self._tasks.values())
+
+    def task(self, task_id: str) -> Task:
+        """The task of that id.
+
+        Raises:
+            NotFound: If the domain has none.
+        """
+        task = self._tasks.get(task_id)
+        if task is None:
+            known = len(self._tasks)
+            raise NotFound(f"task: domain {self.domain.name!r} has {known} tasks, none is called {task_id!r}")
+        return task
+
+    def close(self) -> None:
+        """Drop all states. Calling it again does nothing."""
+        self.states.clear()
+        self._seen.clear()
+
+    def _task_of(self, pivot: Pivot) -> Task:
+        """The task that a pivot's metadata names, else the one that starts where the pivot's trajectory starts."""
+        name = pivot.metadata.get("task")
+        if isinstance(name, str):
+            return self.task(name)
+        task = next((task for task in self.tasks() if task.origin == pivot.origin), None)
+        if task is None:
+            raise ConfigError(
+                f"horizon: 'episode' from pivot {pivot.id!r} needs its task: metadata['task'] names none, and no task "
+                "has its origin",
+                hint="open it with horizon 'pivot'",
+            )
+        return task
+
+    def _known(self, rule: str) -> str:
+        if rule not in self._comparators:
+            raise ConfigError(f"verifier: expected one of {sorted(self._comparators)}, got {rule!r}")
+        return rule
+
+    def _comparator(self, rule: str | None) -> Comparator:
+        return self._comparators[self._default if rule is None else self._known(rule)]
+
+    def _runs(self, pivot: Pivot, action: Action, comparator: Comparator) -> bool:
+        """Whether effects decide: not for the strict rule, and not where neither action calls anything."""
+        if comparator is self._comparators["strict"] or not self.domain.executable(pivot.origin):
+            return False
+        return bool(pivot.reference.tool_calls or action.tool_calls)
+
+    def _prepared(self, pivot: Pivot) -> _Prepared:
+        found = self._seen.get(pivot)
+        if found is not None:
+            return found
+        steps = pivot.steps()
+        return self._seen.keep(pivot, _Prepared(steps, self.states.keys(pivot.origin, steps, 0)))
+
+    def _expert(self, pivot: Pivot) -> Effects:
+        prepared = self._prepared(pivot)
+        with prepared.lock:
+            if prepared.expert is None:
+                effects = self._effects(pivot, pivot.reference)
+                if effects.invalid is not None:
+                    raise PivotRefused(f"pivot {pivot.id!r}: the expert's own action cannot be run: {effects.invalid}")
+                prepared.expert = effects
+            return prepared.expert
+
+    def _effects(self, pivot: Pivot, action: Action) -> Effects:
+        with unforeseen_is(WorldFailed, f"running an action at pivot {pivot.id!r}"):
+            world = self._fork(pivot)
+            try:
+                effects = world.run(action)
+                missing = {} if effects.state else {"state": world.digest()}
+            finally:
+                world.close()
+            return self._completed(pivot, action, effects.model_copy(update=missing))
+
+    def _completed(self, pivot: Pivot, action: Action, effects: Effects) -> Effects:
+        """Effects with what a simple world leaves out: equal blanks must never make two actions equivalent."""
+        missing: dict[str, Any] = {}
+        if not effects.before:
+            world = self._fork(pivot)
+            missing["before"] = world.digest()
+            world.close()
+        if "calls" not in effects.detail:
+            calls = [{"name": call.name, "arguments": call.arguments} for call in action.tool_calls]
+            missing["detail"] = {**effects.detail, "calls": calls}
+        return effects.model_copy(update=missing) if missing else effects
+
+    def _fork(self, pivot: Pivot) -> World:
+        prepared = self._prepared(pivot)
+        return self.states.get(pivot.origin, prepared.steps, 0, keys=prepared.keys)

@@ -1,0 +1,188 @@
+"""Restored worlds, kept by what they were built from, and handed out as forks.
+
+Owns: the cache of states (a tree of prefixes), building each state once, remembering refusals, and the bound on how
+many are kept. Does not own: how a world is built (`envs.base.contract.World`) or what is done with a fork.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from pivotgym.core.canonical import digest
+from pivotgym.core.errors import ConfigError, PivotRefused
+from pivotgym.core.trajectory import Origin, Step
+from pivotgym.envs.base.contract import World
+
+
+@dataclass
+class _Slot:
+    """One state: its world, or why it was refused. `lock` guards all other fields."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    world: World | None = None
+    refusal: PivotRefused | None = None
+    evicted: bool = False
+
+
+class StateCache:
+    """Worlds by digest of (origin, seed, prefix, world version), the least recently used dropped first.
+
+    Thread-safe. A state that several threads ask for at once is built by one of them. Building starts from a fork of
+    the longest prefix that is already there. Locks are taken from longer to shorter prefixes only, so they cannot
+    wait for each other.
+
+    Args:
+        new_world: Makes a world that is not started.
+        max_states: How many states (and remembered refusals) are kept; at least 1.
+
+    Attributes:
+        hits: Requests answered by a state that was there.
+        builds: States built.
+        replayed: Steps replayed for that.
+
+    Raises:
+        ConfigError: If `max_states` is below 1.
+    """
+
+    def __init__(self, new_world: Callable[[], World], *, max_states: int = 512) -> None:
+        if max_states < 1:
+            raise ConfigError(f"max_states: expected at least 1, got {max_states}")
+        self._new_world = new_world
+        self._version = _version_of(new_world)
+        self._max = max_states
+        self._slots: OrderedDict[str, _Slot] = OrderedDict()
+        self._lock = threading.Lock()
+        self.hits = self.builds = self.replayed = 0
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def keys(self, origin: Origin, steps: Sequence[Step], seed: int) -> list[str]:
+        """The key of each prefix, from the start alone (index 0) to all steps."""
+        keys = [digest({"origin": origin.model_dump(), "seed": seed, "world": self._version})]
+        for step in steps:
+            link = json.dumps([keys[-1], step.model_dump(mode="json")], sort_keys=True)
+            keys.append(digest(link))
+        return keys
+
+    def get(self, origin: Origin, steps: Sequence[Step], seed: int = 0, *, keys: Sequence[str] | None = None) -> World:
+        """A fork of the state after `steps`; the caller owns it and closes it.
+
+        Args:
+            origin: The start.
+            steps: The actions to replay from it, each checked against its recorded observations.
+            seed: The world's seed.
+            keys: What `keys()` gave for the same arguments, to save computing it again.
+
+        Raises:
+            PivotRefused: If the replay differs from the recording; raised again at each later request.
+            InputError: If the origin does not fit its kind.
+            InfrastructureError: If the world broke; the next request tries again.
+        """
+        keys = self.keys(origin, steps, seed) if keys is None else keys
+        while True:
+            slot = self._slot(keys[-1])
+            with slot.lock:
+                if slot.evicted:
+                    continue
+                if slot.refusal is not None:
+                    raise _again(slot.refusal)
+                if slot.world is None:
+                    self._build(slot, origin, steps, seed, keys)
+                else:
+                    self.hits += 1
+                assert slot.world is not None
+                return slot.world.fork()
+
+    def clear(self) -> None:
+        """Drop all states."""
+        with self._lock:
+            dropped = list(self._slots.values())
+            self._slots.clear()
+        _evict(dropped)
+
+    def _slot(self, key: str) -> _Slot:
+        """The slot of a key, new if need be; the oldest finished slots go when there are too many."""
+        with self._lock:
+            slot = self._slots.get(key)
+            if slot is None:
+                slot = self._slots[key] = _Slot()
+            self._slots.move_to_end(key)
+            surplus = len(self._slots) - self._max
+            dropped = [self._slots.pop(old) for old in self._oldest(surplus, slot)]
+        _evict(dropped)
+        return slot
+
+    def _oldest(self, count: int, spared: _Slot) -> list[str]:
+        """Keys of the least recently used slots that are not being built."""
+        built = (key for key, slot in self._slots.items() if slot is not spared and (slot.world or slot.refusal))
+        return list(islice(built, max(count, 0)))
+
+    def _build(self, slot: _Slot, origin: Origin, steps: Sequence[Step], seed: int, keys: Sequence[str]) -> None:
+        world, done = self._ancestor(keys)
+        try:
+            if world is None:
+                world = self._new_world()
+                world.start(origin, seed)
+            for number in range(done, len(steps)):
+                world.replay(steps[number], number)
+                self.replayed += 1
+        except PivotRefused as refusal:
+            slot.refusal = refusal
+            if world is not None:
+                world.close()
+            raise
+        except BaseException:
+            if world is not None:
+                world.close()
+            self._forget(keys[-1], slot)
+            raise
+        self.builds += 1
+        slot.world = world
+
+    def _ancestor(self, keys: Sequence[str]) -> tuple[World | None, int]:
+        """A fork of the longest shorter prefix that is there, and its number of steps."""
+        for done in range(len(keys) - 2, -1, -1):
+            with self._lock:
+                slot = self._slots.get(keys[done])
+            if slot is None:
+                continue
+            with slot.lock:
+                if slot.refusal is not None:
+                    raise _again(slot.refusal)
+                if slot.world is not None and not slot.evicted:
+                    return slot.world.fork(), done
+        return None, 0
+
+    def _forget(self, key: str, slot: _Slot) -> None:
+        with self._lock:
+            if self._slots.get(key) is slot:
+                del self._slots[key]
+        slot.evicted = True
+
+
+def _version_of(new_world: Callable[[], World]) -> str:
+    world = new_world()
+    try:
+        return f"{type(world).__module__}.{type(world).__qualname__}/{world.version}"
+    finally:
+        world.close()
+
+
+def _again(refusal: PivotRefused) -> PivotRefused:
+    """A fresh copy: raising one exception object from many threads would grow its traceback without end."""
+    return PivotRefused(refusal.message, hint=refusal.hint, details=dict(refusal.details))
+
+
+def _evict(slots: Sequence[_Slot]) -> None:
+    for slot in slots:
+        with slot.lock:
+            slot.evicted = True
+            if slot.world is not None:
+                slot.world.close()
+                slot.world = None

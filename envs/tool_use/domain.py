@@ -1,0 +1,67 @@
+"""The domain `tool_use`.
+
+Owns: which toolkits there are, which turns are candidates, and the tasks. Does not own: the toolkits themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from pivotgym.core.errors import MissingDependency
+from pivotgym.core.trajectory import Origin, Trajectory
+from pivotgym.envs.base.contract import Domain, Task
+from pivotgym.envs.tool_use.bfcl import source, trajectories
+from pivotgym.envs.tool_use.bfcl.toolkit import BfclToolkit
+from pivotgym.envs.tool_use.toolkit import Toolkit
+from pivotgym.envs.tool_use.world import GoldOutcomes, ToolWorld
+from pivotgym.verifiers.tool_calls import ToolCallComparator
+
+TOOLKITS: dict[str, type[Toolkit]] = {BfclToolkit.kind: BfclToolkit}
+
+
+class ToolUse(Domain):
+    """Calls of tools in a conversation, run against real state where the origin has one."""
+
+    name: ClassVar[str] = "tool_use"
+    description: ClassVar[str] = "Conversational tool use: BFCL's stateful API classes and function schemas"
+    candidate_rule: ClassVar[str] = "assistant turns that call tools, without those whose recorded call is an error"
+
+    def __init__(self) -> None:
+        self.comparator = ToolCallComparator()
+        self._gold = GoldOutcomes()
+
+    def world(self) -> ToolWorld:
+        """See `Domain.world`."""
+        return ToolWorld(TOOLKITS, self._gold)
+
+    def executable(self, origin: Origin) -> bool:
+        """Whether there is a toolkit for this kind of origin."""
+        return origin.kind in TOOLKITS
+
+    def candidates(self, trajectory: Trajectory) -> list[int]:
+        """The trajectory's own list where it has one, else the turns that call tools."""
+        if trajectory.candidates is not None:
+            return list(trajectory.candidates)
+        return [turn for turn, position in enumerate(trajectory.turns()) if trajectory.messages[position].tool_calls]
+
+    def tasks(self) -> Iterable[Task]:
+        """BFCL's multi-turn tasks; none where the wheel is not fetched."""
+        try:
+            source.locate()
+        except MissingDependency:
+            return []
+        return trajectories.tasks()
+
+    def ready(self) -> str | None:
+        """Why BFCL's origins cannot be rebuilt, if the wheel is not fetched."""
+        try:
+            source.locate()
+        except MissingDependency as missing:
+            return str(missing)
+        return None
+
+
+def domain() -> ToolUse:
+    """The domain, for the entry point."""
+    return ToolUse()

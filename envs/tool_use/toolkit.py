@@ -1,0 +1,67 @@
+"""A toolkit: tools that really run against a state. One per kind of origin.
+
+Owns: the contract between `ToolWorld` and a set of tools (BFCL's classes, a shop's database, ...). Does not own:
+actions, effects and prefixes (`envs.tool_use.world`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+from pivotgym.core.errors import InputError
+from pivotgym.core.messages import Tool
+from pivotgym.core.trajectory import Origin
+
+
+class Toolkit(ABC):
+    """Tools and their state. A new toolkit is empty; `start` builds the state."""
+
+    kind: ClassVar[str]
+    fields: ClassVar[frozenset[str]] = frozenset()
+    """The origin's fields beside `kind`; others are refused."""
+
+    @abstractmethod
+    def start(self, origin: Origin, seed: int) -> None:
+        """Build the state that an origin names.
+
+        Raises:
+            InputError: If the origin's fields do not fit.
+            MissingDependency: If its data is not installed here.
+        """
+
+    @abstractmethod
+    def tools(self) -> list[Tool]:
+        """All tools that can be called."""
+
+    @abstractmethod
+    def call(self, name: str, arguments: dict[str, Any]) -> str:
+        """Run a call; what the policy would see. A tool's own error is text, never raised."""
+
+    @abstractmethod
+    def failed(self, observation: str) -> bool:
+        """Whether a call's text is an error of the tool."""
+
+    @abstractmethod
+    def fork(self) -> Self:
+        """An independent copy."""
+
+    @abstractmethod
+    def digest(self) -> str:
+        """SHA-256 of all that later calls can depend on."""
+
+    def outcome_digest(self) -> str:
+        """SHA-256 of what a task's result is judged by; by default `digest`."""
+        return self.digest()
+
+    def check_fields(self, origin: Origin) -> None:
+        """Refuse an origin with other fields than `fields`.
+
+        Raises:
+            InputError: Naming them.
+        """
+        given = set(origin.model_extra or {})
+        if given != self.fields:
+            raise InputError(
+                f"origin of kind {self.kind!r}: expected the fields {sorted(self.fields)}, got {sorted(given)}"
+            )

@@ -1,0 +1,124 @@
+"""The world of tool use: calls run one after the other against the toolkit that the origin names.
+
+Owns: actions -> effects, forks, and a task's outcome by final state and results seen. Does not own: the tools
+(`envs.tool_use.toolkit` and its implementations).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pivotgym.core.errors import InputError, WrongState
+from pivotgym.core.messages import Action, ToolCall
+from pivotgym.core.trajectory import Effects, Origin
+from pivotgym.envs.base.contract import Task, World
+from pivotgym.envs.tool_use.toolkit import Toolkit
+
+NOT_AN_OBJECT = "Error during execution: the arguments are not a JSON object"
+
+
+class GoldOutcomes:
+    """What each task's gold actions lead to, worked out once. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, Counter[str]]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, task: Task, world: ToolWorld) -> tuple[str, Counter[str]]:
+        """Digest of the final state, and the results of all calls, counted."""
+        with self._lock:
+            if task.id not in self._known:
+                world.start(task.origin, 0)
+                seen: Counter[str] = Counter()
+                for action in (action for turn in task.gold for action in turn):
+                    seen.update(world.run(action).observations)
+                self._known[task.id] = (world.toolkit.outcome_digest(), seen)
+            return self._known[task.id]
+
+
+class ToolWorld(World):
+    """A toolkit's state, with what was seen of it so far.
+
+    Args:
+        toolkits: Toolkits by the kind of origin they understand.
+        gold: Shared by the worlds of one domain.
+    """
+
+    version: ClassVar[str] = "1"
+
+    def __init__(self, toolkits: Mapping[str, type[Toolkit]], gold: GoldOutcomes | None = None) -> None:
+        self._toolkits = toolkits
+        self._gold = gold or GoldOutcomes()
+        self._toolkit: Toolkit | None = None
+        self._seen: tuple[str, ...] = ()
+
+    @property
+    def toolkit(self) -> Toolkit:
+        """The toolkit.
+
+        Raises:
+            WrongState: Before `start`, or after `close`.
+        """
+        if self._toolkit is None:
+            raise WrongState("world: it is not started, or closed", hint="call start first")
+        return self._toolkit
+
+    def start(self, origin: Origin, seed: int) -> None:
+        """See `World.start`."""
+        if origin.kind not in self._toolkits:
+            raise InputError(f"origin: expected a kind of {sorted(self._toolkits)}, got {origin.kind!r}")
+        toolkit = self._toolkits[origin.kind]()
+        toolkit.start(origin, seed)
+        self._toolkit, self._seen = toolkit, ()
+
+    def run(self, action: Action) -> Effects:
+        """Run the calls of an action in order. `detail` names them and says after which the state was another."""
+        before = now = self.toolkit.digest()
+        observations, changed = [], []
+        for call in action.tool_calls:
+            observations.append(self._call(call))
+            now, earlier = self.toolkit.digest(), now
+            changed.append(now != earlier)
+        self._seen += tuple(observations)
+        return Effects(
+            observations=observations,
+            state=now,
+            before=before,
+            failed=[self.toolkit.failed(text) for text in observations],
+            detail={"calls": [_described(call) for call in action.tool_calls], "changed": changed},
+        )
+
+    def _call(self, call: ToolCall) -> str:
+        if isinstance(call.arguments, str):
+            return NOT_AN_OBJECT
+        return self.toolkit.call(call.name, call.arguments)
+
+    def fork(self) -> Self:
+        """See `World.fork`."""
+        copy = type(self)(self._toolkits, self._gold)
+        copy._toolkit, copy._seen = self.toolkit.fork(), self._seen
+        return copy
+
+    def digest(self) -> str:
+        """See `World.digest`."""
+        return self.toolkit.digest()
+
+    def close(self) -> None:
+        """See `World.close`."""
+        self._toolkit = None
+
+    def outcome(self, task: Task) -> float:
+        """1.0 if the final state is the gold's and every result of the gold's calls was seen, else 0.0.
+
+        BFCL's state check and response check, at the end of the task instead of after each turn.
+        """
+        state, due = self._gold.of(task, type(self)(self._toolkits, self._gold))
+        seen = Counter(self._seen)
+        return float(self.toolkit.outcome_digest() == state and due <= seen)
+
+
+def _described(call: ToolCall) -> dict[str, Any]:
+    return {"name": call.name, "arguments": call.arguments}

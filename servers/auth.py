@@ -1,0 +1,81 @@
+"""Who may call: the bearer token, the token of `/reward/{token}`, and keeping both out of the logs.
+
+Owns: checking and redacting tokens. Does not own: where they come from (`settings`).
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pivotgym.core.errors import Unauthorized
+from pivotgym.servers.dispatch import path_of
+from pivotgym.servers.endpoint import answer_with
+from pivotgym.servers.metrics import Metrics
+from pivotgym.servers.settings import Tokens
+from pivotgym.servers.wire import error_reply
+
+OPEN = frozenset({"/health", "/ready"})
+REWARD = "/reward/"
+
+
+class Guard:
+    """ASGI middleware that lets nobody past without the token, where there is one."""
+
+    def __init__(self, app: ASGIApp, tokens: Tokens, metrics: Metrics) -> None:
+        self._app = app
+        self._bearer = tokens.bearer.encode() if tokens.bearer is not None else None
+        self._reward = tokens.reward
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 401."""
+        if scope["type"] == "http":
+            refusal = self._refusal(scope)
+            if refusal is not None:
+                self._metrics.error(refusal.code)
+                self._metrics.request("unauthorized", refusal.status, 0.0)
+                await answer_with(error_reply(refusal), send)
+                return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Unauthorized | None:
+        path = path_of(scope)
+        if path.startswith(REWARD):
+            return self._reward_refusal(path[len(REWARD) :])
+        if self._bearer is None or path in OPEN:
+            return None
+        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        scheme, _, token = given.partition(b" ")
+        if scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._bearer):
+            return None
+        came = "another" if token else "none"
+        return Unauthorized(f"Authorization: expected the server's bearer token, got {came}", hint="send the token")
+
+    def _reward_refusal(self, token: str) -> Unauthorized | None:
+        if self._reward is not None and hmac.compare_digest(token.encode("utf-8", "replace"), self._reward.encode()):
+            return None
+        why = "another" if self._reward is not None else "one, but this server has none"
+        return Unauthorized(
+            f"/reward/{{token}}: expected the server's reward token, got {why}",
+            hint="name its file in PIVOTGYM_REWARD_TOKEN_FILE when the server starts, and use its text in the address",
+        )
+
+
+class Redact(logging.Filter):
+    """Takes the token of `/reward/{token}` out of log records."""
+
+    _token = re.compile(r"(/reward/)[^\s?\"']+")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Redact and keep the record."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(self._clean(value) for value in record.args)
+        record.msg = self._clean(record.msg)
+        return True
+
+    def _clean(self, value: object) -> object:
+        return self._token.sub(r"\1<redacted>", value) if isinstance(value, str) else value

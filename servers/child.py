@@ -1,0 +1,51 @@
+"""The process behind `BackgroundServer`: reads its task from standard input, serves, ends when standard input ends.
+
+Owns: the child's side of that. Does not own: serving (`serve`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+from pivotgym.core.errors import PivotGymError
+from pivotgym.servers.serve import bind, make_server, url_of
+from pivotgym.servers.settings import Settings
+
+GRACE_S = 10.0
+
+
+def main() -> None:
+    """Serve until the parent closes the pipe or dies."""
+    task = json.loads(sys.stdin.readline())
+    try:
+        settings = Settings.load(task["settings"])
+        bound = bind(settings)
+        server = make_server(task["domain"], [Path(path) for path in task["pivots"]], settings)
+    except PivotGymError as error:
+        _tell(error.to_wire())
+        return
+
+    def stop_with_parent() -> None:
+        sys.stdin.read()
+        server.should_exit = True
+        # A world that hangs keeps its thread, and with it the process, alive: nothing may outlive the parent.
+        leave = threading.Timer(GRACE_S, os._exit, (1,))
+        leave.daemon = True
+        leave.start()
+
+    threading.Thread(target=stop_with_parent, daemon=True).start()
+    _tell({"url": url_of(bound)})
+    with bound:
+        server.run(sockets=[bound])
+
+
+def _tell(line: dict[str, object]) -> None:
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Calls that change something are carried out once, however often a client repeats them under the same key.
+
+Owns: remembering answers by key, bounded. Does not own: which calls are remembered (`sessions`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from pivotgym.core.errors import PivotGymError, TimedOut, WrongState
+
+T = TypeVar("T")
+
+
+class _Entry(Generic[T]):
+    def __init__(self, body: str, task: asyncio.Task[T]) -> None:
+        self.body = body
+        self.task = task
+
+
+def fingerprint(key: str | None, request: BaseModel) -> str:
+    """What must be equal in a repeat under a key: the whole request but its time-out. Empty without a key."""
+    if key is None:
+        return ""
+    body = json.dumps(request.model_dump(mode="json", exclude={"timeout_s"}), sort_keys=True, default=str)
+    return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Once(Generic[T]):
+    """Runs each keyed call once and answers repeats from memory; a repeat during the first waits for it.
+
+    Args:
+        most: Answers remembered; the oldest finished ones are forgotten first.
+        keep_errors: Whether a failed call is remembered too (where failing may already have changed something).
+    """
+
+    def __init__(self, most: int, *, keep_errors: bool = False) -> None:
+        self._most = most
+        self._keep_errors = keep_errors
+        self._entries: OrderedDict[str, _Entry[T]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    async def run(
+        self,
+        key: str | None,
+        body: str,
+        call: Callable[[], Awaitable[T]],
+        timeout_s: float,
+        *,
+        unread: Callable[[T], Awaitable[Any]] | None = None,
+    ) -> T:
+        """Run `call`, or give the answer that the same key got before.
+
+        Args:
+            key: The idempotency key; `None` runs the call whatever came before.
+            body: Fingerprint of the request.
+            call: Started at most once per key, as a task of its own: a dropped connection does not stop it.
+            timeout_s: Seconds to wait for the answer.
+            unread: What to do with the answer of a call that nobody can ask for any more.
+
+        Raises:
+            WrongState: If the key was used for another request.
+            TimedOut: If the answer is not there yet; the same key can be asked again.
+        """
+        entry = self._entries.get(key) if key is not None else None
+        if entry is None:
+            entry = self._start(key, body, call)
+        elif entry.body != body:
+            raise WrongState(
+                f"idempotency_key: {key!r} was used for a different request",
+                hint="take a fresh key for each new request, and the same one only to repeat it",
+            )
+        done, _ = await asyncio.wait({entry.task}, timeout=timeout_s)
+        if done:
+            return entry.task.result()
+        if key is None and unread is not None:
+            entry.task.add_done_callback(lambda task: _hand_over(task, unread))
+        raise TimedOut(
+            f"no answer within {timeout_s:g} s; the call is still being carried out",
+            hint="repeat it with the same idempotency_key to get its answer" if key else "send an idempotency_key",
+            details={"begun": True},
+        )
+
+    def _start(self, key: str | None, body: str, call: Callable[[], Awaitable[T]]) -> _Entry[T]:
+        entry = _Entry(body, asyncio.ensure_future(_awaited(call)))
+        entry.task.add_done_callback(lambda task: self._done(key, entry, task))
+        if key is not None:
+            self._entries[key] = entry
+            self._forget_oldest()
+        return entry
+
+    def _done(self, key: str | None, entry: _Entry[T], task: asyncio.Task[T]) -> None:
+        failed = task.cancelled() or task.exception() is not None
+        if key is not None and failed and self._entries.get(key) is entry and not self._kept(task):
+            del self._entries[key]
+
+    def _kept(self, task: asyncio.Task[T]) -> bool:
+        if not self._keep_errors or task.cancelled():
+            return False
+        error = task.exception()
+        return not (isinstance(error, PivotGymError) and error.details.get("begun") is False)
+
+    def _forget_oldest(self) -> None:
+        for key in list(self._entries)[: max(0, len(self._entries) - self._most)]:
+            if self._entries[key].task.done():
+                del self._entries[key]
+
+
+async def _awaited(call: Callable[[], Awaitable[T]]) -> T:
+    return await call()
+
+
+_background: set[asyncio.Task[Any]] = set()
+
+
+def _hand_over(task: asyncio.Task[T], unread: Callable[[T], Awaitable[Any]]) -> None:
+    if task.cancelled() or task.exception() is not None:
+        return
+    later = asyncio.ensure_future(_awaited(lambda: unread(task.result())))
+    _background.add(later)
+    later.add_done_callback(_background.discard)

@@ -1,0 +1,69 @@
+"""`/health`, `/ready`, `/metadata`, `/metrics`.
+
+Owns: what a server says about itself. Does not own: the figures (`metrics`).
+"""
+
+from __future__ import annotations
+
+import pivotgym
+from pivotgym.core.errors import Warming
+from pivotgym.core.formats import format_names
+from pivotgym.core.trajectory import SCHEMA_VERSION
+from pivotgym.servers.endpoint import Call, RouteSpec
+from pivotgym.servers.schemas import Health, Metadata, Ready, SessionOptions
+from pivotgym.servers.service import Service
+from pivotgym.servers.wire import Reply, reply
+
+_SPACES = {
+    "action": "an assistant message in OpenAI chat format, or {text, format}",
+    "observation": "text; the structured messages are in info",
+}
+
+
+async def health(service: Service, call: Call) -> Reply:
+    """The process answers."""
+    return reply(Health())
+
+
+async def ready(service: Service, call: Call) -> Reply:
+    """The domain has what it needs."""
+    missing = await service.pool.run(service.domain.ready, service.settings.timeout_s, "the domain's check")
+    if missing is not None:
+        raise Warming(f"the domain {service.domain.name!r} cannot serve yet: {missing}", retry_after_s=1.0)
+    return reply(Ready())
+
+
+async def metadata(service: Service, call: Call) -> Reply:
+    """Name, version, spaces, options and limits."""
+    domain = service.domain
+    return reply(
+        Metadata(
+            name=domain.name,
+            version=domain.version,
+            description=domain.description,
+            server_version=pivotgym.__version__,
+            schema_version=SCHEMA_VERSION,
+            verifier=domain.comparator.name,
+            rules=["functional", "strict"],
+            candidate_rule=domain.candidate_rule,
+            horizons=["pivot", "episode"],
+            formats=format_names(),
+            spaces=_SPACES,
+            options=SessionOptions.model_json_schema()["properties"],
+            limits=service.settings.limits(),
+            pivots=len(service.pivots),
+        )
+    )
+
+
+async def metrics(service: Service, call: Call) -> Reply:
+    """Prometheus' text format."""
+    return Reply(service.metrics.page(), headers=((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),))
+
+
+ROUTES = (
+    RouteSpec("GET", "/health", health, "The process is alive", response=Health),
+    RouteSpec("GET", "/ready", ready, "The domain can serve", response=Ready),
+    RouteSpec("GET", "/metadata", metadata, "Name, version, spaces, options, limits", response=Metadata),
+    RouteSpec("GET", "/metrics", metrics, "Prometheus metrics"),
+)

@@ -1,0 +1,84 @@
+"""What all routes of one server share.
+
+Owns: putting the runtime, the registries, the sessions, the pool and the metrics together. Does not own: any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pivotgym.core.errors import ConfigError
+from pivotgym.core.formats import format_names
+from pivotgym.core.messages import Action, Malformed
+from pivotgym.core.trajectory import Pivot, Verdict
+from pivotgym.envs.base.contract import Domain
+from pivotgym.envs.base.runtime import Runtime
+from pivotgym.servers.metrics import Metrics
+from pivotgym.servers.pivots import PivotRegistry
+from pivotgym.servers.pool import Pool
+from pivotgym.servers.schemas import Rule
+from pivotgym.servers.sessions import SessionStore
+from pivotgym.servers.settings import Settings, Tokens, read_tokens
+
+
+class Service:
+    """The parts of one server.
+
+    Args:
+        domain: What is served: a domain, or a runtime that already serves one.
+        pivots: Pivots known from the start, beside those the domain ships.
+        settings: Limits, tokens and time-outs.
+
+    Raises:
+        ConfigError: If the tokens do not fit the settings, or there is no such format.
+        InputError: If a pivot does not fit the domain.
+    """
+
+    def __init__(self, domain: Domain | Runtime, pivots: Iterable[Pivot], settings: Settings) -> None:
+        self.settings = settings
+        self.tokens: Tokens = read_tokens(settings)
+        if settings.reward_format not in format_names():
+            raise ConfigError(f"reward_format: expected one of {format_names()}, got {settings.reward_format!r}")
+        self._owns_runtime = not isinstance(domain, Runtime)
+        self.runtime = domain if isinstance(domain, Runtime) else Runtime(domain, max_states=settings.max_states)
+        self.domain: Domain = self.runtime.domain
+        self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
+        self.pivots.add([*self.domain.pivots(), *pivots])
+        self.pool = Pool(settings.workers)
+        self.sessions = SessionStore(self.pool, settings.max_sessions, settings.idle_timeout_s)
+        self.metrics = Metrics()
+        self.metrics.watch("sessions_live", "Sessions alive.", lambda: len(self.sessions))
+        self.metrics.watch("pivots", "Pivots known.", lambda: len(self.pivots))
+        self.metrics.watch("pool_unfinished", "Calls that run or wait for a thread.", lambda: self.pool.unfinished)
+        self.metrics.watch("states_cached", "Restored states kept.", lambda: len(self.runtime.states))
+
+    def timeout(self, asked: float | None) -> float:
+        """The time-out of a call, seconds."""
+        return min(asked or self.settings.timeout_s, self.settings.max_timeout_s)
+
+    def counted(self, verdict: Verdict) -> Verdict:
+        """The verdict, once it is counted."""
+        self.metrics.verdict(verdict.outcome, verdict.executed)
+        return verdict
+
+    async def close(self) -> None:
+        """Close every session and let go of what is cached. Work that hangs on a thread is left behind."""
+        await self.sessions.close_all()
+        self.pool.close()
+        if self._owns_runtime:
+            self.runtime.close()
+
+    async def verify(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None, timeout_s: float) -> Verdict:
+        """Score one action: at once where no execution is needed, else on the pool.
+
+        Raises:
+            TimedOut: If it took longer than `timeout_s`.
+        """
+        verdict = self.runtime.screen(pivot, action, rule=rule)
+        if verdict is None:
+            verdict = await self.pool.run(self.scoring(pivot, action, rule), timeout_s, "the verification")
+        return self.counted(verdict)
+
+    def scoring(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None) -> Callable[[], Verdict]:
+        """The verification as work for the pool."""
+        return lambda: self.runtime.verify(pivot, action, rule=rule)

@@ -1,0 +1,167 @@
+"""The policy engine: where sampled actions come from.
+
+Owns: the interface every engine implements, and the in-process engine over `trainer.policy`. Does not own: sampling of
+tokens (`trainer/policy`), rewards (`trainer/scoring`), nor which states are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pivotgym.core.formats import Format, format_id
+from pivotgym.core.messages import Action, Malformed, Message, Tool
+from pivotgym.core.trajectory import Pivot, Sampling
+
+if TYPE_CHECKING:
+    from pivotgym.trainer.policy import Policy, Sample
+
+
+@dataclass(frozen=True)
+class SampledAction:
+    """One sampled action.
+
+    Attributes:
+        action: What the text was read as.
+        text: The policy's text, without the stop marker.
+        temperature: At which it was sampled.
+        token_ids: The sampled ids, where the engine gives them: these, and no re-tokenised text, are trained on.
+        logprobs: Their log-probabilities at that temperature, natural logarithm.
+    """
+
+    action: Action | Malformed
+    text: str
+    temperature: float
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+
+    @property
+    def truncated(self) -> bool:
+        """Whether it was cut at the limit on new tokens."""
+        return self.action.truncated
+
+
+@dataclass(frozen=True)
+class Query:
+    """A state to sample at: `key` names it and, with the seed, fixes its draws; one sample per temperature."""
+
+    key: str
+    messages: list[Message]
+    tools: list[Tool]
+    temperatures: tuple[float, ...]
+
+    @classmethod
+    def of(cls, pivot: Pivot, temperatures: tuple[float, ...]) -> Query:
+        """The query for a pivot's state."""
+        return cls(pivot.id, pivot.messages, pivot.tools, temperatures)
+
+
+OnDone = Callable[[dict[int, list[SampledAction]]], None]
+
+
+class PolicyEngine(Protocol):
+    """Samples whole actions. Implementations: `LocalEngine`; servers and clusters come with their own modules."""
+
+    @property
+    def policy_id(self) -> str:
+        """Fingerprint of the weights, stored in profiles."""
+
+    @property
+    def format_id(self) -> str:
+        """Name and version of the text format, stored in profiles."""
+
+    def prompt_tokens(self, messages: list[Message], tools: list[Tool]) -> int:
+        """Length of the rendered state in tokens."""
+
+    def sample(
+        self, queries: Sequence[Query], sampling: Sampling, *, on_done: OnDone | None = None
+    ) -> list[list[SampledAction]]:
+        """Sample actions at each state, in order; `sampling.temperature` is overridden by the queries'.
+
+        Args:
+            queries: The states.
+            sampling: Top-p, limit on new tokens and seed.
+            on_done: Called with {query index: actions} as soon as some states are finished.
+
+        Raises:
+            PolicyFailed: If the engine broke.
+        """
+
+
+class LocalEngine:
+    """In-process sampling with a `Policy`, the state computed once for all its actions."""
+
+    def __init__(self, policy: Policy, fmt: Format) -> None:
+        self.policy = policy
+        self.fmt = fmt
+        self._fingerprint: str | None = None
+
+    @property
+    def policy_id(self) -> str:
+        """See `PolicyEngine`. Computed once; call `weights_changed` after training."""
+        if self._fingerprint is None:
+            self._fingerprint = self.policy.fingerprint()
+        return self._fingerprint
+
+    @property
+    def format_id(self) -> str:
+        """See `PolicyEngine`."""
+        return format_id(self.fmt)
+
+    def weights_changed(self) -> None:
+        """Forget the fingerprint after the policy was updated."""
+        self._fingerprint = None
+
+    def state_ids(self, messages: list[Message], tools: list[Tool]) -> list[int]:
+        """Token ids of the rendered state, shape [state tokens]."""
+        return self._encode(self.fmt.render(messages, tools))
+
+    def action_ids(self, action: Action) -> list[int]:
+        """Token ids of an action's text with its stop marker: what SFT trains on."""
+        return self._encode(self.fmt.render_action(action))
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self.policy.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def prompt_tokens(self, messages: list[Message], tools: list[Tool]) -> int:
+        """See `PolicyEngine`."""
+        return len(self.state_ids(messages, tools))
+
+    def sample(
+        self, queries: Sequence[Query], sampling: Sampling, *, on_done: OnDone | None = None
+    ) -> list[list[SampledAction]]:
+        """See `PolicyEngine`."""
+        from pivotgym.trainer.policy import SamplingParams, StateRequest, sample
+
+        requests = [
+            StateRequest(query.key, tuple(self.state_ids(query.messages, query.tools)), query.temperatures)
+            for query in queries
+        ]
+
+        def report(batch: dict[int, list[Sample]]) -> None:
+            if on_done is not None:
+                on_done({index: [self._read(item) for item in samples] for index, samples in batch.items()})
+
+        sampled = sample(
+            self.policy,
+            requests,
+            SamplingParams(
+                max_new_tokens=sampling.max_new_tokens,
+                top_p=sampling.top_p,
+                stop_token_ids=self.policy.stop_token_ids,
+            ),
+            seed=sampling.seed,
+            on_batch=report,
+        )
+        return [[self._read(item) for item in samples] for samples in sampled]
+
+    def _read(self, sample: Sample) -> SampledAction:
+        ids = list(sample.token_ids)
+        stopped = sample.finish_reason == "stop"
+        text = str(self.policy.tokenizer.decode(ids[:-1] if stopped else ids, skip_special_tokens=False))
+        action = self.fmt.parse(text)
+        if not stopped:
+            action = action.model_copy(update={"truncated": True})
+        return SampledAction(action, text, sample.temperature, tuple(ids), tuple(sample.logprobs))

@@ -1,0 +1,156 @@
+"""The settings of each stage, with the reason for every default.
+
+Owns: names, ranges and defaults. Does not own: what the stages do with them; imports nothing heavy, so that a command
+line can show them at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pivotgym.core.trajectory import Sampling
+
+Rule = Literal["pivots", "keep_all", "drop_easy", "mean_band"]
+
+
+class FilterConfig(BaseModel):
+    """Which candidates become pivots.
+
+    Attributes:
+        rule: `pivots`: variance > 0 and mean < lambda_diff (PivotRL, Eq. 5). `keep_all`: every profiled candidate.
+            `drop_easy`: mean < lambda_diff, all-fail kept (what NVIDIA's released file was made with). `mean_band`:
+            variance > 0 and band_low <= mean <= band_high (theorem 3.2 speaks for the middle).
+        lambda_diff: The paper prints no value; its own file is named "difficulty_60", hence 0.6.
+        band_low: Lower edge of `mean_band`.
+        band_high: Upper edge of `mean_band`.
+        min_scored: Candidates with fewer scored samples (the rest failed on our side) are dropped and counted.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule: Rule = "pivots"
+    lambda_diff: float = Field(default=0.6, gt=0)
+    band_low: float = Field(default=0.2, ge=0, le=1)
+    band_high: float = Field(default=0.8, ge=0, le=1)
+    min_scored: int = Field(default=2, ge=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> FilterConfig:
+        if self.band_low > self.band_high:
+            raise ValueError(f"band_low: expected at most band_high ({self.band_high}), got {self.band_low}")
+        return self
+
+
+class ProfileConfig(BaseModel):
+    """How candidates are profiled.
+
+    Attributes:
+        k: Samples per candidate. NVIDIA's own runs used 16 (tool use) and 8 (SWE); 8 halves the cost and its skill
+            asks for at least 8.
+        temperature: 1.0, the temperature GRPO samples at, so that the profile speaks of the states as training will
+            meet them (NVIDIA's internal profile used 0.6).
+        top_p: 1.0 for the same reason.
+        max_new_tokens: Longer actions are cut and invalid.
+        seed: With a candidate's id it fixes the candidate's draws.
+        batch: Candidates between two writes of the file; a kill loses at most these.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    k: int = Field(default=8, ge=1)
+    temperature: float = Field(default=1.0, gt=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_new_tokens: int = Field(default=64, ge=1)
+    seed: int = 0
+    batch: int = Field(default=16, ge=1)
+
+    @property
+    def sampling(self) -> Sampling:
+        """The sampling parameters stored in each profile."""
+        return Sampling(
+            temperature=self.temperature, top_p=self.top_p, max_new_tokens=self.max_new_tokens, seed=self.seed
+        )
+
+
+class SftSettings(BaseModel):
+    """Supervised warm-up.
+
+    Attributes:
+        epochs: Passes over the examples.
+        batch_size: Examples per update.
+        lr: 3e-5: learns the action format of a 135M policy in a few hundred examples without forgetting English.
+        warmup_steps: Linear warm-up.
+        checkpoint_every: Updates between checkpoints; a kill loses at most these.
+        seed: Order of the examples.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(default=2, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    lr: float = Field(default=3e-5, gt=0)
+    warmup_steps: int = Field(default=5, ge=0)
+    checkpoint_every: int = Field(default=25, ge=1)
+    seed: int = 0
+
+
+class GrpoSettings(BaseModel):
+    """GRPO from a pivot set. `loss` holds the update's own settings, see `trainer.learn.GrpoConfig`.
+
+    Attributes:
+        steps: Updates.
+        pivots_per_step: States B of a step (the paper: 64).
+        group_size: Actions G per state (the paper: 16).
+        temperature: 1.0: on-policy log-probabilities need no correction (NVIDIA trains at 1.0 too).
+        top_p: 1.0 for the same reason.
+        max_new_tokens: Longer actions are cut and invalid.
+        mask_truncated: Leave cut actions out of loss and baseline instead of scoring them 0.
+        lr: 2e-5 for a small model; the paper's setting for 30B is 1e-6.
+        warmup_steps: Linear warm-up.
+        checkpoint_every: Updates between checkpoints.
+        seed: Order of pivots and draws.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(default=20, ge=1)
+    pivots_per_step: int = Field(default=8, ge=1)
+    group_size: int = Field(default=8, ge=2)
+    temperature: float = Field(default=1.0, gt=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_new_tokens: int = Field(default=64, ge=1)
+    mask_truncated: bool = False
+    lr: float = Field(default=2e-5, gt=0)
+    warmup_steps: int = Field(default=0, ge=0)
+    checkpoint_every: int = Field(default=5, ge=1)
+    seed: int = 0
+    loss: dict[str, Any] = Field(default_factory=dict)
+
+
+class EvalConfig(BaseModel):
+    """How a policy is evaluated.
+
+    Attributes:
+        samples: Sampled actions per pivot at the training temperature.
+        temperature: The training temperature.
+        top_p: As in training.
+        low_temperature: Of the control, which shows how much of a gain is sharpening alone.
+        low_samples: Samples per pivot of the control; 0 leaves it out. Its states cost nothing more, they are computed
+            once for both temperatures.
+        max_new_tokens: Longer actions are cut and invalid.
+        seed: Fixes the draws; the same seed for all arms pairs them.
+        batch: Pivots between two writes.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    samples: int = Field(default=4, ge=1)
+    temperature: float = Field(default=1.0, gt=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    low_temperature: float = Field(default=0.1, ge=0)
+    low_samples: int = Field(default=0, ge=0)
+    max_new_tokens: int = Field(default=64, ge=1)
+    seed: int = 0
+    batch: int = Field(default=16, ge=1)

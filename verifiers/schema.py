@@ -1,0 +1,208 @@
+"""Calls against the schemas of their tools: validity, and the one normal form of equal arguments.
+
+Owns: reading foreign type names, defaults (declared or stated), what makes a call invalid, normalised arguments.
+Does not own: whether two different normal forms mean the same (`verifiers.tool_calls`, `verifiers.accepted`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from pivotgym.core.messages import Tool, ToolCall
+from pivotgym.core.trajectory import Pivot
+from pivotgym.verifiers.attached import Attached
+
+_TYPES = {
+    "dict": "object",
+    "hashmap": "object",
+    "float": "number",
+    "double": "number",
+    "int": "integer",
+    "long": "integer",
+    "tuple": "array",
+    "list": "array",
+    "str": "string",
+    "bool": "boolean",
+}
+_KNOWN = {"object", "number", "integer", "array", "string", "boolean", "null"}
+_STATED = re.compile(
+    r"\bdefaults?(?:\s+value)?(?:\s+is|\s+to|\s*[:=])\s*['\"]?([^'\",;)(]+?)['\"]?(?:\.?\s*$|[,;)'\"]|\.\s)", re.I
+)
+_VALUES_ONLY = {"enum", "const", "default", "examples", "properties"}
+NO_DEFAULT = object()
+"""What `default_of` gives where there is no default (`None` is a default)."""
+
+
+def to_json_schema(schema: Any) -> Any:
+    """A JSON Schema from one that may use other type names (`dict`, `float`, `tuple`, `any`, ...).
+
+    `any` and names nobody knows become no type at all, which accepts everything.
+    """
+    if not isinstance(schema, dict):
+        return schema
+    clean: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key == "type":
+            named = _json_type(value)
+            if named is not None:
+                clean["type"] = named
+        elif key in ("properties", "$defs", "definitions", "patternProperties") and isinstance(value, dict):
+            clean[key] = {name: to_json_schema(part) for name, part in value.items()}
+        elif key == "required" and not isinstance(value, list):
+            continue
+        elif key in ("items", "additionalProperties", "not"):
+            clean[key] = to_json_schema(value)
+        elif key in ("anyOf", "allOf", "oneOf") and isinstance(value, list):
+            clean[key] = [to_json_schema(part) for part in value]
+        else:
+            clean[key] = value
+    return clean
+
+
+def _json_type(value: Any) -> Any:
+    if isinstance(value, list):
+        named = [_json_type(one) for one in value]
+        return None if None in named else named
+    text = _TYPES.get(str(value).lower(), str(value).lower())
+    return text if text in _KNOWN else None
+
+
+def default_of(schema: dict[str, Any]) -> Any:
+    """The default of a parameter: declared, or stated in its description ("default is 5"); else `NO_DEFAULT`."""
+    if "default" in schema:
+        return schema["default"]
+    match = _STATED.search(str(schema.get("description", "")))
+    return NO_DEFAULT if match is None else _read_stated(match.group(1).strip(), schema.get("type"))
+
+
+def _read_stated(text: str, kind: Any) -> Any:
+    if kind == "string":
+        return text
+    try:
+        value = json.loads(text.lower() if text in ("True", "False", "None") else text)
+    except ValueError:
+        return NO_DEFAULT
+    fits = {"boolean": bool, "integer": int, "number": (int, float), "array": list, "object": dict}.get(kind, object)
+    return value if isinstance(value, fits) else NO_DEFAULT  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A tool, ready for checking calls.
+
+    Attributes:
+        name: The tool's name.
+        properties: Schemas of its parameters.
+        required: Which must be given.
+        closed: Whether other parameters are refused: always, unless the schema lists none or allows them.
+    """
+
+    name: str
+    properties: dict[str, dict[str, Any]]
+    required: frozenset[str]
+    closed: bool
+    validator: Draft202012Validator
+
+    def problem(self, call: ToolCall) -> str | None:
+        """Why a call of this tool is invalid, in one sentence, or `None`."""
+        if isinstance(call.arguments, str):
+            return f"{self.name}: expected a JSON object as arguments, got {call.arguments[:80]!r}"
+        arguments = self.without_nulls(call.arguments)
+        missing = sorted(self.required - arguments.keys())
+        if missing:
+            return f"{self.name}: required argument {missing[0]!r} is missing"
+        unknown = sorted(arguments.keys() - self.properties.keys()) if self.closed else []
+        if unknown:
+            return f"{self.name}: no argument is called {unknown[0]!r}; they are {sorted(self.properties)}"
+        error: ValidationError | None = next(self.validator.iter_errors(arguments), None)
+        if error is None:
+            return None
+        place = ".".join(str(part) for part in error.absolute_path) or "arguments"
+        return f"{self.name}: argument {place!r} does not fit its schema: {error.message[:160]}"
+
+    def without_nulls(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Arguments without the optional ones that are null: not given and null are the same."""
+        if None not in arguments.values():
+            return arguments
+        return {name: value for name, value in arguments.items() if value is not None or name in self.required}
+
+    def normal(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Declared defaults filled in, optional nulls dropped, integral floats as integers where numbers are due."""
+        given = self.without_nulls(arguments)
+        full = {name: _number(value, self.properties.get(name, {})) for name, value in given.items()}
+        for name, schema in self.properties.items():
+            if name in full or name in self.required:
+                continue
+            if schema.get("default") is not None:
+                full[name] = _number(schema["default"], schema)
+        return full
+
+
+def _number(value: Any, schema: Any) -> Any:
+    """Integral floats as integers, wherever the schema declares a number."""
+    if not isinstance(schema, dict):
+        return value
+    kinds = schema.get("type")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if isinstance(value, float) and value.is_integer() and ("number" in kinds or "integer" in kinds):
+        return int(value)
+    if isinstance(value, list):
+        return [_number(item, schema.get("items")) for item in value]
+    if isinstance(value, dict):
+        properties = schema.get("properties") or {}
+        return {name: _number(item, properties.get(name)) for name, item in value.items()}
+    return value
+
+
+def _without_enums(schema: Any) -> Any:
+    """A schema that checks shape only: whether a value of the right type is a good one, execution or the rule says.
+
+    BFCL's accepted answers are compared without case, and some are outside their own enumeration.
+    """
+    if isinstance(schema, list):
+        return [_without_enums(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    named = schema.get("properties")
+    clean = {key: _without_enums(part) for key, part in schema.items() if key not in _VALUES_ONLY}
+    if isinstance(named, dict):
+        clean["properties"] = {name: _without_enums(part) for name, part in named.items()}
+    return clean
+
+
+def signature(tool: Tool) -> Signature:
+    """The signature of a tool."""
+    schema = to_json_schema(tool.parameters)
+    properties = {
+        name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()
+    }
+    return Signature(
+        name=tool.name,
+        properties=properties,
+        required=frozenset(schema.get("required") or ()),
+        closed=bool(properties) and schema.get("additionalProperties", False) is False,
+        validator=Draft202012Validator({**_without_enums(schema), "type": "object"}),
+    )
+
+
+class Signatures:
+    """The signatures of each pivot's tools, kept as long as the pivot object. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._kept: Attached[dict[str, Signature]] = Attached()
+
+    def of(self, pivot: Pivot) -> dict[str, Signature]:
+        """Signatures by tool name."""
+        kept = self._kept.get(pivot)
+        return self._kept.keep(pivot, {tool.name: signature(tool) for tool in pivot.tools}) if kept is None else kept
+
+
+def spelled(name: str, arguments: dict[str, Any]) -> str:
+    """A call as text that is equal for equal normal forms only; `true` is not `1`."""
+    return json.dumps([name, arguments], sort_keys=True, ensure_ascii=False)
