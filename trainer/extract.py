@@ -16,6 +16,9 @@ from pivotgym.core.errors import ConfigError
 from pivotgym.core.messages import Message, Tool
 from pivotgym.core.trajectory import Pivot, Trajectory
 
+_KEPT = ("split", "category", "group", "task")
+"""What a pivot takes over from its trajectory's metadata."""
+
 
 @dataclass
 class ExtractReport:
