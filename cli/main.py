@@ -53,6 +53,11 @@ def run_app(arguments: list[str] | None = None) -> int:
         return 4 if isinstance(error, InfrastructureError) else 3
     except typer.Exit as exit_:
         return exit_.exit_code
+    except ModuleNotFoundError as error:
+        if (error.name or "pivotgym").startswith("pivotgym"):
+            raise
+        complain(f"the package {error.name!r} is not installed", "pip install 'pivotgym[all]' (see the README)")
+        return 3
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted", "run the same command again: it goes on where it stopped")
         return 130
