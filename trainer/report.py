@@ -128,9 +128,10 @@ def reading(differences: Sequence[DifferenceRow]) -> str:
         sentences.append(f"GRPO after SFT: {gain.mean:+.3f}, {_decided(gain)}.")
     control = found.get(("sft@low", "grpo"))
     if control is not None:
+        beyond = "does more than sharpen" if control.low > 0 else "is not shown to do more than sharpen"
         sentences.append(
-            f"Against the same SFT policy sampled at low temperature: {control.mean:+.3f}, {_decided(control)}; what "
-            "GRPO gains over SFT beyond this is sharpening."
+            f"Against the same SFT policy sampled at low temperature: {control.mean:+.3f}, {_decided(control)}, so GRPO "
+            f"{beyond} here."
         )
     whole = found.get(("base", "grpo"))
     if whole is not None:
