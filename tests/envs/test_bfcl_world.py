@@ -155,7 +155,42 @@ def test_a_folder_within_itself_has_a_digest_and_a_fork(files: ToolWorld) -> Non
     fork = world.fork()
     call(fork, "touch", file_name="b")
     assert fork.digest() != world.digest()
-    assert call(world, "find", path=".", name="zz").startswith("Error during execution: maximum recursion")
+    assert call(world, "find", path=".", name="zz") == "Error during execution: maximum recursion depth exceeded"
+
+
+def test_folders_nested_without_end_are_the_tools_error() -> None:
+    world = start("multi_turn_base_2")
+    deeper = (ToolCall(name="mkdir", arguments={"dir_name": "a"}), ToolCall(name="cd", arguments={"folder": "a"}))
+    effects = world.run(Action(tool_calls=deeper * 300))
+    assert "Error during execution: the state would be too large; nothing was changed" in effects.observations
+    assert world.fork().digest() == effects.state
+
+
+def test_folders_copied_into_each_other_stay_few() -> None:
+    world = start("multi_turn_base_2")
+    call(world, "mkdir", dir_name="d0")
+    said = []
+    for n in range(16):
+        said.append(call(world, "cp", source=f"d{n}", destination=f"e{n}"))
+        call(world, "mkdir", dir_name=f"d{n + 1}")
+        said += [call(world, "mv", source=f"{side}{n}", destination=f"d{n + 1}") for side in "de"]
+    assert "Error during execution: the state would be too large; nothing was changed" in said
+
+
+def test_a_call_that_is_refused_for_size_changes_nothing() -> None:
+    world = start("multi_turn_base_2")
+    before = world.digest()
+    while "too large" not in call(world, "mkdir", dir_name="a"):
+        call(world, "cd", folder="a")
+        before = world.digest()
+    assert world.digest() == before
+
+
+def test_arguments_nested_without_end_are_the_tools_error(files: ToolWorld) -> None:
+    deep: list[object] = []
+    for _ in range(900):
+        deep = [deep]
+    assert call(files, "touch", file_name=deep) == "Error during execution: maximum recursion depth exceeded"
 
 
 def test_a_copied_folder_shares_its_files_in_forks_too() -> None:

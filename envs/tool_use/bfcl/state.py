@@ -17,6 +17,12 @@ _SKIPPED = frozenset({"_last_modified", "_api_description", "parent"})
 """Times of modification are shown by no call; the description is constant; a parent is told by where a folder is."""
 
 
+MOST_VALUES = 5_000
+"""Copied folders share what is within them, so that a few dozen calls make a state with millions of paths."""
+DEEPEST = 120
+"""Containers within each other, two to a folder; Python's own limit of recursion must not decide."""
+
+
 class SharedRandom:
     """A `random.Random` that forks share until one of them draws."""
 
@@ -85,46 +91,63 @@ def copied(value: Any, memo: dict[int, Any] | None = None) -> Any:
 _THEIR_MODULES = "pivotgym.envs.tool_use.bfcl._classes"
 
 
-def canonical(value: Any, *, private: bool = True, path: tuple[int, ...] = ()) -> Any:
+class TooLarge(Exception):
+    """A state with more values, or values deeper within each other, than one digest may take."""
+
+
+def canonical(value: Any, *, private: bool = True) -> Any:
     """JSON data that is equal for equal states: the order of keys and folders does not count.
 
     Args:
         value: An instance or anything within.
         private: Whether attributes with a leading underscore count: the current folder and the random generator,
             which later results depend on. BFCL's own state check leaves them out.
-        path: Identities of the containers around `value`; a folder within itself is described as a cycle.
+
+    Raises:
+        TooLarge: If that would be more than `MOST_VALUES`, or deeper than `DEEPEST`.
     """
-    kind = type(value)
-    if kind in _ATOMS:
-        return value
-    if id(value) in path:
-        return ["cycle", len(path) - path.index(id(value))]
-    inner = (*path, id(value))
-    if kind is dict:
-        return {str(key): canonical(item, private=private, path=inner) for key, item in value.items()}
-    if kind in (list, tuple):
-        return [canonical(item, private=private, path=inner) for item in value]
-    if kind is SharedRandom:
-        return value.mark()
-    if kind.__module__.startswith(_THEIR_MODULES):
-        return {
-            key: _attribute(value, key, item, private, inner)
-            for key, item in vars(value).items()
-            if _counts(key, private)
-        }
-    return [kind.__name__, str(value)]
+    return _Description(private).of(value, ())
+
+
+class _Description:
+    """One walk through a state, which counts what it meets."""
+
+    def __init__(self, private: bool) -> None:
+        self._private = private
+        self._left = MOST_VALUES
+
+    def of(self, value: Any, path: tuple[int, ...]) -> Any:
+        """`path` holds the identities of the containers around `value`: a folder within itself is a cycle."""
+        kind = type(value)
+        if kind in _ATOMS:
+            return value
+        if id(value) in path:
+            return ["cycle", len(path) - path.index(id(value))]
+        self._left -= 1
+        if self._left < 0 or len(path) > DEEPEST:
+            raise TooLarge
+        inner = (*path, id(value))
+        if kind is dict:
+            return {str(key): self.of(item, inner) for key, item in value.items()}
+        if kind in (list, tuple):
+            return [self.of(item, inner) for item in value]
+        if kind is SharedRandom:
+            return value.mark()
+        if kind.__module__.startswith(_THEIR_MODULES):
+            counted = {key: item for key, item in vars(value).items() if _counts(key, self._private)}
+            return {key: self._attribute(value, key, item, inner) for key, item in counted.items()}
+        return [kind.__name__, str(value)]
+
+    def _attribute(self, owner: Any, name: str, value: Any, path: tuple[int, ...]) -> Any:
+        if name != "_current_dir":
+            return self.of(value, path)
+        place, top = _place(value)
+        # A folder that was moved or removed while it was the current one lives on outside the tree.
+        return place if top is owner.root and _within(owner.root, place, value) else [place, self.of(value, path)]
 
 
 def _counts(name: str, private: bool) -> bool:
     return name not in _SKIPPED and (private or not name.startswith("_"))
-
-
-def _attribute(owner: Any, name: str, value: Any, private: bool, path: tuple[int, ...]) -> Any:
-    if name != "_current_dir":
-        return canonical(value, private=private, path=path)
-    place, top = _place(value)
-    # A folder that was moved or removed while it was the current one lives on outside the tree.
-    return place if top is owner.root and _within(owner.root, place, value) else [place, canonical(value, path=path)]
 
 
 def _place(folder: Any) -> tuple[list[str], Any]:

@@ -5,9 +5,9 @@ Does not own: importing the classes (`classes`), copying and digests of an insta
 
 Differences from BFCL's own executor, all outside what gold calls do: no `eval` (a call is a method name and keyword
 arguments); only documented functions of the task's classes can be called, without those the task excludes; the
-precision of numbers is limited, because `mpmath`, `decimal` and `round` would work for minutes on a large one; each
-call sees the clock of the data, and starts with default `decimal` and `mpmath` precision, which BFCL leaves changed
-for whatever runs next in the process.
+precision of numbers and the size of a state are limited, because a large one would take minutes to work out or to
+compare (a call that goes beyond is an error and changes nothing); each call sees the clock of the data, and starts
+with default `decimal` and `mpmath` precision, which BFCL leaves changed for whatever runs next in the process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import decimal
 import json
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -28,7 +28,7 @@ from pivotgym.core.trajectory import Origin
 from pivotgym.envs.tool_use.bfcl import source
 from pivotgym.envs.tool_use.bfcl.classes import load_class
 from pivotgym.envs.tool_use.bfcl.docs import class_tools
-from pivotgym.envs.tool_use.bfcl.state import SharedRandom, canonical, copied
+from pivotgym.envs.tool_use.bfcl.state import SharedRandom, TooLarge, canonical, copied
 from pivotgym.envs.tool_use.toolkit import Toolkit
 
 ERROR = "Error during execution: "
@@ -54,7 +54,7 @@ def _own_precision(class_name: str) -> Iterator[None]:
 
 @dataclass
 class _Cell:
-    """An instance and its digest, shared by forks until one of them calls it."""
+    """An instance, which nobody changes any more once its call is over, and its digest."""
 
     instance: Any
     digest: str | None = None
@@ -77,7 +77,6 @@ class BfclToolkit(Toolkit):
 
     def __init__(self) -> None:
         self._cells: dict[str, _Cell] = {}
-        self._owned: set[str] = set()
         self._class_of: dict[str, str] = {}
         self._question: dict[str, Any] = {}
 
@@ -87,7 +86,6 @@ class BfclToolkit(Toolkit):
         self._question = question(origin.get("task"))
         self._class_of = {tool.name: name for name in self._classes() for tool in self._documented(name)}
         self._cells = {name: _Cell(self._instance(name)) for name in self._classes()}
-        self._owned = set(self._cells)
 
     def tools(self) -> list[Tool]:
         """The documented functions of the task's classes, without those the task excludes."""
@@ -100,14 +98,17 @@ class BfclToolkit(Toolkit):
         refusal = _too_large(name, arguments)
         if refusal is not None:
             return ERROR + refusal
-        instance = self._own(self._class_of[name])
-        # A tool may keep an argument (the tags of a tweet), and change it later: it gets copies.
-        given = copied(arguments)
-        with _own_precision(self._class_of[name]):
-            try:
-                return _text(getattr(instance, name)(**given))
-            except Exception as error:  # whatever a tool raises is its answer, as in BFCL
-                return f"{ERROR}{error}"
+        owner = self._class_of[name]
+        earlier = self._cells[owner]
+        self._cells[owner] = cell = _Cell(copied(earlier.instance))
+        with _own_precision(owner):
+            text = _answer(getattr(cell.instance, name), arguments)
+        try:
+            cell.describe()
+        except TooLarge:
+            self._cells[owner] = earlier
+            return f"{ERROR}the state would be too large; nothing was changed"
+        return text
 
     def failed(self, observation: str) -> bool:
         """An `Error during execution`, or a result with the field `error`."""
@@ -120,11 +121,10 @@ class BfclToolkit(Toolkit):
         return isinstance(value, dict) and "error" in value
 
     def fork(self) -> Self:
-        """Shares all instances; each side copies one before it calls it."""
+        """Shares all instances: a call never changes one, it works on a copy."""
         copy = type(self)()
         copy._cells = dict(self._cells)
         copy._class_of, copy._question = self._class_of, self._question
-        self._owned.clear()
         return copy
 
     def digest(self) -> str:
@@ -151,15 +151,6 @@ class BfclToolkit(Toolkit):
                 setattr(instance, key, SharedRandom(value))
         return instance
 
-    def _own(self, name: str) -> Any:
-        """The instance, copied first if another fork may see it; its digest is forgotten."""
-        cell = self._cells[name]
-        if name not in self._owned:
-            cell = self._cells[name] = _Cell(copied(cell.instance))
-            self._owned.add(name)
-        cell.digest = None
-        return cell.instance
-
 
 def question(task: Any) -> dict[str, Any]:
     """The record of a multi-turn task.
@@ -175,6 +166,20 @@ def question(task: Any) -> dict[str, Any]:
     if found is None:
         raise NotFound(f"origin of kind 'bfcl': expected a task like 'multi_turn_base_0', got {task!r}")
     return found
+
+
+def _answer(method: Callable[..., Any], arguments: dict[str, Any]) -> str:
+    """What a call says, as BFCL's executor words it.
+
+    Python's words for too deep a recursion tell how deep the caller was; they are cut so that they always are the same.
+    """
+    try:
+        # A tool may keep an argument (the tags of a tweet), and change it later: it gets copies.
+        return _text(method(**copied(arguments)))
+    except RecursionError:
+        return f"{ERROR}maximum recursion depth exceeded"
+    except Exception as error:  # whatever a tool raises is its answer, as in BFCL
+        return f"{ERROR}{error}"
 
 
 def _text(result: Any) -> str:
