@@ -102,7 +102,9 @@ def test_pivot_given_twice_is_refused(profiled, tmp_path, capsys):
 
 
 def test_unreachable_server_is_exit_code_4(profiled, capsys):
-    code = run_app(["verify", str(profiled), "--set", "server=http://127.0.0.1:9", "--text", "yes"])
+    server = ["--set", "server=http://127.0.0.1:9", "--set", "server_wait_s=0.5"]
+
+    code = run_app(["verify", str(profiled), *server, "--text", "yes"])
 
     assert code == 4
     assert "http://127.0.0.1:9" in capsys.readouterr().err
