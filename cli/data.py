@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from pivotgym.cli.options import Config, OnErrorOption, OutFile, OutFolder, Overrides, Pivots
-from pivotgym.cli.ui import out, say
+from pivotgym.cli.ui import escape, out, say
 from pivotgym.core.errors import InputError, NotFound
 from pivotgym.core.jsonl import ReadReport, read_records, write_records
 from pivotgym.core.readers.chat import read_chat
@@ -77,9 +77,9 @@ def extract(
         report = extract_to(out_file, found, engine(settings), client, settings)
     save_config(settings, out_file.with_suffix(".config.yaml"))
     for reason, count in report.dropped.items():
-        say(f"  dropped {count}: {reason}")
+        say(f"  dropped {count}: {escape(reason)}")
     if read.skipped:
-        say(f"  skipped {read.skipped} bad lines, the first: {read.reasons[0]}")
+        say(f"  skipped {read.skipped} bad lines, the first: {escape(read.reasons[0])}")
     say(f"{report.kept} candidates of {report.trajectories} trajectories ({report.turns} turns) in {out_file}")
 
 
@@ -102,7 +102,7 @@ def filter_(pivots: Pivots, out_file: OutFile, config: Config = None, set_: Over
     for index, count in enumerate(report.histogram):
         say(f"  mean {index / 10:.1f}-{(index + 1) / 10:.1f}  {count:5d} {'#' * round(40 * count / widest)}")
     for reason, count in report.dropped.items():
-        say(f"  dropped {count}: {reason}")
+        say(f"  dropped {count}: {escape(reason)}")
     say(f"  by rule: {', '.join(f'{rule} {kept}' for rule, kept in report.by_rule.items())}")
     say(f"{report.kept} pivots of {report.total} candidates in {out_file}")
 

@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from pivotgym.cli.options import Overrides
-from pivotgym.cli.ui import say
+from pivotgym.cli.ui import escape, say
 from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.core.jsonl import Appender, read_lines, write_records
 from pivotgym.core.trajectory import Pivot, Trajectory
@@ -109,14 +109,14 @@ class Demo:
 
     def _stage(self, name: str, work: Callable[[], str]) -> None:
         if name in self._done:
-            say(f"  [dim]{name:14}[/] {self._done[name]['line']} [dim](done before)[/]")
+            say(f"  [dim]{name:14}[/] {escape(self._done[name]['line'])} [dim](done before)[/]")
             return
         start, cpu = time.monotonic(), time.process_time()
         line = work()
         wall = time.monotonic() - start
         with Appender(self._log) as log:
             log.append({"stage": name, "wall_s": wall, "cpu_s": time.process_time() - cpu, "line": line})
-        say(f"  [bold]{name:14}[/] {line} [dim]({wall:.0f} s)[/]")
+        say(f"  [bold]{name:14}[/] {escape(line)} [dim]({wall:.0f} s)[/]")
 
     def _file(self, name: str) -> Path:
         return self.folder / name

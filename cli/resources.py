@@ -25,7 +25,7 @@ def environment(config: RunConfig) -> Iterator[Client]:
     if config.server is not None:
         token = config.token.read_text().strip() if config.token is not None else None
         with Client(config.server, token=token) as client:
-            client.wait_ready()
+            client.wait_ready(config.server_wait_s)
             yield client
         return
     from pivotgym.servers.serve import BackgroundServer

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+__all__ = ["bar", "complain", "err", "escape", "out", "say"]
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -18,7 +21,7 @@ OnProgress = Callable[[int, int], None]
 
 
 def say(line: str) -> None:
-    """One line for a person."""
+    """One line for a person; may hold rich's markup, so texts from elsewhere go through `escape`."""
     out.print(line, soft_wrap=True)
 
 
@@ -44,6 +47,6 @@ def bar(title: str) -> Iterator[OnProgress]:
 
 def complain(message: str, hint: str | None) -> None:
     """An error with its fix."""
-    err.print(f"[bold red]error[/]: {message}", soft_wrap=True, markup=True)
+    err.print(f"[bold red]error[/]: {escape(message)}", soft_wrap=True)
     if hint:
-        err.print(f"  [dim]fix:[/] {hint}", soft_wrap=True)
+        err.print(f"  [dim]fix:[/] {escape(hint)}", soft_wrap=True)

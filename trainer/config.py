@@ -49,6 +49,7 @@ class RunConfig(BaseModel):
     Attributes:
         domain: The environment; started on loopback unless `server` names one that runs.
         server: Base URL of a running environment server.
+        server_wait_s: Seconds to wait until that server is ready.
         token: Bearer token file for it.
         rule: `functional` (the domain's comparator) or `strict` (exact equality, PivotRL Eq. 2).
         policy: Name or folder of the starting policy.
@@ -63,6 +64,7 @@ class RunConfig(BaseModel):
 
     domain: str = "tool_use"
     server: str | None = None
+    server_wait_s: float = Field(default=30.0, gt=0)
     token: Path | None = None
     rule: Literal["functional", "strict"] = "functional"
     policy: str = SMOLLM2_NAME

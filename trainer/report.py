@@ -130,8 +130,8 @@ def reading(differences: Sequence[DifferenceRow]) -> str:
     if control is not None:
         beyond = "does more than sharpen" if control.low > 0 else "is not shown to do more than sharpen"
         sentences.append(
-            f"Against the same SFT policy sampled at low temperature: {control.mean:+.3f}, {_decided(control)}, so GRPO "
-            f"{beyond} here."
+            f"Against the same SFT policy sampled at low temperature: {control.mean:+.3f}, {_decided(control)}, "
+            f"so GRPO {beyond} here."
         )
     whole = found.get(("base", "grpo"))
     if whole is not None:

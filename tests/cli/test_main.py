@@ -3,6 +3,7 @@ import json
 import pytest
 
 from pivotgym.cli.main import run_app
+from pivotgym.cli.ui import complain
 from pivotgym.core import Action, Message, Pivot, Profile, Sampling
 from pivotgym.core.jsonl import read_records, write_records
 
@@ -101,7 +102,9 @@ def test_pivot_given_twice_is_refused(profiled, tmp_path, capsys):
 
 
 def test_unreachable_server_is_exit_code_4(profiled, capsys):
-    code = run_app(["verify", str(profiled), "--set", "server=http://127.0.0.1:9", "--text", "yes"])
+    server = ["--set", "server=http://127.0.0.1:9", "--set", "server_wait_s=0.5"]
+
+    code = run_app(["verify", str(profiled), *server, "--text", "yes"])
 
     assert code == 4
     assert "http://127.0.0.1:9" in capsys.readouterr().err
@@ -124,3 +127,11 @@ def test_verify_prints_the_verdict(profiled, capsys):
 def test_verify_names_what_is_wrong(profiled, options, message, capsys):
     assert run_app(["verify", str(profiled), *options]) == 3
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_brackets_of_a_message_are_shown(capsys):
+    complain("got [cd(folder='a')]", "pip install 'pivotgym[all]'")
+
+    shown = capsys.readouterr().err
+    assert "[cd(folder='a')]" in shown
+    assert "pivotgym[all]" in shown
