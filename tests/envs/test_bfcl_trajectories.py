@@ -131,6 +131,11 @@ def test_no_tool_is_on_both_sides(halves: Split) -> None:
     assert train.isdisjoint(evaluation)
 
 
+def test_each_trajectory_names_its_side(halves: Split) -> None:
+    for name, side in (("train", halves.train), ("eval", halves.eval)):
+        assert {t.metadata["split"] for t in side} == {name}
+
+
 def test_multi_turn_tasks_split_by_whole_classes(halves: Split) -> None:
     for side, classes in ((halves.train, TRAIN_CLASSES), (halves.eval, EVAL_CLASSES)):
         multi = [t for t in side if "classes" in t.metadata]

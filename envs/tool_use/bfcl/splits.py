@@ -42,7 +42,7 @@ class Split:
 
 
 def split(trajectories: Iterable[Trajectory]) -> Split:
-    """Split trajectories of `bfcl.trajectories.load`; their order is kept.
+    """Split trajectories of `bfcl.trajectories.load`; their order is kept, and `metadata["split"]` names the side.
 
     Raises:
         InputError: If a trajectory says neither `classes` nor `functions` in its metadata.
@@ -56,12 +56,11 @@ def split(trajectories: Iterable[Trajectory]) -> Split:
     for trajectory in everything:
         multi = "classes" in trajectory.metadata
         side = _class_side(trajectory) if multi else sides.get(trajectory.id)
-        if side == "train":
-            result.train.append(trajectory)
-        elif side == "eval":
-            result.eval.append(trajectory)
-        else:
+        if side is None:
             dropped["classes of both sides" if multi else "offers a function of a multi-turn class"] += 1
+            continue
+        named = trajectory.model_copy(update={"metadata": {**trajectory.metadata, "split": side}})
+        (result.train if side == "train" else result.eval).append(named)
     result.dropped.update(dropped)
     return result
 
