@@ -6,6 +6,7 @@ Owns: their options and what they print. Does not own: the work (`trainer/`, `co
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -45,13 +46,15 @@ def fetch(
             say(f"{count} trajectories: {name}")
 
 
-def write_bfcl(folder: Path, max_tools: int) -> Counter[str]:
+def write_bfcl(folder: Path, max_tools: int, categories: Sequence[str] | None = None) -> Counter[str]:
     """Write BFCL's trajectories, split, into `train.jsonl` and `eval.jsonl`; counts by file and by reason left out."""
     from pivotgym.envs.tool_use.bfcl.splits import split
     from pivotgym.envs.tool_use.bfcl.trajectories import CATEGORIES, load
 
     counts: Counter[str] = Counter()
-    found = load(CATEGORIES, max_tools=max_tools, on_refused=lambda refusal: counts.update([refusal.reason]))
+    found = load(
+        categories or CATEGORIES, max_tools=max_tools, on_refused=lambda refusal: counts.update([refusal.reason])
+    )
     sides = split(found)
     counts["train.jsonl"] = write_records(folder / "train.jsonl", sides.train)
     counts["eval.jsonl"] = write_records(folder / "eval.jsonl", sides.eval)

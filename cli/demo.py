@@ -134,7 +134,7 @@ class Demo:
         source.fetch()
         if self.config.policy == SMOLLM2_NAME:
             smollm2()
-        counts = write_bfcl(self._file("trajectories"), self.config.data.max_tools)
+        counts = write_bfcl(self._file("trajectories"), self.config.data.max_tools, self.config.data.categories)
         left = sum(count for name, count in counts.items() if not name.endswith(".jsonl"))
         return (
             f"{source.SOURCE}: {counts['train.jsonl']} training and {counts['eval.jsonl']} held-out trajectories, "

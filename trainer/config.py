@@ -30,6 +30,7 @@ class DataSettings(BaseModel):
         multi_turn: Share of each that is multi-turn and executed.
         eval_turns: Turns of one held-out trajectory at the most: many trajectories, since intervals go by trajectory.
         max_tools: Tools in a prompt: those the task needs, filled up with others of its classes.
+        categories: Of the source's questions; `None` takes all.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +42,7 @@ class DataSettings(BaseModel):
     multi_turn: float = Field(default=0.5, ge=0, le=1)
     eval_turns: int = Field(default=2, ge=1)
     max_tools: int = Field(default=8, ge=1)
+    categories: list[str] | None = None
 
 
 class RunConfig(BaseModel):
