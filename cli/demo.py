@@ -27,9 +27,10 @@ from pivotgym.trainer.config import RunConfig, dump_config, load_config, save_co
 
 _FULL_SEEDS = 3
 _FULL = (
+    "max_prompt_tokens=420",
     "data.eval_pivots=240",
     "data.profile_states=240",
-    "data.sft_states=400",
+    "data.sft_states=320",
     "grpo.steps=30",
     "evaluate.samples=4",
 )
