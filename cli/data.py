@@ -43,7 +43,8 @@ def fetch(
         say(f"SmolLM2-135M-Instruct: {smollm2()}")
     if trajectories is not None:
         for name, count in write_bfcl(trajectories, max_tools).items():
-            say(f"{count} trajectories: {name}")
+            kept = name.endswith(".jsonl")
+            say(f"{count} trajectories in {trajectories / name}" if kept else f"  {count} left out: {escape(name)}")
 
 
 def write_bfcl(folder: Path, max_tools: int, categories: Sequence[str] | None = None) -> Counter[str]:
