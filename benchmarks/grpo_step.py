@@ -32,7 +32,7 @@ def sample_shared(policy: Policy, state: list[int], count: int) -> list[list[int
 
 def sample_plain(policy: Policy, state: list[int], count: int) -> list[list[int]]:
     requests = [StateRequest(f"s{index}", state, (1.0,)) for index in range(count)]
-    return [samples[0].token_ids for samples in sample(policy, requests, PARAMS, seed=0)]
+    return [samples[0].token_ids for samples in sample(policy, requests, PARAMS, seed=0, share_prefixes=False)]
 
 
 def update_shared(policy: Policy, optimizer: PolicyOptimizer, state: list[int], actions: list[list[int]]) -> None:
