@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+import httpx
 import pytest
 from toy_domain import StoreDomain, call, make_pivot
 
@@ -50,10 +51,11 @@ def test_batch_larger_than_one_call_is_split(serving: Serving) -> None:
     assert [scored.reward for scored in group if isinstance(scored, Verdict)] == [1.0] * 1100
 
 
-def test_closing_a_session_the_server_forgot_does_nothing(client: Client) -> None:
+def test_closing_a_session_the_server_forgot_does_nothing(client: Client, http: httpx.Client) -> None:
     session = client.session(pivot_id="toy/a:0")
-    for _ in range(2):
-        session.close()
+    assert http.delete(f"/sessions/{session.id}").status_code == 200
+    session.close()
+    assert http.get(f"/sessions/{session.id}").status_code == 404
 
 
 def test_nobody_there_is_unreachable() -> None:

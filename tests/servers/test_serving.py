@@ -70,8 +70,10 @@ def test_process_ends_when_its_parent_is_killed() -> None:
 
 def test_stopping_twice_does_nothing() -> None:
     server = BackgroundServer(StoreDomain()).start()
+    url = server.url
     for _ in range(2):
         server.stop()
+    assert gone(url)
 
 
 def test_error_of_the_process_comes_back_as_itself() -> None:

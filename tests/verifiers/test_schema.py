@@ -124,4 +124,4 @@ def test_any_arguments_get_an_answer(arguments: dict[str, object]) -> None:
 
 @given(json_values)
 def test_any_schema_can_be_read(schema: object) -> None:
-    to_json_schema(schema)
+    assert isinstance(to_json_schema(schema), dict) == isinstance(schema, dict)
