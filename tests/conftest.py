@@ -1,7 +1,9 @@
-"""Hypothesis for all tests: no deadlines, which would time a shared machine; the same examples in every CI run."""
+"""For all tests: hypothesis without deadlines, which would time a shared machine; the folder of real data, if here."""
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -11,3 +13,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("pivotgym")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real trajectories and labelled cases, which are never part of the project."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data beside this checkout")
+    return folder
