@@ -13,11 +13,12 @@ from pivotgym.core.trajectory import Origin, Trajectory
 from pivotgym.envs.base.contract import Domain, Task
 from pivotgym.envs.tool_use.bfcl import source, trajectories
 from pivotgym.envs.tool_use.bfcl.toolkit import BfclToolkit
+from pivotgym.envs.tool_use.tau.toolkit import TauToolkit
 from pivotgym.envs.tool_use.toolkit import Toolkit
 from pivotgym.envs.tool_use.world import GoldOutcomes, ToolWorld
 from pivotgym.verifiers.tool_calls import ToolCallComparator
 
-TOOLKITS: dict[str, type[Toolkit]] = {BfclToolkit.kind: BfclToolkit}
+TOOLKITS: dict[str, type[Toolkit]] = {BfclToolkit.kind: BfclToolkit, TauToolkit.kind: TauToolkit}
 
 
 class ToolUse(Domain):

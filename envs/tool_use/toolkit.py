@@ -6,6 +6,7 @@ actions, effects and prefixes (`envs.tool_use.world`).
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
@@ -49,6 +50,14 @@ class Toolkit(ABC):
     @abstractmethod
     def digest(self) -> str:
         """SHA-256 of all that later calls can depend on."""
+
+    def normalise(self, observation: str) -> str:
+        """What of an observation must match when a recorded call is replayed: by default all but white space runs."""
+        return re.sub(r"\s+", " ", observation).strip()
+
+    def writes(self, name: str) -> bool:
+        """Whether a tool of that name may change the state; by default any may."""
+        return True
 
     def outcome_digest(self) -> str:
         """SHA-256 of what a task's result is judged by; by default `digest`."""

@@ -106,6 +106,10 @@ class ToolWorld(World):
         """See `World.digest`."""
         return self.toolkit.digest()
 
+    def normalise(self, observation: str) -> str:
+        """See `World.normalise`: the toolkit's own rule."""
+        return self.toolkit.normalise(observation)
+
     def close(self) -> None:
         """See `World.close`."""
         self._toolkit = None
