@@ -21,6 +21,8 @@ class Toolkit(ABC):
     kind: ClassVar[str]
     fields: ClassVar[frozenset[str]] = frozenset()
     """The origin's fields beside `kind`; others are refused."""
+    results_count: ClassVar[bool] = True
+    """Whether a task also asks that every result of the gold's calls was seen, not only for the gold's final state."""
 
     @abstractmethod
     def start(self, origin: Origin, seed: int) -> None:

@@ -46,6 +46,7 @@ class TauToolkit(Toolkit):
 
     kind: ClassVar[str] = "tau"
     fields: ClassVar[frozenset[str]] = frozenset({"toolkit"})
+    results_count: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._shop: Shop | None = None
