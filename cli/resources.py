@@ -31,7 +31,10 @@ def environment(config: RunConfig) -> Iterator[Client]:
     from pivotgym.servers.serve import BackgroundServer
     from pivotgym.servers.settings import Settings
 
-    with BackgroundServer(config.domain, settings=Settings(sources=config.sources)) as server, Client(server.url) as client:
+    with (
+        BackgroundServer(config.domain, settings=Settings(sources=config.sources)) as server,
+        Client(server.url) as client,
+    ):
         yield client
 
 

@@ -298,20 +298,21 @@ def _seat(db: Draft, wanted: Record, cabin: str, people: int) -> Record:
 def _pay(user: Record, payments: Sequence[Record], price: float) -> None:
     """Take the payments of a booking from the user's methods."""
     methods = user["payment_methods"]
+    paid: dict[str, float] = {}
     for payment in payments:
         key = payment["payment_id"]
+        paid[key] = paid.get(key, 0) + payment["amount"]
         if key not in methods:
             raise Refused(f"payment method {key} not found")
-        if methods[key]["source"] != "credit_card" and methods[key]["amount"] < payment["amount"]:
+        if methods[key]["source"] != "credit_card" and methods[key]["amount"] < paid[key]:
             raise Refused(f"not enough balance in payment method {key}")
-    paid = sum(payment["amount"] for payment in payments)
-    if paid != price:
-        raise Refused(f"payment amount does not add up, total price is {price}, but paid {paid}")
-    for payment in payments:
-        key = payment["payment_id"]
-        if key in methods and methods[key]["source"] == "gift_card":
-            methods[key]["amount"] -= payment["amount"]
-        elif key in methods and methods[key]["source"] == "certificate":
+    total = sum(paid.values())
+    if total != price:
+        raise Refused(f"payment amount does not add up, total price is {price}, but paid {total}")
+    for key, amount in paid.items():
+        if methods[key]["source"] == "gift_card":
+            methods[key]["amount"] -= amount
+        elif methods[key]["source"] == "certificate":
             del methods[key]
 
 

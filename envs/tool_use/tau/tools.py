@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import json
-import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pivotgym.verifiers.schema import Signature, signature
 
 ERROR = "Error: "
 MAX_NUMBER = 1e12
+MAX_DEPTH = 10
 Body = Callable[..., Any]
 """A tool's code: (draft, **arguments) -> text, or data that is shown as JSON."""
 
@@ -159,11 +159,13 @@ def _value(node: ast.expr) -> Any:
     raise ValueError("only + - * / of numbers")
 
 
-def _too_large(value: Any) -> str | None:
-    """Why a value holds a number with which no amount or count can be meant."""
+def _too_large(value: Any, depth: int = 0) -> str | None:
+    """Why a value is beyond what a database keeps: it is nested too deep, or holds a number no amount can be."""
     if isinstance(value, dict | list):
+        if depth == MAX_DEPTH:
+            return f"values must not be nested deeper than {MAX_DEPTH} levels"
         parts = value.values() if isinstance(value, dict) else value
-        return next((problem for problem in map(_too_large, parts) if problem), None)
-    if isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= MAX_NUMBER):
+        return next((problem for part in parts if (problem := _too_large(part, depth + 1))), None)
+    if isinstance(value, int | float) and not -MAX_NUMBER <= value <= MAX_NUMBER:
         return f"numbers must lie between -{MAX_NUMBER:g} and {MAX_NUMBER:g}"
     return None
