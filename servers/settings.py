@@ -40,6 +40,7 @@ class Settings(BaseModel):
         max_timeout_s: The longest time-out a call may name, seconds.
         reward_format: Text format in which `/reward` reads actions.
         access_log: Whether each request is logged (tokens redacted).
+        sources: Folders or files from which origins are rebuilt, by name; see `envs.base.sources`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,6 +61,7 @@ class Settings(BaseModel):
     max_timeout_s: float = Field(default=600.0, gt=0, allow_inf_nan=False)
     reward_format: str = "hermes"
     access_log: bool = False
+    sources: dict[str, Path] = Field(default_factory=dict)
 
     @classmethod
     def load(cls, values: dict[str, Any]) -> Settings:

@@ -82,6 +82,8 @@ def test_config_prints_every_section(capsys):
         (["config", "--set", "grpo.lrr=1"], "grpo.lrr: Extra inputs"),
         (["fetch", "everything"], "expected 'bfcl', 'smollm2' or 'all', got 'everything'"),
         (["report", "nowhere", "-o", "x"], "found none"),
+        (["serve", "--source", "tau"], "source: expected NAME=PATH, got 'tau'"),
+        (["serve", "--port", "0", "--source", "tau=nowhere"], "source 'tau': expected a folder or file, found none"),
     ],
 )
 def test_bad_input_is_exit_code_3_with_a_fix(arguments, message, capsys, tmp_path, monkeypatch):

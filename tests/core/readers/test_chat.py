@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,32 @@ def test_real_file_reads_and_writes_without_loss(path, tmp_path):
 
     assert read
     assert list(read_chat(tmp_path / "again.jsonl")) == read
+
+
+def test_tools_of_a_toolkit_lie_beside_the_file(tmp_path):
+    (tmp_path / "airline_tools.json").write_text('[{"type": "function", "function": {"name": "fly"}}]')
+    row = {"id": "a", "messages": []}
+    (tmp_path / "a.jsonl").write_text(
+        "".join(json.dumps(row | {"env": f"tau-bench/{toolkit}"}) + "\n" for toolkit in ("airline", "retail"))
+    )
+
+    airline, retail = read_chat(tmp_path / "a.jsonl", domain="tool_use")
+
+    assert ([tool.name for tool in airline.tools], retail.tools) == (["fly"], [])
+
+
+@pytest.mark.parametrize(
+    ("row", "task"),
+    [
+        ({"env": "tau-bench/airline", "task_id": 3}, "tau-bench/airline/3"),
+        ({"env": "tau-bench/retail"}, "a"),
+        ({"env": "tau-bench/retail", "task": "own"}, "own"),
+        ({}, None),
+    ],
+)
+def test_runs_of_one_task_name_it(tmp_path, row, task):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"id": "a", "messages": []} | row))
+
+    (trajectory,) = read_chat(tmp_path / "a.jsonl", domain="tool_use")
+
+    assert trajectory.metadata.get("task") == task

@@ -1,3 +1,4 @@
+import dataclasses
 import weakref
 
 import pytest
@@ -152,6 +153,17 @@ def test_an_episode_from_a_pivot_needs_its_task(runtime: Runtime) -> None:
 def test_an_episode_from_a_pivot_finds_its_task_by_the_origin(runtime: Runtime) -> None:
     nameless = pivot().model_copy(update={"metadata": {}})
     assert isinstance(runtime.open(nameless, horizon="episode"), TaskEpisode)
+
+
+def test_an_episode_from_a_pivot_does_not_guess_among_tasks() -> None:
+    class Twins(CounterDomain):
+        def tasks(self):
+            (task,) = super().tasks()
+            return [task, dataclasses.replace(task, id="twin")]
+
+    nameless = pivot().model_copy(update={"metadata": {}})
+    with pytest.raises(ConfigError, match="2 tasks have its origin"):
+        Runtime(Twins()).open(nameless, horizon="episode")
 
 
 def test_close_drops_the_states(runtime: Runtime) -> None:
