@@ -109,7 +109,7 @@ def facts(text: str) -> list[Fact]:
     """The facts of a text, each once.
 
     >>> [(fact.kind, *fact.keys) for fact in facts("Order #W12 costs $1,250.00 on May 16th.")]
-    [('date', '------05-16'), ('number', '1250'), ('id', 'w12')]
+    [('date', '-----05-16'), ('id', 'w12'), ('number', '1250')]
     """
     found: list[Fact] = []
     loud = shouted(text)

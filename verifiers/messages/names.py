@@ -19,7 +19,9 @@ def word_set(text: str) -> frozenset[str]:
 
 
 _CAPITAL = r"[A-Z\u00c0-\u00d6\u00d8-\u00de][\w'\u00df-\u00ff-]*[\w\u00df-\u00ff]|[A-Z](?=\.)"
-_RUN = re.compile(rf"(?<![\w\x00])(?:{_CAPITAL})(?:\.?[ \t]+(?:(?:of|de|van|von|der|la)[ \t]+)?(?:{_CAPITAL}))*")
+_RUN = re.compile(
+    rf"(?<![\w\x00])(?:{_CAPITAL})(?:(?:(?<![a-z]{{2}})\.)?[ \t]+(?:(?:of|de|van|von|der|la)[ \t]+)?(?:{_CAPITAL}))*"
+)
 _LABEL = re.compile(
     r"(?m)^(?:[ \t]*[-+\u2022>|][-+\u2022>| \t]*[\w'/()-]+(?:[ \t]+[\w'/()-]+){0,5}|"
     r"[\w'/()-]+(?:[ \t]+[\w'/()-]+){0,2})"

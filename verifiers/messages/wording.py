@@ -107,7 +107,7 @@ def content(text: str) -> set[str]:
     """Stems of the words a folded text is about, synonyms as one; the id of a thing is one word, ending in `#`.
 
     >>> sorted(content("could you please provide your user id and the booking number?"))
-    ['booking#', 'user#']
+    ['book#', 'user#']
     """
     named = re.sub(r"[^\W\d_]{2,}", lambda word: _meaning(word.group()), _ID_OF.sub(r"\1# ", text.replace("'", " ")))
     words = re.findall(r"[^\W\d_]{2,}#?", named)
