@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pivotgym.core.errors import ConfigError
 from pivotgym.core.jsonl import describe
+from pivotgym.envs.base.chat_servers import ChatServer
 
 TOKEN_FILE = "PIVOTGYM_TOKEN_FILE"
 REWARD_TOKEN_FILE = "PIVOTGYM_REWARD_TOKEN_FILE"
@@ -40,6 +41,8 @@ class Settings(BaseModel):
         max_timeout_s: The longest time-out a call may name, seconds.
         reward_format: Text format in which `/reward` reads actions.
         access_log: Whether each request is logged (tokens redacted).
+        judge: The language model that decides on messages where the rule is not certain; `None` for the rule alone.
+        user: The language model that plays the users of tasks; `None` for the domain's scripted users.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,6 +63,8 @@ class Settings(BaseModel):
     max_timeout_s: float = Field(default=600.0, gt=0, allow_inf_nan=False)
     reward_format: str = "hermes"
     access_log: bool = False
+    judge: ChatServer | None = None
+    user: ChatServer | None = None
 
     @classmethod
     def load(cls, values: dict[str, Any]) -> Settings:

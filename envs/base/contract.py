@@ -153,8 +153,8 @@ class Domain(ABC):
         """Who answers the policy's messages in a task; `None`, the default, for the task's own `turns` in order."""
         return None
 
-    def use_judge(self, judge: MessageJudge) -> None:
-        """Let a judge decide on messages where the comparator's rule is not certain.
+    def use_judge(self, judge: MessageJudge | None) -> None:
+        """Let a judge decide on messages where the comparator's rule is not certain; `None` for the rule alone.
 
         Raises:
             ConfigError: If the domain has no such verdicts, which is the default.

@@ -55,6 +55,8 @@ _CONFIRMED = re.compile(
     r"(?:is|are|was|been|be) (?:now |already )?confirmed|confirmation (?:email|number|code|id|is|was|has|will|"
     r"message)"
 )
+_OPEN = re.compile(r"\b(?:what|which|how|when|where|who)\b[^,:;]*$")
+"""Before what could ask for a yes: "which one would you like to" asks for more than that."""
 _DEMANDS = re.compile(r"[\d\"_]|please (?:also )?(?:provide|share|tell|specify|enter|give|send|choose|select|confirm)")
 _ASKS = re.compile(
     r"\?|(?:please|kindly)(?: also| first)? (?:provide|share|tell|specify|enter|give|send|let me know|choose|select|"
@@ -124,7 +126,8 @@ def _acts(sentence: str) -> frozenset[Act]:
     found: set[Act] = set()
     if _FILLER.match(sentence):
         return frozenset()
-    asks_leave = bool(_CONFIRM.search(sentence)) and not _CONFIRMED.search(sentence)
+    leave = _CONFIRM.search(sentence)
+    asks_leave = leave is not None and not (_CONFIRMED.search(sentence) or _OPEN.search(sentence[: leave.start()]))
     refuses = bool(_REFUSES.search(sentence)) and not sentence.endswith("?")
     if not (asks_leave or refuses or _DEMANDS.search(sentence)) and _COURTESY.search(sentence):
         return frozenset()

@@ -17,6 +17,8 @@ from pivotgym.verifiers.messages.acts import acts
         ("Let me know which colour you prefer.", {"question"}),
         ("Please confirm which card you want to use.", {"question"}),
         ("Do you want me to proceed?", {"confirmation"}),
+        ("How would you like to pay?", {"question"}),
+        ("Here is what I found: two lamps. Shall I go on?", {"statement", "confirmation"}),
         ("Shall I cancel it?", {"confirmation"}),
         ("Please confirm (yes/no).", {"confirmation"}),
         ("Is that correct?", {"confirmation"}),
