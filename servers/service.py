@@ -44,7 +44,7 @@ class Service:
         self.domain: Domain = self.runtime.domain
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
         self.pivots.add([*self.domain.pivots(), *pivots])
-        self.pool = Pool(settings.workers)
+        self.pool = Pool(settings.threads)
         self.sessions = SessionStore(self.pool, settings.max_sessions, settings.idle_timeout_s)
         self.metrics = Metrics()
         self.metrics.watch("sessions_live", "Sessions alive.", lambda: len(self.sessions))
@@ -76,7 +76,7 @@ class Service:
         """
         verdict = self.runtime.screen(pivot, action, rule=rule)
         if verdict is None:
-            verdict = await self.pool.run(self.scoring(pivot, action, rule), timeout_s, "the verification")
+            verdict = await self.pool.run(self.scoring(pivot, action, rule), timeout_s, "the verification", pure=True)
         return self.counted(verdict)
 
     def scoring(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None) -> Callable[[], Verdict]:

@@ -123,10 +123,10 @@ def test_reset_that_timed_out_is_there_for_the_same_key(serving: Serving) -> Non
         assert "pivotgym_sessions_live 1.0" in http.get("/metrics").text
 
 
-def test_all_workers_busy_is_a_timeout_that_was_not_begun(serving: Serving) -> None:
-    server = serving(workers=1)
+def test_all_threads_busy_is_a_timeout_that_was_not_begun(serving: Serving) -> None:
+    server = serving(threads=1)
     with Client(server.url, retries=0) as client:
         with pytest.raises(TimedOut, match="took longer"):
             client.verify("toy/a:0", call("sleep", seconds=0.6), timeout_s=0.05)
-        with pytest.raises(TimedOut, match=r"did not begin within 0\.05 s: all 1 workers are busy"):
+        with pytest.raises(TimedOut, match=r"did not begin within 0\.05 s: all 1 threads are busy"):
             client.verify("toy/a:0", call("get", key="x"), timeout_s=0.05)
