@@ -11,10 +11,16 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from pivotgym.core.errors import TimedOut
+from pivotgym.core.errors import InfrastructureError, TimedOut
 from pivotgym.servers.presence import ClientGone, finished, regardless
 
 T = TypeVar("T")
+
+
+class PoolClosed(InfrastructureError):
+    """No more work is taken: the server is stopping."""
+
+    code = "stopping"
 
 
 class Pool:
@@ -24,6 +30,7 @@ class Pool:
         self.workers = workers
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="pivotgym-world")
         self._unfinished: set[Future[Any]] = set()
+        self._closed = False
 
     async def run(
         self, work: Callable[[], T], timeout_s: float | None = None, what: str = "the call", *, pure: bool = False
@@ -37,10 +44,13 @@ class Pool:
             pure: Whether it changes nothing, so that nobody need wait for it once its client has gone.
 
         Raises:
+            PoolClosed: If the server is stopping.
             TimedOut: If it took longer. Work that had not begun is given up; work that had runs to its end.
             ClientGone: If the client left: work that had not begun is given up, pure work runs on unread, and other
                 work is waited for.
         """
+        if self._closed:
+            raise PoolClosed("the server is stopping")
         future = self._threads.submit(work)
         self._unfinished.add(future)
         future.add_done_callback(self._unfinished.discard)
@@ -77,4 +87,5 @@ class Pool:
 
     def close(self) -> None:
         """Take no more work and drop what has not begun; does not wait."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)

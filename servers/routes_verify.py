@@ -68,7 +68,7 @@ async def verify_batch(service: Service, call: Call) -> Reply:
     await _score_all(service, [slot for slot in slots if slot.answer is None], request.rule, timeout_s)
     late = TimedOut(f"not scored within the batch's {timeout_s:g} s", hint="raise timeout_s, or send fewer items")
     for slot in slots:
-        answer = slot.answer = slot.answer or late
+        answer = slot.answer = slot.answer or (service.late(late, slot.pivot) if slot.pivot else late)
         if isinstance(answer, Verdict):
             service.counted(answer)
         else:

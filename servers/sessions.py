@@ -23,7 +23,7 @@ from pivotgym.core.errors import Full, InfrastructureError, NotFound, PivotGymEr
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.envs.base.episode import Episode, StepResult
 from pivotgym.servers.idempotency import Once
-from pivotgym.servers.pool import Pool
+from pivotgym.servers.pool import Pool, PoolClosed
 from pivotgym.servers.presence import regardless
 from pivotgym.servers.wire import Reply, as_error
 
@@ -198,6 +198,8 @@ class SessionStore:
         async with session.lock:
             try:
                 await self._pool.run(session.episode.close)
+            except PoolClosed:
+                session.episode.close()
             except Exception as error:  # the slot must come free whatever the world does; `as_error` logs it
                 as_error(error)
 

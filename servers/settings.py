@@ -81,9 +81,9 @@ class Settings(BaseModel):
 
     def limits(self) -> dict[str, float]:
         """The limits a client should know, as `/metadata` publishes them."""
-        names = ("max_sessions", "idle_timeout_s", "max_body_bytes", "max_header_bytes", "receive_timeout_s")
-        names += ("max_batch", "max_pivots", "max_origin_bytes", "timeout_s", "max_timeout_s")
-        return {name: getattr(self, name) for name in names}
+        sizes = ("max_sessions", "max_body_bytes", "max_header_bytes", "max_batch", "max_pivots", "max_origin_bytes")
+        times = ("idle_timeout_s", "receive_timeout_s", "timeout_s", "max_timeout_s")
+        return {name: getattr(self, name) for name in (*sizes, *times)}
 
 
 class Tokens(NamedTuple):

@@ -110,14 +110,14 @@ def test_reset_that_nobody_can_ask_for_again_is_closed(serving: Serving) -> None
     server = serving()
     with httpx.Client(base_url=server.url, trust_env=False) as http:
         answer = http.post("/sessions", json=slow_start(key=None))
-        assert answer.status_code == 504
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "warming", "1")
         assert wait_for(lambda: "pivotgym_sessions_live 0.0" in http.get("/metrics").text)
 
 
 def test_reset_that_timed_out_is_there_for_the_same_key(serving: Serving) -> None:
     server = serving()
     with httpx.Client(base_url=server.url, trust_env=False) as http:
-        assert http.post("/sessions", json=slow_start(key="slow")).status_code == 504
+        assert http.post("/sessions", json=slow_start(key="slow")).status_code == 503
         again = http.post("/sessions", json={**slow_start(key="slow"), "timeout_s": 5})
         assert http.get(f"/sessions/{again.json()['session_id']}").json()["pivot_id"] == "toy/a:60"
         assert "pivotgym_sessions_live 1.0" in http.get("/metrics").text
