@@ -7,19 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from pivotgym.core.errors import ConfigError
+from pivotgym.core.errors import ConfigError, TimedOut, Warming
 from pivotgym.core.formats import format_names
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.envs.base.contract import Domain
 from pivotgym.envs.base.judges import LlmJudge
 from pivotgym.envs.base.runtime import Runtime
+from pivotgym.servers.added import AddedPivots
 from pivotgym.servers.metrics import Metrics
+from pivotgym.servers.peers import Peers, Place
 from pivotgym.servers.pivots import PivotRegistry
 from pivotgym.servers.pool import Pool
 from pivotgym.servers.schemas import Rule
 from pivotgym.servers.sessions import SessionStore
 from pivotgym.servers.settings import Settings, Tokens, read_tokens
+
+WARMING_RETRY_S = 1.0
+ALONE = Place()
+
+
+def warming(late: TimedOut) -> Warming:
+    """The answer where the time-out passed while a state was built."""
+    return Warming(
+        f"the state is still being built: {late.message}",
+        hint=f"repeat the call later, or raise timeout_s; POST /pivots/prepare builds ahead; {late.hint}",
+        retry_after_s=WARMING_RETRY_S,
+        details=late.details,
+    )
 
 
 class Service:
@@ -29,6 +44,7 @@ class Service:
         domain: What is served: a domain, or a runtime that already serves one.
         pivots: Pivots known from the start, beside those the domain ships.
         settings: Limits, tokens and time-outs.
+        place: Which of several worker processes this is.
 
     Raises:
         ConfigError: If the tokens do not fit the settings, there is no such format, or the domain has no use for the
@@ -36,7 +52,9 @@ class Service:
         InputError: If a pivot does not fit the domain.
     """
 
-    def __init__(self, domain: Domain | Runtime, pivots: Iterable[Pivot], settings: Settings) -> None:
+    def __init__(
+        self, domain: Domain | Runtime, pivots: Iterable[Pivot], settings: Settings, place: Place = ALONE
+    ) -> None:
         self.settings = settings
         self.tokens: Tokens = read_tokens(settings)
         if settings.reward_format not in format_names():
@@ -51,8 +69,12 @@ class Service:
             self.domain.use_user_model(settings.user)
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
         self.pivots.add([*self.domain.pivots(), *pivots])
-        self.pool = Pool(settings.workers)
-        self.sessions = SessionStore(self.pool, settings.max_sessions, settings.idle_timeout_s)
+        self.pool = Pool(settings.threads)
+        self.peers = Peers(place, settings.max_timeout_s)
+        if place.folder is not None:
+            self.pivots.added = AddedPivots(place.folder / "pivots.jsonl")
+        share = (settings.max_sessions + place.count - 1 - place.index) // place.count
+        self.sessions = SessionStore(self.pool, share, settings.idle_timeout_s, self.peers.new_id)
         self.metrics = Metrics()
         self.metrics.watch("sessions_live", "Sessions alive.", lambda: len(self.sessions))
         self.metrics.watch("pivots", "Pivots known.", lambda: len(self.pivots))
@@ -79,6 +101,7 @@ class Service:
     async def close(self) -> None:
         """Close every session and let go of what is cached. Work that hangs on a thread is left behind."""
         await self.sessions.close_all()
+        await self.peers.close()
         self.pool.close()
         if self.judge is not None:
             self.domain.use_judge(None)
@@ -86,17 +109,30 @@ class Service:
         if self._owns_runtime:
             self.runtime.close()
             self.domain.close()
+        if self.pivots.added is not None:
+            self.pivots.added.close()
 
     async def verify(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None, timeout_s: float) -> Verdict:
         """Score one action: at once where no execution is needed, else on the pool.
 
         Raises:
-            TimedOut: If it took longer than `timeout_s`.
+            Warming: If the pivot's state was not built within `timeout_s`; it is built on.
+            TimedOut: If it took longer than `timeout_s` for another reason.
         """
         verdict = self.runtime.screen(pivot, action, rule=rule)
         if verdict is None:
-            verdict = await self.pool.run(self.scoring(pivot, action, rule), timeout_s, "the verification")
+            work = self.scoring(pivot, action, rule)
+            try:
+                verdict = await self.pool.run(work, timeout_s, "the verification", pure=True)
+            except TimedOut as error:
+                raise self.late(error, pivot) from None
         return self.counted(verdict)
+
+    def late(self, error: TimedOut, pivot: Pivot) -> TimedOut | Warming:
+        """What a call that passed its time-out answers: `Warming` where the pivot's state is still being built."""
+        if error.details.get("begun") is False or self.runtime.built(pivot):
+            return error
+        return warming(error)
 
     def scoring(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None) -> Callable[[], Verdict]:
         """The verification as work for the pool."""

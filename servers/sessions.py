@@ -12,18 +12,20 @@ error.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from secrets import token_hex
 from typing import Any, Literal
 
 from pivotgym.core.errors import Full, InfrastructureError, NotFound, PivotGymError, TimedOut, Warming
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.envs.base.episode import Episode, StepResult
 from pivotgym.servers.idempotency import Once
-from pivotgym.servers.pool import Pool
+from pivotgym.servers.pool import Pool, PoolClosed
+from pivotgym.servers.presence import regardless
 from pivotgym.servers.wire import Reply, as_error
 
 REMEMBERED_STEPS = 16
@@ -55,8 +57,11 @@ class Session:
 class SessionStore:
     """All sessions of a server. Used from the event loop only."""
 
-    def __init__(self, pool: Pool, max_sessions: int, idle_timeout_s: float) -> None:
+    def __init__(
+        self, pool: Pool, max_sessions: int, idle_timeout_s: float, new_id: Callable[[], str] = partial(token_hex, 16)
+    ) -> None:
         self._pool = pool
+        self._new_id = new_id
         self._max = max_sessions
         self._idle_timeout_s = idle_timeout_s
         self._sessions: dict[str, Session] = {}
@@ -106,7 +111,7 @@ class SessionStore:
         self._reserved += 1
         try:
             episode = await self._pool.run(build)
-            session = Session(id=secrets.token_hex(16), episode=episode, touched=time.monotonic(), **what)
+            session = Session(id=self._new_id(), episode=episode, touched=time.monotonic(), **what)
             self._sessions[session.id] = session
             return session
         finally:
@@ -120,7 +125,8 @@ class SessionStore:
             session.horizon, session.seed = what["horizon"], what["seed"]
             session.pivot_id, session.task_id = what["pivot_id"], what["task_id"]
             session.steps, session.ended, session.failed = 0, False, None
-            await self._pool.run(old.close)
+            with regardless():
+                await self._pool.run(old.close)
 
     async def step(self, session: Session, action: Action | Malformed, timeout_s: float) -> StepResult:
         """Take an action.
@@ -187,7 +193,8 @@ class SessionStore:
         self._closed[session_id] = why
         if len(self._closed) > REMEMBERED_CLOSED:
             del self._closed[next(iter(self._closed))]
-        task = asyncio.ensure_future(self._free(session))
+        with regardless():
+            task = asyncio.ensure_future(self._free(session))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -195,6 +202,8 @@ class SessionStore:
         async with session.lock:
             try:
                 await self._pool.run(session.episode.close)
+            except PoolClosed:
+                session.episode.close()
             except Exception as error:  # the slot must come free whatever the world does; `as_error` logs it
                 as_error(error)
 
