@@ -37,7 +37,8 @@ def messages_of(items: str | Sequence[Item]) -> list[Message]:
                 turn = {"role": "assistant"}
             _add(turn, kind, item, place)
             continue
-        turn = _close(turn, messages)
+        _close(turn, messages)
+        turn = None
         messages.append(_plain(item, kind, place))
     _close(turn, messages)
     return messages
@@ -81,7 +82,7 @@ def _add(turn: Item, kind: str, item: Item, place: int) -> None:
 
 def _plain(item: Item, kind: str, place: int) -> Message:
     if kind != "function_call_output":
-        return Message(role=kind, content=_content(item.get("content"), f"input.{place}.content"))  # type: ignore[arg-type]
+        return Message(role=kind, content=_content(item.get("content"), f"input.{place}.content"))
     return Message(
         role="tool",
         content=_content(item.get("output"), f"input.{place}.output"),
