@@ -12,7 +12,7 @@ from pivotgym.core.formats import format_names
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.envs.base.contract import Domain
-from pivotgym.envs.base.runtime import Runtime
+from pivotgym.envs.base.runtime import Runtime, known_rule
 from pivotgym.servers.metrics import Metrics
 from pivotgym.servers.pivots import PivotRegistry
 from pivotgym.servers.pool import Pool
@@ -30,7 +30,7 @@ class Service:
         settings: Limits, tokens and time-outs.
 
     Raises:
-        ConfigError: If the tokens do not fit the settings, or there is no such format.
+        ConfigError: If the tokens do not fit the settings, or there is no such format or rule.
         InputError: If a pivot does not fit the domain.
     """
 
@@ -39,6 +39,7 @@ class Service:
         self.tokens: Tokens = read_tokens(settings)
         if settings.reward_format not in format_names():
             raise ConfigError(f"reward_format: expected one of {format_names()}, got {settings.reward_format!r}")
+        known_rule(settings.nemo_gym_rule)
         self._owns_runtime = not isinstance(domain, Runtime)
         self.runtime = domain if isinstance(domain, Runtime) else Runtime(domain, max_states=settings.max_states)
         self.domain: Domain = self.runtime.domain

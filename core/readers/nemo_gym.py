@@ -28,6 +28,8 @@ from pivotgym.core.trajectory import Pivot
 
 KEPT = "nemo_gym"
 """The field of a pivot's metadata that holds what the pivot does not say."""
+_SCORED = ("metadata", "harness", "threshold")
+"""What NeMo Gym's rules look at beside the state and the expert's action."""
 
 
 def read_nemo_gym(
@@ -96,6 +98,7 @@ def pivot_of(row: dict[str, Any], *, name: str, domain: str | None = None) -> Pi
         messages=messages,
         reference=reference,
         tools=tools,
+        metadata={KEPT: {"row": {field: row[field] for field in _SCORED if field in row}}},
     )
 
 
@@ -187,7 +190,7 @@ def _expected_call(item: Any, where: str) -> ToolCall:
 def to_nemo_gym_row(pivot: Pivot) -> dict[str, Any]:
     """The row of a pivot; for one that was not read from a row, in the shape of the conversational rows."""
     kept = pivot.metadata.get(KEPT)
-    if not isinstance(kept, dict):
+    if not isinstance(kept, dict) or "from_pivot" not in kept:
         written = {"input": items_of(pivot.messages), "tools": _tools(pivot.tools), "parallel_tool_calls": True}
         return {
             "trajectory_id": pivot.trajectory_id,

@@ -33,7 +33,7 @@ def test_an_address_is_never_fetched():
     fetched = []
 
     class Page(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802 - the name the base class calls
+        def do_GET(self):
             fetched.append(self.path)
 
     with HTTPServer(("127.0.0.1", 0), Page) as server:
