@@ -27,6 +27,7 @@ from pivotgym.servers.auth import Guard
 from pivotgym.servers.dispatch import Application, Dispatch
 from pivotgym.servers.endpoint import Endpoint
 from pivotgym.servers.openapi import document
+from pivotgym.servers.presence import Watch
 from pivotgym.servers.service import Service
 from pivotgym.servers.settings import Settings
 from pivotgym.servers.wire import error_reply
@@ -80,7 +81,7 @@ def create_app(domain: Domain | Runtime, *, pivots: Iterable[Pivot] = (), settin
     for spec, endpoint in endpoints:
         app.router.routes.append(Route(spec.path, endpoint, methods=[spec.method]))
     app.add_exception_handler(HTTPException, _http_error)
-    app.front = Guard(Dispatch(app.behind, endpoints), service.tokens, service.metrics)
+    app.front = Guard(Watch(Dispatch(app.behind, endpoints)), service.tokens, service.metrics)
     return app
 
 

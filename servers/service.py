@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from pivotgym.core.errors import ConfigError
+from pivotgym.core.errors import ConfigError, TimedOut, Warming
 from pivotgym.core.formats import format_names
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Pivot, Verdict
@@ -19,6 +19,18 @@ from pivotgym.servers.pool import Pool
 from pivotgym.servers.schemas import Rule
 from pivotgym.servers.sessions import SessionStore
 from pivotgym.servers.settings import Settings, Tokens, read_tokens
+
+WARMING_RETRY_S = 1.0
+
+
+def warming(late: TimedOut) -> Warming:
+    """The answer where the time-out passed while a state was built."""
+    return Warming(
+        f"the state is still being built: {late.message}",
+        hint=f"repeat the call later, or raise timeout_s; POST /pivots/prepare builds ahead; {late.hint}",
+        retry_after_s=WARMING_RETRY_S,
+        details=late.details,
+    )
 
 
 class Service:
@@ -45,7 +57,7 @@ class Service:
         self.domain: Domain = self.runtime.domain
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
         self.pivots.add([*self.domain.pivots(), *pivots])
-        self.pool = Pool(settings.workers)
+        self.pool = Pool(settings.threads)
         self.sessions = SessionStore(self.pool, settings.max_sessions, settings.idle_timeout_s)
         self.metrics = Metrics()
         self.metrics.watch("sessions_live", "Sessions alive.", lambda: len(self.sessions))
@@ -73,12 +85,23 @@ class Service:
         """Score one action: at once where no execution is needed, else on the pool.
 
         Raises:
-            TimedOut: If it took longer than `timeout_s`.
+            Warming: If the pivot's state was not built within `timeout_s`; it is built on.
+            TimedOut: If it took longer than `timeout_s` for another reason.
         """
         verdict = self.runtime.screen(pivot, action, rule=rule)
         if verdict is None:
-            verdict = await self.pool.run(self.scoring(pivot, action, rule), timeout_s, "the verification")
+            work = self.scoring(pivot, action, rule)
+            try:
+                verdict = await self.pool.run(work, timeout_s, "the verification", pure=True)
+            except TimedOut as error:
+                raise self.late(error, pivot) from None
         return self.counted(verdict)
+
+    def late(self, error: TimedOut, pivot: Pivot) -> TimedOut | Warming:
+        """What a call that passed its time-out answers: `Warming` where the pivot's state is still being built."""
+        if error.details.get("begun") is False or self.runtime.built(pivot):
+            return error
+        return warming(error)
 
     def scoring(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None) -> Callable[[], Verdict]:
         """The verification as work for the pool."""

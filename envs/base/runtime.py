@@ -123,6 +123,13 @@ class Runtime:
         if self.domain.executable(pivot.origin):
             self._expert(pivot)
 
+    def built(self, pivot: Pivot) -> bool:
+        """Whether a verdict waits for no building: the state is there and the expert's effects are known."""
+        if not self.domain.executable(pivot.origin):
+            return True
+        prepared = self._seen.get(pivot)
+        return prepared is not None and prepared.expert is not None
+
     def check(self, pivot: Pivot) -> Verdict:
         """Prove a pivot: the expert's own action must be worth 1.0, and do the same in two forks of the state.
 
