@@ -41,7 +41,8 @@ async def verify(service: Service, call: Call) -> Reply:
     unknown = service.pivots.inline.exchange(data)
     request = check(VerifyRequest, data)
     pivot = service.pivots.find(request.pivot_id, request.pivot)
-    service.pivots.inline.keep(unknown, request.pivot)
+    if unknown is not None:
+        service.pivots.inline.keep(unknown, pivot)
     action = read_action(request.action)
     return reply(await service.verify(pivot, action, request.rule, service.timeout(request.timeout_s)))
 
@@ -85,7 +86,8 @@ def _slots(service: Service, item: Any) -> _Slot | list[_Slot]:
             came = "both" if len(given) == 2 else "neither" if not given else "null"
             raise InputError(f"action, actions: expected exactly one of them, got {came}")
         pivot = service.pivots.find(checked.pivot_id, checked.pivot)
-        service.pivots.inline.keep(unknown, checked.pivot)
+        if unknown is not None:
+            service.pivots.inline.keep(unknown, pivot)
     except Exception as error:  # the item fails alone; `_item_error` logs what nobody expected
         failed = _item_error(error)
         actions = item.get("actions") if isinstance(item, dict) else None

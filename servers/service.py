@@ -13,7 +13,7 @@ from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.envs.base.contract import Domain
 from pivotgym.envs.base.judges import LlmJudge
-from pivotgym.envs.base.runtime import Runtime
+from pivotgym.envs.base.runtime import Runtime, known_rule
 from pivotgym.servers.added import AddedPivots
 from pivotgym.servers.metrics import Metrics
 from pivotgym.servers.peers import Peers, Place
@@ -47,7 +47,7 @@ class Service:
         place: Which of several worker processes this is.
 
     Raises:
-        ConfigError: If the tokens do not fit the settings, there is no such format, or the domain has no use for the
+        ConfigError: If the tokens do not fit the settings, there is no such format or rule, or the domain has no use for the
             judge or the user that the settings name.
         InputError: If a pivot does not fit the domain.
     """
@@ -59,6 +59,7 @@ class Service:
         self.tokens: Tokens = read_tokens(settings)
         if settings.reward_format not in format_names():
             raise ConfigError(f"reward_format: expected one of {format_names()}, got {settings.reward_format!r}")
+        known_rule(settings.nemo_gym_rule)
         self._owns_runtime = not isinstance(domain, Runtime)
         self.runtime = domain if isinstance(domain, Runtime) else Runtime(domain, max_states=settings.max_states)
         self.domain: Domain = self.runtime.domain
