@@ -22,11 +22,12 @@ from pivotgym.core.trajectory import Pivot
 from pivotgym.envs.base.contract import Domain
 from pivotgym.envs.base.runtime import Runtime
 from pivotgym.servers import routes_meta, routes_pivots, routes_sessions, routes_verify
-from pivotgym.servers.adapters import gym, openrlhf
+from pivotgym.servers.adapters import gym, nemo_gym, openrlhf
 from pivotgym.servers.auth import Guard
 from pivotgym.servers.dispatch import Application, Dispatch
 from pivotgym.servers.endpoint import Endpoint
 from pivotgym.servers.openapi import document
+from pivotgym.servers.presence import Watch
 from pivotgym.servers.service import Service
 from pivotgym.servers.settings import Settings
 from pivotgym.servers.wire import error_reply
@@ -38,6 +39,7 @@ ROUTES = (
     *routes_meta.ROUTES,
     *gym.ROUTES,
     *openrlhf.ROUTES,
+    *nemo_gym.ROUTES,
 )
 
 
@@ -79,7 +81,7 @@ def create_app(domain: Domain | Runtime, *, pivots: Iterable[Pivot] = (), settin
     for spec, endpoint in endpoints:
         app.router.routes.append(Route(spec.path, endpoint, methods=[spec.method]))
     app.add_exception_handler(HTTPException, _http_error)
-    app.front = Guard(Dispatch(app.behind, endpoints), service.tokens, service.metrics)
+    app.front = Guard(Watch(Dispatch(app.behind, endpoints)), service.tokens, service.metrics)
     return app
 
 

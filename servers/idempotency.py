@@ -10,11 +10,13 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
 from pivotgym.core.errors import PivotGymError, TimedOut, WrongState
+from pivotgym.servers.presence import finished, regardless
 
 T = TypeVar("T")
 
@@ -70,6 +72,8 @@ class Once(Generic[T]):
         Raises:
             WrongState: If the key was used for another request.
             TimedOut: If the answer is not there yet; the same key can be asked again.
+            ClientGone: If the client left. A call with a key goes on, since a repeat may ask for it; one without is
+                dropped if it has not begun.
         """
         entry = self._entries.get(key) if key is not None else None
         if entry is None:
@@ -79,11 +83,14 @@ class Once(Generic[T]):
                 f"idempotency_key: {key!r} was used for a different request",
                 hint="take a fresh key for each new request, and the same one only to repeat it",
             )
-        done, _ = await asyncio.wait({entry.task}, timeout=timeout_s)
+        done = False
+        try:
+            done = await finished(entry.task, timeout_s)
+        finally:
+            if not done and key is None and unread is not None:
+                entry.task.add_done_callback(lambda task: _hand_over(task, unread))
         if done:
             return entry.task.result()
-        if key is None and unread is not None:
-            entry.task.add_done_callback(lambda task: _hand_over(task, unread))
         raise TimedOut(
             f"no answer within {timeout_s:g} s; the call is still being carried out",
             hint="repeat it with the same idempotency_key to get its answer" if key else "send an idempotency_key",
@@ -91,7 +98,8 @@ class Once(Generic[T]):
         )
 
     def _start(self, key: str | None, body: str, call: Callable[[], Awaitable[T]]) -> _Entry[T]:
-        entry = _Entry(body, asyncio.ensure_future(_awaited(call)))
+        with regardless() if key is not None else nullcontext():
+            entry = _Entry(body, asyncio.ensure_future(_awaited(call)))
         entry.task.add_done_callback(lambda task: self._done(key, entry, task))
         if key is not None:
             self._entries[key] = entry
@@ -125,6 +133,7 @@ _background: set[asyncio.Task[Any]] = set()
 def _hand_over(task: asyncio.Task[T], unread: Callable[[T], Awaitable[Any]]) -> None:
     if task.cancelled() or task.exception() is not None:
         return
-    later = asyncio.ensure_future(_awaited(lambda: unread(task.result())))
+    with regardless():
+        later = asyncio.ensure_future(_awaited(lambda: unread(task.result())))
     _background.add(later)
     later.add_done_callback(_background.discard)

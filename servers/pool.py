@@ -1,6 +1,7 @@
 """The thread pool on which worlds run, so that a slow one never blocks the event loop.
 
-Owns: running synchronous work off the loop, and time-outs of it. Does not own: what is run.
+Owns: running synchronous work off the loop, time-outs of it, and dropping it when its client has gone. Does not own:
+what is run.
 """
 
 from __future__ import annotations
@@ -10,9 +11,16 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from pivotgym.core.errors import TimedOut
+from pivotgym.core.errors import InfrastructureError, TimedOut
+from pivotgym.servers.presence import ClientGone, finished, regardless
 
 T = TypeVar("T")
+
+
+class PoolClosed(InfrastructureError):
+    """No more work is taken: the server is stopping."""
+
+    code = "stopping"
 
 
 class Pool:
@@ -22,40 +30,55 @@ class Pool:
         self.workers = workers
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="pivotgym-world")
         self._unfinished: set[Future[Any]] = set()
+        self._closed = False
 
-    async def run(self, work: Callable[[], T], timeout_s: float | None = None, what: str = "the call") -> T:
+    async def run(
+        self, work: Callable[[], T], timeout_s: float | None = None, what: str = "the call", *, pure: bool = False
+    ) -> T:
         """Run `work` on a thread.
 
         Args:
             work: Called without arguments.
             timeout_s: Seconds to wait for it; `None` waits as long as it takes.
             what: Names the work in the error.
+            pure: Whether it changes nothing, so that nobody need wait for it once its client has gone.
 
         Raises:
+            PoolClosed: If the server is stopping.
             TimedOut: If it took longer. Work that had not begun is given up; work that had runs to its end.
+            ClientGone: If the client left: work that had not begun is given up, pure work runs on unread, and other
+                work is waited for.
         """
+        if self._closed:
+            raise PoolClosed("the server is stopping")
         future = self._threads.submit(work)
         self._unfinished.add(future)
         future.add_done_callback(self._unfinished.discard)
         waiting = asyncio.wrap_future(future)
-        if timeout_s is None:
-            return await waiting
         try:
-            return await asyncio.wait_for(asyncio.shield(waiting), timeout_s)
-        except TimeoutError:
-            if waiting.done() and not waiting.cancelled() and waiting.exception() is not None:
+            done = await finished(waiting, timeout_s)
+        except ClientGone:
+            if future.cancel() or pure:
+                self._unread(waiting)
                 raise
-            raise self._timed_out(future, waiting, timeout_s, what) from None
+            with regardless():
+                done = await finished(waiting, timeout_s)
+        if not done:
+            raise self._timed_out(future, waiting, timeout_s or 0.0, what)
+        return waiting.result()
 
     def _timed_out(self, future: Future[T], waiting: asyncio.Future[T], timeout_s: float, what: str) -> TimedOut:
-        waiting.add_done_callback(lambda late: late.cancelled() or late.exception())
+        self._unread(waiting)
         if future.cancel():
             return TimedOut(
-                f"{what} did not begin within {timeout_s:g} s: all {self.workers} workers are busy",
-                hint="repeat it later, raise timeout_s, or start the server with more workers",
+                f"{what} did not begin within {timeout_s:g} s: all {self.workers} threads are busy",
+                hint="repeat it later, raise timeout_s, or start the server with more threads",
                 details={"begun": False},
             )
         return TimedOut(f"{what} took longer than {timeout_s:g} s", hint="raise timeout_s", details={"begun": True})
+
+    def _unread(self, waiting: asyncio.Future[Any]) -> None:
+        waiting.add_done_callback(lambda late: late.cancelled() or late.exception())
 
     @property
     def unfinished(self) -> int:
@@ -64,4 +87,5 @@ class Pool:
 
     def close(self) -> None:
         """Take no more work and drop what has not begun; does not wait."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)

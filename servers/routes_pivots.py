@@ -9,7 +9,7 @@ import asyncio
 import time
 from typing import Any
 
-from pivotgym.core.errors import PivotGymError, TooLarge
+from pivotgym.core.errors import PivotGymError, TimedOut, TooLarge
 from pivotgym.core.trajectory import Pivot
 from pivotgym.servers.endpoint import Call, RouteSpec
 from pivotgym.servers.pivots import Page
@@ -59,7 +59,10 @@ async def _prepare_one(service: Service, pivot_id: str, ends: float) -> PivotGym
     try:
         pivot = service.pivots.get(pivot_id)
         left = max(0.001, ends - time.monotonic())
-        await service.pool.run(lambda: service.runtime.check(pivot), left, f"building {pivot_id!r}")
+        try:
+            await service.pool.run(lambda: service.runtime.check(pivot), left, f"building {pivot_id!r}")
+        except TimedOut as error:
+            raise service.late(error, pivot) from None
     except Exception as error:  # each pivot fails alone; `as_error` logs what nobody expected
         known = as_error(error)
         service.metrics.error(known.code)

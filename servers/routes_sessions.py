@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pivotgym.core.errors import InputError, PivotGymError
+from pivotgym.core.errors import InputError, PivotGymError, TimedOut
 from pivotgym.core.trajectory import Pivot
 from pivotgym.envs.base.contract import Task
 from pivotgym.envs.base.episode import Episode
@@ -26,7 +26,7 @@ from pivotgym.servers.schemas import (
     StepRequest,
     read_action,
 )
-from pivotgym.servers.service import Service
+from pivotgym.servers.service import Service, warming
 from pivotgym.servers.sessions import Session
 from pivotgym.servers.wire import Reply, parse, reply
 
@@ -46,13 +46,17 @@ async def create_session(service: Service, request: SessionRequest) -> Reply:
         build, what = await opening(service, request)
         return started(await service.sessions.create(build, **what))
 
-    return await service.sessions.creations.run(
-        request.idempotency_key,
-        "create:" + fingerprint(request.idempotency_key, request),
-        make,
-        service.timeout(request.timeout_s),
-        unread=partial(_close_unread, service),
-    )
+    key = request.idempotency_key
+    try:
+        return await service.sessions.creations.run(
+            key,
+            "create:" + fingerprint(key, request),
+            make,
+            service.timeout(request.timeout_s),
+            unread=partial(_close_unread, service),
+        )
+    except TimedOut as error:
+        raise warming(error) from None
 
 
 async def opening(service: Service, request: SessionRequest) -> tuple[Callable[[], Episode], dict[str, Any]]:

@@ -18,6 +18,7 @@ from pivotgym.core.jsonl import describe
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.servers.endpoint import Call, RouteSpec
+from pivotgym.servers.presence import Presence, current
 from pivotgym.servers.schemas import (
     BatchAnswer,
     BatchItem,
@@ -40,7 +41,8 @@ async def verify(service: Service, call: Call) -> Reply:
     unknown = service.pivots.inline.exchange(data)
     request = check(VerifyRequest, data)
     pivot = service.pivots.find(request.pivot_id, request.pivot)
-    service.pivots.inline.keep(unknown, request.pivot)
+    if unknown is not None:
+        service.pivots.inline.keep(unknown, pivot)
     action = read_action(request.action)
     return reply(await service.verify(pivot, action, request.rule, service.timeout(request.timeout_s)))
 
@@ -67,7 +69,7 @@ async def verify_batch(service: Service, call: Call) -> Reply:
     await _score_all(service, [slot for slot in slots if slot.answer is None], request.rule, timeout_s)
     late = TimedOut(f"not scored within the batch's {timeout_s:g} s", hint="raise timeout_s, or send fewer items")
     for slot in slots:
-        answer = slot.answer = slot.answer or late
+        answer = slot.answer = slot.answer or (service.late(late, slot.pivot) if slot.pivot else late)
         if isinstance(answer, Verdict):
             service.counted(answer)
         else:
@@ -84,7 +86,8 @@ def _slots(service: Service, item: Any) -> _Slot | list[_Slot]:
             came = "both" if len(given) == 2 else "neither" if not given else "null"
             raise InputError(f"action, actions: expected exactly one of them, got {came}")
         pivot = service.pivots.find(checked.pivot_id, checked.pivot)
-        service.pivots.inline.keep(unknown, checked.pivot)
+        if unknown is not None:
+            service.pivots.inline.keep(unknown, pivot)
     except Exception as error:  # the item fails alone; `_item_error` logs what nobody expected
         failed = _item_error(error)
         actions = item.get("actions") if isinstance(item, dict) else None
@@ -106,13 +109,15 @@ async def _score_all(service: Service, slots: list[_Slot], rule: Rule | None, ti
     """
     ends = time.monotonic() + timeout_s
     with suppress(TimedOut):
-        await service.pool.run(lambda: _screen(service, slots, rule, ends), timeout_s)
+        await service.pool.run(lambda: _screen(service, slots, rule, ends), timeout_s, pure=True)
     left = [slot for slot in slots if slot.answer is None]
     size = -(-len(left) // service.pool.workers) or 1
+    client = current()
 
     async def execute(run: list[_Slot]) -> None:
         with suppress(TimedOut):
-            await service.pool.run(lambda: _execute(service, run, rule, ends), max(0.0, ends - time.monotonic()))
+            left_s = max(0.0, ends - time.monotonic())
+            await service.pool.run(lambda: _execute(service, run, rule, ends, client), left_s, pure=True)
 
     await asyncio.gather(*(execute(left[start : start + size]) for start in range(0, len(left), size)))
 
@@ -130,9 +135,9 @@ def _screen(service: Service, slots: list[_Slot], rule: Rule | None, ends: float
             slot.answer = _item_error(error)
 
 
-def _execute(service: Service, slots: list[_Slot], rule: Rule | None, ends: float) -> None:
+def _execute(service: Service, slots: list[_Slot], rule: Rule | None, ends: float, client: Presence | None) -> None:
     for slot in slots:
-        if time.monotonic() > ends:
+        if time.monotonic() > ends or (client is not None and client.gone):
             return
         if slot.pivot is None or slot.action is None:
             continue

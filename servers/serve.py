@@ -72,6 +72,7 @@ def make_server(domain: str | Domain, pivots: Iterable[Path | Pivot], settings: 
 
         from pivotgym.servers.app import create_app
         from pivotgym.servers.auth import Redact
+        from pivotgym.servers.http import protocol
     except ImportError as error:
         raise MissingDependency(
             f"serving needs the package {error.name!r}, which is not installed", hint="pip install 'pivotgym[serve]'"
@@ -93,6 +94,8 @@ def make_server(domain: str | Domain, pivots: Iterable[Path | Pivot], settings: 
         access_log=settings.access_log,
         server_header=False,
         timeout_graceful_shutdown=5,
+        http=protocol(settings),  # type: ignore[arg-type]
+        ws="none",
         timeout_keep_alive=75,
         backlog=2048,
     )

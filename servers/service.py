@@ -7,18 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from pivotgym.core.errors import ConfigError
+from pivotgym.core.errors import ConfigError, TimedOut, Warming
 from pivotgym.core.formats import format_names
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.envs.base.contract import Domain
-from pivotgym.envs.base.runtime import Runtime
+from pivotgym.envs.base.runtime import Runtime, known_rule
 from pivotgym.servers.metrics import Metrics
 from pivotgym.servers.pivots import PivotRegistry
 from pivotgym.servers.pool import Pool
 from pivotgym.servers.schemas import Rule
 from pivotgym.servers.sessions import SessionStore
 from pivotgym.servers.settings import Settings, Tokens, read_tokens
+
+WARMING_RETRY_S = 1.0
+
+
+def warming(late: TimedOut) -> Warming:
+    """The answer where the time-out passed while a state was built."""
+    return Warming(
+        f"the state is still being built: {late.message}",
+        hint=f"repeat the call later, or raise timeout_s; POST /pivots/prepare builds ahead; {late.hint}",
+        retry_after_s=WARMING_RETRY_S,
+        details=late.details,
+    )
 
 
 class Service:
@@ -30,7 +42,7 @@ class Service:
         settings: Limits, tokens and time-outs.
 
     Raises:
-        ConfigError: If the tokens do not fit the settings, or there is no such format.
+        ConfigError: If the tokens do not fit the settings, or there is no such format or rule.
         InputError: If a pivot does not fit the domain.
     """
 
@@ -39,12 +51,13 @@ class Service:
         self.tokens: Tokens = read_tokens(settings)
         if settings.reward_format not in format_names():
             raise ConfigError(f"reward_format: expected one of {format_names()}, got {settings.reward_format!r}")
+        known_rule(settings.nemo_gym_rule)
         self._owns_runtime = not isinstance(domain, Runtime)
         self.runtime = domain if isinstance(domain, Runtime) else Runtime(domain, max_states=settings.max_states)
         self.domain: Domain = self.runtime.domain
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
         self.pivots.add([*self.domain.pivots(), *pivots])
-        self.pool = Pool(settings.workers)
+        self.pool = Pool(settings.threads)
         self.sessions = SessionStore(self.pool, settings.max_sessions, settings.idle_timeout_s)
         self.metrics = Metrics()
         self.metrics.watch("sessions_live", "Sessions alive.", lambda: len(self.sessions))
@@ -72,12 +85,23 @@ class Service:
         """Score one action: at once where no execution is needed, else on the pool.
 
         Raises:
-            TimedOut: If it took longer than `timeout_s`.
+            Warming: If the pivot's state was not built within `timeout_s`; it is built on.
+            TimedOut: If it took longer than `timeout_s` for another reason.
         """
         verdict = self.runtime.screen(pivot, action, rule=rule)
         if verdict is None:
-            verdict = await self.pool.run(self.scoring(pivot, action, rule), timeout_s, "the verification")
+            work = self.scoring(pivot, action, rule)
+            try:
+                verdict = await self.pool.run(work, timeout_s, "the verification", pure=True)
+            except TimedOut as error:
+                raise self.late(error, pivot) from None
         return self.counted(verdict)
+
+    def late(self, error: TimedOut, pivot: Pivot) -> TimedOut | Warming:
+        """What a call that passed its time-out answers: `Warming` where the pivot's state is still being built."""
+        if error.details.get("begun") is False or self.runtime.built(pivot):
+            return error
+        return warming(error)
 
     def scoring(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None) -> Callable[[], Verdict]:
         """The verification as work for the pool."""

@@ -23,7 +23,8 @@ from pivotgym.core.errors import Full, InfrastructureError, NotFound, PivotGymEr
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.envs.base.episode import Episode, StepResult
 from pivotgym.servers.idempotency import Once
-from pivotgym.servers.pool import Pool
+from pivotgym.servers.pool import Pool, PoolClosed
+from pivotgym.servers.presence import regardless
 from pivotgym.servers.wire import Reply, as_error
 
 REMEMBERED_STEPS = 16
@@ -120,7 +121,8 @@ class SessionStore:
             session.horizon, session.seed = what["horizon"], what["seed"]
             session.pivot_id, session.task_id = what["pivot_id"], what["task_id"]
             session.steps, session.ended, session.failed = 0, False, None
-            await self._pool.run(old.close)
+            with regardless():
+                await self._pool.run(old.close)
 
     async def step(self, session: Session, action: Action | Malformed, timeout_s: float) -> StepResult:
         """Take an action.
@@ -187,7 +189,8 @@ class SessionStore:
         self._closed[session_id] = why
         if len(self._closed) > REMEMBERED_CLOSED:
             del self._closed[next(iter(self._closed))]
-        task = asyncio.ensure_future(self._free(session))
+        with regardless():
+            task = asyncio.ensure_future(self._free(session))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -195,6 +198,8 @@ class SessionStore:
         async with session.lock:
             try:
                 await self._pool.run(session.episode.close)
+            except PoolClosed:
+                session.episode.close()
             except Exception as error:  # the slot must come free whatever the world does; `as_error` logs it
                 as_error(error)
 

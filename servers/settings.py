@@ -30,15 +30,19 @@ class Settings(BaseModel):
         reward_token_file: File holding the token of `/reward/{token}`; `None` reads `PIVOTGYM_REWARD_TOKEN_FILE`.
         max_sessions: Sessions alive at once; one more is refused with `Full`.
         idle_timeout_s: Seconds without a call after which a session is closed.
-        workers: Threads that run worlds.
+        workers: Processes that serve; more than one needs a domain given by name.
+        threads: Threads that run worlds, per process.
         max_states: Restored states kept for reuse.
         max_body_bytes: Size of a request's body.
+        max_header_bytes: Size of a request's address and headers.
+        receive_timeout_s: Time in which the whole of a request must have come, seconds.
         max_batch: Actions in one `/verify/batch` call.
         max_pivots: Pivots this server knows.
         max_origin_bytes: Size, as JSON, of an origin that a client sends.
         timeout_s: Time-out of a call that names none, seconds.
         max_timeout_s: The longest time-out a call may name, seconds.
         reward_format: Text format in which `/reward` reads actions.
+        nemo_gym_rule: The rule of `/nemo_gym/verify`: ours, or one of NeMo Gym's own (`nemo_gym.NAME?option=value`).
         access_log: Whether each request is logged (tokens redacted).
     """
 
@@ -50,15 +54,19 @@ class Settings(BaseModel):
     reward_token_file: Path | None = None
     max_sessions: int = Field(default=256, ge=1)
     idle_timeout_s: float = Field(default=900.0, gt=0, allow_inf_nan=False)
-    workers: int = Field(default=8, ge=1)
+    workers: int = Field(default=1, ge=1, le=256)
+    threads: int = Field(default=8, ge=1)
     max_states: int = Field(default=512, ge=1)
     max_body_bytes: int = Field(default=32 * 2**20, ge=1)
+    max_header_bytes: int = Field(default=32 * 2**10, ge=1024)
+    receive_timeout_s: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     max_batch: int = Field(default=4096, ge=1)
     max_pivots: int = Field(default=100_000, ge=1)
     max_origin_bytes: int = Field(default=64 * 2**10, ge=1)
     timeout_s: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     max_timeout_s: float = Field(default=600.0, gt=0, allow_inf_nan=False)
     reward_format: str = "hermes"
+    nemo_gym_rule: str = "functional"
     access_log: bool = False
 
     @classmethod
@@ -75,8 +83,9 @@ class Settings(BaseModel):
 
     def limits(self) -> dict[str, float]:
         """The limits a client should know, as `/metadata` publishes them."""
-        names = ("max_sessions", "idle_timeout_s", "max_body_bytes", "max_batch", "max_pivots", "timeout_s")
-        return {name: getattr(self, name) for name in (*names, "max_timeout_s", "max_origin_bytes")}
+        sizes = ("max_sessions", "max_body_bytes", "max_header_bytes", "max_batch", "max_pivots", "max_origin_bytes")
+        times = ("idle_timeout_s", "receive_timeout_s", "timeout_s", "max_timeout_s")
+        return {name: getattr(self, name) for name in (*sizes, *times)}
 
 
 class Tokens(NamedTuple):

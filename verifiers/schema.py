@@ -12,7 +12,10 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
+from pivotgym.core.errors import PivotRefused
 from pivotgym.core.messages import Tool, ToolCall
 from pivotgym.core.trajectory import Pivot
 from pivotgym.verifiers.attached import Attached
@@ -85,7 +88,11 @@ class Signature:
     validator: Draft202012Validator
 
     def problem(self, call: ToolCall) -> str | None:
-        """Why a call of this tool is invalid, in one sentence, or `None`."""
+        """Why a call of this tool is invalid, in one sentence, or `None`.
+
+        Raises:
+            PivotRefused: If the tool's schema refers to something that it does not have.
+        """
         if isinstance(call.arguments, str):
             return f"{self.name}: expected a JSON object as arguments, got {call.arguments[:80]!r}"
         arguments = self.without_nulls(call.arguments)
@@ -95,7 +102,10 @@ class Signature:
         unknown = sorted(arguments.keys() - self.properties.keys()) if self.closed else []
         if unknown:
             return f"{self.name}: no argument is called {unknown[0]!r}; they are {sorted(self.properties)}"
-        error: ValidationError | None = next(self.validator.iter_errors(arguments), None)
+        try:
+            error: ValidationError | None = next(self.validator.iter_errors(arguments), None)
+        except Unresolvable as error_of_schema:
+            raise PivotRefused(f"tools: the schema of {self.name!r} cannot be used: {error_of_schema}"[:300]) from None
         if error is None:
             return None
         place = ".".join(str(part) for part in error.absolute_path) or "arguments"
@@ -162,7 +172,8 @@ def signature(tool: Tool) -> Signature:
         properties=properties,
         required=frozenset(schema.get("required") or ()),
         closed=bool(properties) and schema.get("additionalProperties", False) is False,
-        validator=Draft202012Validator({**_without_enums(schema), "type": "object"}),
+        # Our own registry: the default one fetches whatever address a schema refers to.
+        validator=Draft202012Validator({**_without_enums(schema), "type": "object"}, registry=Registry()),
     )
 
 

@@ -26,13 +26,25 @@ from pivotgym.envs.base.contract import Domain, Task, World
 from pivotgym.envs.base.states import StateCache
 from pivotgym.verifiers.attached import Attached
 from pivotgym.verifiers.base import Comparator, cut_short, malformed
-from pivotgym.verifiers.strict import StrictComparator
+from pivotgym.verifiers.rules import FUNCTIONAL, comparator_of, rule_names
 
 if TYPE_CHECKING:
     from pivotgym.envs.base.episode import Episode
 
-Rule = Literal["functional", "strict"]
+Rule = str
+"""`functional`, or a name of `verifiers.rules`."""
 Horizon = Literal["pivot", "episode"]
+
+
+def known_rule(rule: str) -> str:
+    """The rule's name, once it is known that there is such a rule.
+
+    Raises:
+        ConfigError: If there is none, or its options do not fit.
+    """
+    if rule != FUNCTIONAL:
+        comparator_of(rule)
+    return rule
 
 
 @dataclass
@@ -53,18 +65,17 @@ class Runtime:
     Args:
         domain: The domain.
         max_states: How many restored states are kept.
-        verifier: The rule used when a call names none: `functional` (the domain's comparator) or `strict` (exact
-            equality, the paper's Eq. 2).
+        verifier: The rule used when a call names none: `functional` (the domain's comparator), `strict` (exact
+            equality, the paper's Eq. 2), or another of `verifiers.rules`.
 
     Raises:
-        ConfigError: If `verifier` is neither.
+        ConfigError: If there is no such rule.
     """
 
     def __init__(self, domain: Domain, *, max_states: int = 512, verifier: Rule = "functional") -> None:
         self.domain = domain
         self.states = StateCache(domain.world, max_states=max_states)
-        self._comparators: dict[str, Comparator] = {"functional": domain.comparator, "strict": StrictComparator()}
-        self._default = self._known(verifier)
+        self._default = known_rule(verifier)
         self._seen: Attached[_Prepared] = Attached()
 
     def verify(self, pivot: Pivot, action: Action | Malformed, *, rule: Rule | None = None) -> Verdict:
@@ -73,9 +84,10 @@ class Runtime:
         Args:
             pivot: The state and the expert's action.
             action: The candidate.
-            rule: `functional`, `strict`, or the runtime's own.
+            rule: As for the runtime's `verifier`; `None` for that one.
 
         Raises:
+            ConfigError: If there is no such rule.
             PivotRefused: If the pivot's state cannot be rebuilt, or its own action cannot be run there.
             InfrastructureError: If the world or the verifier broke: never a verdict.
         """
@@ -110,6 +122,13 @@ class Runtime:
         """
         if self.domain.executable(pivot.origin):
             self._expert(pivot)
+
+    def built(self, pivot: Pivot) -> bool:
+        """Whether a verdict waits for no building: the state is there and the expert's effects are known."""
+        if not self.domain.executable(pivot.origin):
+            return True
+        prepared = self._seen.get(pivot)
+        return prepared is not None and prepared.expert is not None
 
     def check(self, pivot: Pivot) -> Verdict:
         """Prove a pivot: the expert's own action must be worth 1.0, and do the same in two forks of the state.
@@ -186,6 +205,10 @@ class Runtime:
             raise NotFound(f"task: domain {self.domain.name!r} has {known} tasks, none is called {task_id!r}")
         return task
 
+    def rules(self) -> list[str]:
+        """The rules that `verify` knows; some take options, see `verifiers.rules`."""
+        return rule_names()
+
     def close(self) -> None:
         """Drop all states. Calling it again does nothing."""
         self.states.clear()
@@ -205,17 +228,13 @@ class Runtime:
             )
         return task
 
-    def _known(self, rule: str) -> str:
-        if rule not in self._comparators:
-            raise ConfigError(f"verifier: expected one of {sorted(self._comparators)}, got {rule!r}")
-        return rule
-
     def _comparator(self, rule: str | None) -> Comparator:
-        return self._comparators[self._default if rule is None else self._known(rule)]
+        rule = self._default if rule is None else rule
+        return self.domain.comparator if rule == FUNCTIONAL else comparator_of(rule)
 
     def _runs(self, pivot: Pivot, action: Action, comparator: Comparator) -> bool:
-        """Whether effects decide: not for the strict rule, and not where neither action calls anything."""
-        if comparator is self._comparators["strict"] or not self.domain.executable(pivot.origin):
+        """Whether effects decide: for the domain's own comparator only, and not where neither action calls anything."""
+        if comparator is not self.domain.comparator or not self.domain.executable(pivot.origin):
             return False
         return bool(pivot.reference.tool_calls or action.tool_calls)
 

@@ -5,11 +5,12 @@ Owns: these two names. Does not own: what they do (`routes_sessions`).
 
 from __future__ import annotations
 
+from pivotgym.core.errors import TimedOut
 from pivotgym.servers.endpoint import Call, RouteSpec
 from pivotgym.servers.idempotency import fingerprint
 from pivotgym.servers.routes_sessions import create_session, opening, started, step_session
 from pivotgym.servers.schemas import SessionAnswer, SessionRequest, StepAnswer, StepRequest
-from pivotgym.servers.service import Service
+from pivotgym.servers.service import Service, warming
 from pivotgym.servers.wire import Reply, parse
 
 
@@ -37,10 +38,13 @@ async def reset(service: Service, call: Call) -> Reply:
         await service.sessions.replace(session, build, **what)
         return started(session)
 
-    timeout_s = service.timeout(request.timeout_s)
-    return await service.sessions.creations.run(
-        request.idempotency_key, f"reset:{session.id}:{fingerprint(request.idempotency_key, request)}", again, timeout_s
-    )
+    key, timeout_s = request.idempotency_key, service.timeout(request.timeout_s)
+    try:
+        return await service.sessions.creations.run(
+            key, f"reset:{session.id}:{fingerprint(key, request)}", again, timeout_s
+        )
+    except TimedOut as error:
+        raise warming(error) from None
 
 
 async def step(service: Service, call: Call) -> Reply:

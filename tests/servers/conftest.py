@@ -24,7 +24,7 @@ Serving = Callable[..., BackgroundServer]
 @pytest.fixture(scope="module")
 def server() -> Iterator[BackgroundServer]:
     """A server with five pivots, `toy/a:0` to `toy/a:4`."""
-    settings = Settings(max_batch=50, max_body_bytes=200_000, workers=4)
+    settings = Settings(max_batch=50, max_body_bytes=200_000, threads=4)
     with BackgroundServer(StoreDomain(), pivots=map(make_pivot, range(5)), settings=settings) as running:
         yield running
 

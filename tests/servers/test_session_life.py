@@ -110,23 +110,23 @@ def test_reset_that_nobody_can_ask_for_again_is_closed(serving: Serving) -> None
     server = serving()
     with httpx.Client(base_url=server.url, trust_env=False) as http:
         answer = http.post("/sessions", json=slow_start(key=None))
-        assert answer.status_code == 504
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "warming", "1")
         assert wait_for(lambda: "pivotgym_sessions_live 0.0" in http.get("/metrics").text)
 
 
 def test_reset_that_timed_out_is_there_for_the_same_key(serving: Serving) -> None:
     server = serving()
     with httpx.Client(base_url=server.url, trust_env=False) as http:
-        assert http.post("/sessions", json=slow_start(key="slow")).status_code == 504
+        assert http.post("/sessions", json=slow_start(key="slow")).status_code == 503
         again = http.post("/sessions", json={**slow_start(key="slow"), "timeout_s": 5})
         assert http.get(f"/sessions/{again.json()['session_id']}").json()["pivot_id"] == "toy/a:60"
         assert "pivotgym_sessions_live 1.0" in http.get("/metrics").text
 
 
-def test_all_workers_busy_is_a_timeout_that_was_not_begun(serving: Serving) -> None:
-    server = serving(workers=1)
+def test_all_threads_busy_is_a_timeout_that_was_not_begun(serving: Serving) -> None:
+    server = serving(threads=1)
     with Client(server.url, retries=0) as client:
         with pytest.raises(TimedOut, match="took longer"):
             client.verify("toy/a:0", call("sleep", seconds=0.6), timeout_s=0.05)
-        with pytest.raises(TimedOut, match=r"did not begin within 0\.05 s: all 1 workers are busy"):
+        with pytest.raises(TimedOut, match=r"did not begin within 0\.05 s: all 1 threads are busy"):
             client.verify("toy/a:0", call("get", key="x"), timeout_s=0.05)

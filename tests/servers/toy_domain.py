@@ -17,9 +17,10 @@ TOOLS = [Tool(name=name) for name in ("set", "get", "sleep", "break", "crash")]
 
 
 class Store(World):
-    """The world: a dictionary. `live` counts the worlds that are not closed."""
+    """The world: a dictionary. `live` counts the worlds that are not closed, `calls` the calls that were run."""
 
     live = 0
+    calls = 0
     _count = threading.Lock()
 
     def __init__(self) -> None:
@@ -42,6 +43,8 @@ class Store(World):
         return Effects(observations=observations, before=before, state=self.digest())
 
     def _call(self, call: ToolCall) -> str:
+        with Store._count:
+            Store.calls += 1
         given = call.arguments if isinstance(call.arguments, dict) else {}
         if call.name == "sleep":
             time.sleep(given["seconds"])
