@@ -29,8 +29,12 @@ def environment(config: RunConfig) -> Iterator[Client]:
             yield client
         return
     from pivotgym.servers.serve import BackgroundServer
+    from pivotgym.servers.settings import Settings
 
-    with BackgroundServer(config.domain) as server, Client(server.url) as client:
+    with (
+        BackgroundServer(config.domain, settings=Settings(sources=config.sources)) as server,
+        Client(server.url) as client,
+    ):
         yield client
 
 

@@ -26,12 +26,19 @@ def serve(
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
     max_sessions: Annotated[int, typer.Option(help="Live sessions; more are refused with Retry-After.")] = 256,
     idle_timeout_s: Annotated[float, typer.Option(help="Idle sessions are closed after this.")] = 900.0,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATH", help="Data to rebuild origins from: tau, tau_tasks, ... Repeatable."),
+    ] = None,
 ) -> None:
     """Serve a domain: reset to any pivot, step, fork, verify. The API is described at /docs."""
+    from pivotgym.envs.base.sources import parse
     from pivotgym.servers.serve import serve as serve_domain
     from pivotgym.servers.settings import Settings
 
-    settings = Settings(host=host, port=port, max_sessions=max_sessions, idle_timeout_s=idle_timeout_s)
+    settings = Settings(
+        host=host, port=port, max_sessions=max_sessions, idle_timeout_s=idle_timeout_s, sources=parse(source or [])
+    )
     serve_domain(domain, pivots=pivots or [], settings=settings)
 
 

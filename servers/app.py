@@ -19,6 +19,7 @@ from starlette.routing import Route
 import pivotgym
 from pivotgym.core.errors import InputError, NotFound, PivotGymError
 from pivotgym.core.trajectory import Pivot
+from pivotgym.envs.base import sources
 from pivotgym.envs.base.contract import Domain
 from pivotgym.envs.base.runtime import Runtime
 from pivotgym.servers import routes_meta, routes_pivots, routes_sessions, routes_verify
@@ -57,10 +58,12 @@ def create_app(domain: Domain | Runtime, *, pivots: Iterable[Pivot] = (), settin
         settings: Limits, tokens and time-outs.
 
     Raises:
-        ConfigError: If the bind needs a token and there is none, or a token file cannot be read.
+        ConfigError: If the bind needs a token and there is none, a token file cannot be read, or a source is not there.
         InputError: If a pivot does not fit the domain.
     """
-    service = Service(domain, pivots, settings or Settings())
+    settings = settings or Settings()
+    sources.configure(settings.sources)
+    service = Service(domain, pivots, settings)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:

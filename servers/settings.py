@@ -44,6 +44,7 @@ class Settings(BaseModel):
         reward_format: Text format in which `/reward` reads actions.
         nemo_gym_rule: The rule of `/nemo_gym/verify`: ours, or one of NeMo Gym's own (`nemo_gym.NAME?option=value`).
         access_log: Whether each request is logged (tokens redacted).
+        sources: Folders or files from which origins are rebuilt, by name; see `envs.base.sources`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,6 +69,7 @@ class Settings(BaseModel):
     reward_format: str = "hermes"
     nemo_gym_rule: str = "functional"
     access_log: bool = False
+    sources: dict[str, Path] = Field(default_factory=dict)
 
     @classmethod
     def load(cls, values: dict[str, Any]) -> Settings:

@@ -59,6 +59,7 @@ class RunConfig(BaseModel):
         format: How the policy reads states and writes actions.
         max_prompt_tokens: Longer states are dropped at extraction and counted.
         seed: Which states are drawn; the sections have seeds of their own.
+        sources: Folders or files from which a server started for the run rebuilds origins, by name.
         data: What `pivotgym demo` draws from its trajectories.
     """
 
@@ -74,6 +75,7 @@ class RunConfig(BaseModel):
     format: str = "smollm"
     max_prompt_tokens: int = Field(default=1024, ge=1)
     seed: int = 0
+    sources: dict[str, Path] = Field(default_factory=dict)
     data: DataSettings = DataSettings()
     profile: ProfileConfig = ProfileConfig()
     filter: FilterConfig = FilterConfig()

@@ -6,6 +6,8 @@ own: tools that a file does not carry (`tools=` hands them in).
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,8 @@ def read_chat(
     Args:
         path: JSON Lines, optionally gzipped.
         domain: The domain of rows that name none.
-        tools: The tools of rows that carry none.
+        tools: The tools of rows that carry none; without it, those of `<toolkit>_tools.json` beside the file, where
+            a row's origin names a toolkit and there is such a file.
         on_error: `stop` (default) or `skip`, see `core.jsonl.read_lines`.
         report: Filled with counts and reasons.
 
@@ -42,9 +45,11 @@ def read_chat(
     """
     stem = Path(path).stem
     counter = iter(range(10**12))
+    beside = functools.cache(functools.partial(_tools_beside, Path(path)))
 
     def parse(row: dict[str, Any]) -> Trajectory:
-        return from_chat_row(row, number=next(counter), stem=stem, domain=domain, tools=tools)
+        offered = beside(str(derive_origin(row).get("toolkit"))) if tools is None else tools
+        return from_chat_row(row, number=next(counter), stem=stem, domain=domain, tools=offered)
 
     return read_lines(path, parse, on_error=on_error, report=report)
 
@@ -58,6 +63,7 @@ def from_chat_row(
     if domain is None and "domain" not in row:
         raise ValueError("expected a field `domain`, or the argument domain=")
     rest = {key: value for key, value in row.items() if key not in _OURS}
+    rest.update(_derive_task(row) if "task" not in rest else {})
     outcome = row.get("outcome", row.get("reward"))
     return Trajectory.model_validate(
         {
@@ -83,6 +89,21 @@ def derive_origin(row: dict[str, Any]) -> Origin:
     if "instance_id" in row:
         return Origin.model_validate({"kind": "git", "instance_id": row["instance_id"]})
     return Origin(kind="none")
+
+
+def _derive_task(row: dict[str, Any]) -> dict[str, str]:
+    """The task that a tau-bench row is a run of: runs of one task share it, a scripted replay is its own."""
+    env = str(row.get("env", ""))
+    if not env.startswith("tau-bench/"):
+        return {}
+    return {"task": f"{env}/{row['task_id']}" if "task_id" in row else str(row.get("id", env))}
+
+
+def _tools_beside(path: Path, toolkit: str) -> list[Tool]:
+    file = path.parent / f"{toolkit}_tools.json"
+    if not file.is_file():
+        return []
+    return [Tool.model_validate(entry) for entry in json.loads(file.read_text(encoding="utf-8"))]
 
 
 def to_chat_row(trajectory: Trajectory) -> dict[str, Any]:

@@ -194,6 +194,7 @@ class TaskEpisode(Episode):
         elif action.tool_calls:
             answers = self._run(action)
         else:
+            self._world.run(action)  # a message has no effects; a world may ask at the end what was said
             ended = self._turn >= len(self._task.turns)
             answers = [] if ended else [self._task.turns[self._turn]]
             self._turn += 1

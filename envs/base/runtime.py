@@ -215,18 +215,19 @@ class Runtime:
         self._seen.clear()
 
     def _task_of(self, pivot: Pivot) -> Task:
-        """The task that a pivot's metadata names, else the one that starts where the pivot's trajectory starts."""
+        """The task that a pivot's metadata names, else the only one that starts where the pivot's trajectory starts."""
         name = pivot.metadata.get("task")
         if isinstance(name, str):
             return self.task(name)
-        task = next((task for task in self.tasks() if task.origin == pivot.origin), None)
-        if task is None:
+        found = [task for task in self.tasks() if task.origin == pivot.origin]
+        if len(found) != 1:
+            how_many = f"{len(found)} tasks have" if found else "no task has"
             raise ConfigError(
-                f"horizon: 'episode' from pivot {pivot.id!r} needs its task: metadata['task'] names none, and no task "
-                "has its origin",
+                f"horizon: 'episode' from pivot {pivot.id!r} needs its task: metadata['task'] names none, and "
+                f"{how_many} its origin",
                 hint="open it with horizon 'pivot'",
             )
-        return task
+        return found[0]
 
     def _comparator(self, rule: str | None) -> Comparator:
         rule = self._default if rule is None else rule

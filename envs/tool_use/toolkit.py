@@ -6,6 +6,7 @@ actions, effects and prefixes (`envs.tool_use.world`).
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
@@ -20,6 +21,8 @@ class Toolkit(ABC):
     kind: ClassVar[str]
     fields: ClassVar[frozenset[str]] = frozenset()
     """The origin's fields beside `kind`; others are refused."""
+    results_count: ClassVar[bool] = True
+    """Whether a task also asks that every result of the gold's calls was seen, not only for the gold's final state."""
 
     @abstractmethod
     def start(self, origin: Origin, seed: int) -> None:
@@ -49,6 +52,14 @@ class Toolkit(ABC):
     @abstractmethod
     def digest(self) -> str:
         """SHA-256 of all that later calls can depend on."""
+
+    def normalise(self, observation: str) -> str:
+        """What of an observation must match when a recorded call is replayed: by default all but white space runs."""
+        return re.sub(r"\s+", " ", observation).strip()
+
+    def writes(self, name: str) -> bool:
+        """Whether a tool of that name may change the state; by default any may."""
+        return True
 
     def outcome_digest(self) -> str:
         """SHA-256 of what a task's result is judged by; by default `digest`."""

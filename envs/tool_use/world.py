@@ -15,6 +15,7 @@ from pivotgym.core.errors import InputError, WrongState
 from pivotgym.core.messages import Action, ToolCall
 from pivotgym.core.trajectory import Effects, Origin
 from pivotgym.envs.base.contract import Task, World
+from pivotgym.envs.tool_use.tau.scoring import told
 from pivotgym.envs.tool_use.toolkit import Toolkit
 
 NOT_AN_OBJECT = "Error during execution: the arguments are not a JSON object"
@@ -54,6 +55,7 @@ class ToolWorld(World):
         self._gold = gold or GoldOutcomes()
         self._toolkit: Toolkit | None = None
         self._seen: tuple[str, ...] = ()
+        self._said: tuple[str, ...] = ()
 
     @property
     def toolkit(self) -> Toolkit:
@@ -72,10 +74,13 @@ class ToolWorld(World):
             raise InputError(f"origin: expected a kind of {sorted(self._toolkits)}, got {origin.kind!r}")
         toolkit = self._toolkits[origin.kind]()
         toolkit.start(origin, seed)
-        self._toolkit, self._seen = toolkit, ()
+        self._toolkit, self._seen, self._said = toolkit, (), ()
 
     def run(self, action: Action) -> Effects:
-        """Run the calls of an action in order. `detail` names them and says after which the state was another."""
+        """Run the calls of an action in order. `detail` names them and says after which the state was another.
+
+        An action without calls is a message to the user: it changes nothing, and counts as said in `outcome`.
+        """
         before = now = self.toolkit.digest()
         observations, changed = [], []
         for call in action.tool_calls:
@@ -83,6 +88,8 @@ class ToolWorld(World):
             now, earlier = self.toolkit.digest(), now
             changed.append(now != earlier)
         self._seen += tuple(observations)
+        if not action.tool_calls:
+            self._said += (action.content,)
         return Effects(
             observations=observations,
             state=now,
@@ -99,25 +106,31 @@ class ToolWorld(World):
     def fork(self) -> Self:
         """See `World.fork`."""
         copy = type(self)(self._toolkits, self._gold)
-        copy._toolkit, copy._seen = self.toolkit.fork(), self._seen
+        copy._toolkit, copy._seen, copy._said = self.toolkit.fork(), self._seen, self._said
         return copy
 
     def digest(self) -> str:
         """See `World.digest`."""
         return self.toolkit.digest()
 
+    def normalise(self, observation: str) -> str:
+        """See `World.normalise`: the toolkit's own rule."""
+        return self.toolkit.normalise(observation)
+
     def close(self) -> None:
         """See `World.close`."""
         self._toolkit = None
 
     def outcome(self, task: Task) -> float:
-        """1.0 if the final state is the gold's and every result of the gold's calls was seen, else 0.0.
+        """1.0 if the final state is the gold's and all that is due was seen and said, else 0.0.
 
-        BFCL's state check and response check, at the end of the task instead of after each turn.
+        Seen: every result of the gold's calls, where the toolkit's `results_count` (with the state, BFCL's two checks,
+        at the end of the task instead of after each turn). Said: the texts in the task's `metadata["outputs"]`.
         """
         state, due = self._gold.of(task, type(self)(self._toolkits, self._gold))
-        seen = Counter(self._seen)
-        return float(self.toolkit.outcome_digest() == state and due <= seen)
+        seen = not self.toolkit.results_count or due <= Counter(self._seen)
+        said = told(task.metadata.get("outputs", ()), self._said)
+        return float(self.toolkit.outcome_digest() == state and seen and said)
 
 
 def _described(call: ToolCall) -> dict[str, Any]:

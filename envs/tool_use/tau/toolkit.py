@@ -1,0 +1,125 @@
+"""The tau-bench databases as a toolkit.
+
+Owns: which databases there are, where they come from, forks and digests. Does not own: the tools (`airline`, `retail`),
+tasks (`tasks`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, NamedTuple, Self
+
+from pivotgym.core.errors import InputError, WrongState
+from pivotgym.core.messages import Tool
+from pivotgym.core.trajectory import Origin
+from pivotgym.envs.base import sources
+from pivotgym.envs.tool_use.tau import airline, retail
+from pivotgym.envs.tool_use.tau.database import Base, State, load
+from pivotgym.envs.tool_use.tau.tools import ERROR, ToolTable
+from pivotgym.envs.tool_use.toolkit import Toolkit
+
+SOURCE = "tau"
+"""Name of the source: a folder with one folder of JSON tables per database."""
+
+
+_PROVINCE = re.compile(r'("address": \{[^{}]*?)"province": ')
+
+
+class Shop(NamedTuple):
+    """A database's tables and tools."""
+
+    tables: tuple[str, ...]
+    table: ToolTable
+
+
+SHOPS: dict[str, Shop] = {
+    "airline": Shop(airline.TABLES, airline.TOOLS),
+    "retail": Shop(retail.TABLES, retail.TOOLS),
+}
+
+
+class TauToolkit(Toolkit):
+    """One database with its tools. Origin: `{kind: "tau", toolkit: "airline"}` or `"retail"`.
+
+    Nothing in it is drawn at random; the seed of `start` has nothing to vary.
+    """
+
+    kind: ClassVar[str] = "tau"
+    fields: ClassVar[frozenset[str]] = frozenset({"toolkit"})
+    results_count: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self._shop: Shop | None = None
+        self._state: State | None = None
+
+    def start(self, origin: Origin, seed: int) -> None:
+        """See `Toolkit.start`."""
+        self.check_fields(origin)
+        name = origin.get("toolkit")
+        self._state = State(database(name))
+        self._shop = SHOPS[name]
+
+    @property
+    def state(self) -> State:
+        """The database.
+
+        Raises:
+            WrongState: Before `start`.
+        """
+        if self._state is None:
+            raise WrongState("toolkit: it is not started", hint="call start first")
+        return self._state
+
+    def tools(self) -> list[Tool]:
+        """See `Toolkit.tools`."""
+        return [declared.tool for declared in self._declared().tools.values()]
+
+    def writes(self, name: str) -> bool:
+        """See `Toolkit.writes`."""
+        declared = self._declared().tools.get(name)
+        return declared is not None and declared.writes
+
+    def call(self, name: str, arguments: dict[str, Any]) -> str:
+        """See `Toolkit.call`."""
+        self._state, text = self._declared().call(self.state, name, arguments)
+        return text
+
+    def failed(self, observation: str) -> bool:
+        """A text that begins with `Error: `."""
+        return observation.startswith(ERROR)
+
+    def normalise(self, observation: str) -> str:
+        """White space runs aside, and with the field `province` of the airline's addresses under its present name.
+
+        The recorded airline runs are older than the database, whose addresses say `state` instead. The value must still
+        be the same, no tool of the airline reads or takes it, so no later observation can depend on the name.
+        """
+        text = super().normalise(observation)
+        return _PROVINCE.sub(r'\1"state": ', text) if self._shop is SHOPS["airline"] else text
+
+    def fork(self) -> Self:
+        """Shares the state, which never changes itself."""
+        copy = type(self)()
+        copy._shop, copy._state = self._shop, self._state
+        return copy
+
+    def digest(self) -> str:
+        """See `Toolkit.digest`."""
+        return self.state.digest
+
+    def _declared(self) -> ToolTable:
+        if self._shop is None:
+            raise WrongState("toolkit: it is not started", hint="call start first")
+        return self._shop.table
+
+
+def database(name: Any) -> Base:
+    """The database of that name, from the configured source.
+
+    Raises:
+        InputError: If there is none of that name.
+        MissingDependency: If the source is not configured or lacks it.
+    """
+    if not isinstance(name, str) or name not in SHOPS:
+        raise InputError(f"origin: expected a toolkit of {sorted(SHOPS)}, got {name!r}")
+    return load(sources.path(SOURCE) / name, SHOPS[name].tables)
