@@ -13,6 +13,7 @@ import sys
 import typer
 
 from pivotgym.cli import data, demo, run, serving
+from pivotgym.cli.bench import bench
 from pivotgym.cli.ui import complain
 from pivotgym.core.errors import InfrastructureError, PivotGymError
 
@@ -42,6 +43,7 @@ for command in (
     data.config,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
+app.add_typer(bench, name="bench")
 
 
 def run_app(arguments: list[str] | None = None) -> int:

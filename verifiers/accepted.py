@@ -17,7 +17,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pivotgym.verifiers.schema import NO_DEFAULT, Signature, default_of
+from pivotgym.verifiers.defaults import NO_DEFAULT, default_of
+from pivotgym.verifiers.schema import Signature
 
 _IGNORED = re.compile(r"[ ,./\-_*^]")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")

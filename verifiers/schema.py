@@ -1,13 +1,12 @@
 """Calls against the schemas of their tools: validity, and the one normal form of equal arguments.
 
-Owns: reading foreign type names, defaults (declared or stated), what makes a call invalid, normalised arguments.
-Does not own: whether two different normal forms mean the same (`verifiers.tool_calls`, `verifiers.accepted`).
+Owns: reading foreign type names, what makes a call invalid, normalised arguments. Does not own: defaults that are told
+(`verifiers.defaults`), whether two different normal forms mean the same (`verifiers.arguments`, `verifiers.accepted`).
 """
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,12 +33,7 @@ _TYPES = {
     "bool": "boolean",
 }
 _KNOWN = {"object", "number", "integer", "array", "string", "boolean", "null"}
-_STATED = re.compile(
-    r"\bdefaults?(?:\s+value)?(?:\s+is|\s+to|\s*[:=])\s*['\"]?([^'\",;)(]+?)['\"]?(?:\.?\s*$|[,;)'\"]|\.\s)", re.I
-)
 _VALUES_ONLY = {"enum", "const", "default", "examples", "properties"}
-NO_DEFAULT = object()
-"""What `default_of` gives where there is no default (`None` is a default)."""
 
 
 def to_json_schema(schema: Any) -> Any:
@@ -74,25 +68,6 @@ def _json_type(value: Any) -> Any:
         return None if None in named else named
     text = _TYPES.get(str(value).lower(), str(value).lower())
     return text if text in _KNOWN else None
-
-
-def default_of(schema: dict[str, Any]) -> Any:
-    """The default of a parameter: declared, or stated in its description ("default is 5"); else `NO_DEFAULT`."""
-    if "default" in schema:
-        return schema["default"]
-    match = _STATED.search(str(schema.get("description", "")))
-    return NO_DEFAULT if match is None else _read_stated(match.group(1).strip(), schema.get("type"))
-
-
-def _read_stated(text: str, kind: Any) -> Any:
-    if kind == "string":
-        return text
-    try:
-        value = json.loads(text.lower() if text in ("True", "False", "None") else text)
-    except ValueError:
-        return NO_DEFAULT
-    fits = {"boolean": bool, "integer": int, "number": (int, float), "array": list, "object": dict}.get(kind, object)
-    return value if isinstance(value, fits) else NO_DEFAULT  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

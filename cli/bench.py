@@ -1,0 +1,81 @@
+"""Commands that measure: `bench verdicts`.
+
+Owns: their options and what they print. Does not own: running and counting (`envs/conformance`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from pivotgym.cli.ui import bar, escape, out, say
+
+bench = typer.Typer(no_args_is_help=True, help="Measure verdicts against labelled cases.")
+
+
+@bench.callback()
+def _group() -> None:
+    """Keep `verdicts` a command of its own: a group of one command would swallow its name."""
+
+
+@bench.command()
+def verdicts(
+    cases: Annotated[list[Path], typer.Option("--cases", help="JSON Lines of labelled cases. Repeatable.")],
+    more: Annotated[list[Path] | None, typer.Argument(help="More case files, after `--cases FILE`.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole report here.")] = None,
+) -> None:
+    """Score labelled cases with our verifier beside exact match, by kind and in all."""
+    from pivotgym.envs.conformance.verdict_bench import VerdictBench, report
+    from pivotgym.envs.conformance.verdict_cases import read_cases
+
+    found = [case for path in [*cases, *(more or [])] for case in read_cases(path)]
+    with bar("cases") as progress:
+        result = report(VerdictBench().run(found, on_progress=progress))
+    _show(result)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(result, indent=2) + "\n")
+        say(f"report: {escape(str(json_file))}")
+
+
+def _show(result: dict[str, Any]) -> None:
+    apart = ", ".join(result["world_knowledge_kinds"])
+    methods = result["methods"]
+    out.print(_table(f"all kinds but {apart}", methods))
+    out.print(_table("all kinds", {name: found["with_world_knowledge"] for name, found in methods.items()}))
+    if "pivotgym" in methods:
+        out.print(_table("pivotgym by kind", methods["pivotgym"]["by_kind"]))
+    for wrong in result["disagreements"]:
+        if wrong["error"] is None:
+            label = "equivalent" if wrong["equivalent"] else "different"
+            say(escape(f"  {wrong['id']} ({wrong['kind']}) is {label}, we say {wrong['outcome']}: {wrong['message']}"))
+    errors = Counter((one["error"], one["message"]) for one in result["disagreements"] if one["error"] is not None)
+    for (code, message), count in errors.most_common():
+        say(escape(f"  {count} x {code}: {message}"))
+
+
+def _table(title: str, rows: dict[str, dict[str, Any]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    heads = ("cases", "errors", "balanced accuracy", "false accepts", "false rejects", "ms p50", "ms p95")
+    for head in heads:
+        table.add_column(head, justify="right")
+    for name, found in rows.items():
+        times = found["ms_per_verdict"] or {}
+        rates = [found[key] for key in ("balanced_accuracy", "false_accept_rate", "false_reject_rate")]
+        cells = [_rate(rate) for rate in rates] + [_ms(times.get("p50")), _ms(times.get("p95"))]
+        table.add_row(escape(name), str(found["cases"]), str(found["errors"]), *cells)
+    return table
+
+
+def _rate(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
