@@ -9,8 +9,9 @@ import pivotgym
 from pivotgym.core.errors import Warming
 from pivotgym.core.formats import format_names
 from pivotgym.core.trajectory import SCHEMA_VERSION
+from pivotgym.envs.base.chat_servers import ChatServer
 from pivotgym.servers.endpoint import Call, RouteSpec
-from pivotgym.servers.schemas import Health, Metadata, Ready, SessionOptions
+from pivotgym.servers.schemas import ChatModel, Health, Metadata, Ready, SessionOptions
 from pivotgym.servers.service import Service
 from pivotgym.servers.wire import Reply, reply
 
@@ -26,10 +27,10 @@ async def health(service: Service, call: Call) -> Reply:
 
 
 async def ready(service: Service, call: Call) -> Reply:
-    """The domain has what it needs."""
-    missing = await service.pool.run(service.domain.ready, service.settings.timeout_s, "the domain's check")
+    """The domain has what it needs, and the judge answers."""
+    missing = await service.pool.run(service.unready, service.settings.timeout_s, "the check")
     if missing is not None:
-        raise Warming(f"the domain {service.domain.name!r} cannot serve yet: {missing}", retry_after_s=1.0)
+        raise Warming(missing, retry_after_s=1.0)
     return reply(Ready())
 
 
@@ -52,8 +53,14 @@ async def metadata(service: Service, call: Call) -> Reply:
             options=SessionOptions.model_json_schema()["properties"],
             limits=service.settings.limits(),
             pivots=len(service.pivots),
+            judge=_named(service.settings.judge),
+            user=_named(service.settings.user),
         )
     )
+
+
+def _named(server: ChatServer | None) -> ChatModel | None:
+    return ChatModel(base_url=server.base_url, model=server.model) if server is not None else None
 
 
 async def metrics(service: Service, call: Call) -> Reply:

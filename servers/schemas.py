@@ -285,6 +285,13 @@ class Ready(Wire):
     ready: Literal[True] = True
 
 
+class ChatModel(Wire):
+    """A language model that this server asks; its key is never shown."""
+
+    base_url: str
+    model: str
+
+
 class Metadata(Wire):
     """What this server is and can do."""
 
@@ -302,3 +309,5 @@ class Metadata(Wire):
     options: dict[str, Any]
     limits: dict[str, float]
     pivots: int
+    judge: ChatModel | None = None
+    user: ChatModel | None = None

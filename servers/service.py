@@ -12,6 +12,7 @@ from pivotgym.core.formats import format_names
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.envs.base.contract import Domain
+from pivotgym.envs.base.judges import LlmJudge
 from pivotgym.envs.base.runtime import Runtime
 from pivotgym.servers.metrics import Metrics
 from pivotgym.servers.pivots import PivotRegistry
@@ -30,7 +31,8 @@ class Service:
         settings: Limits, tokens and time-outs.
 
     Raises:
-        ConfigError: If the tokens do not fit the settings, or there is no such format.
+        ConfigError: If the tokens do not fit the settings, there is no such format, or the domain has no use for the
+            judge or the user that the settings name.
         InputError: If a pivot does not fit the domain.
     """
 
@@ -42,6 +44,11 @@ class Service:
         self._owns_runtime = not isinstance(domain, Runtime)
         self.runtime = domain if isinstance(domain, Runtime) else Runtime(domain, max_states=settings.max_states)
         self.domain: Domain = self.runtime.domain
+        self.judge = LlmJudge(settings.judge) if settings.judge is not None else None
+        if self.judge is not None:
+            self.domain.use_judge(self.judge)
+        if settings.user is not None:
+            self.domain.use_user_model(settings.user)
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
         self.pivots.add([*self.domain.pivots(), *pivots])
         self.pool = Pool(settings.workers)
@@ -51,6 +58,14 @@ class Service:
         self.metrics.watch("pivots", "Pivots known.", lambda: len(self.pivots))
         self.metrics.watch("pool_unfinished", "Calls that run or wait for a thread.", lambda: self.pool.unfinished)
         self.metrics.watch("states_cached", "Restored states kept.", lambda: len(self.runtime.states))
+
+    def unready(self) -> str | None:
+        """Why the server cannot serve yet: what the domain lacks, or a judge that is down."""
+        missing = self.domain.ready()
+        if missing is not None:
+            return f"the domain {self.domain.name!r} cannot serve yet: {missing}"
+        down = self.judge.chat.down() if self.judge is not None else None
+        return f"the judge is down: {down}" if down is not None else None
 
     def timeout(self, asked: float | None) -> float:
         """The time-out of a call, seconds."""
@@ -65,8 +80,12 @@ class Service:
         """Close every session and let go of what is cached. Work that hangs on a thread is left behind."""
         await self.sessions.close_all()
         self.pool.close()
+        if self.judge is not None:
+            self.domain.use_judge(None)
+            self.judge.close()
         if self._owns_runtime:
             self.runtime.close()
+            self.domain.close()
 
     async def verify(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None, timeout_s: float) -> Verdict:
         """Score one action: at once where no execution is needed, else on the pool.

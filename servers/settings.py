@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pivotgym.core.errors import ConfigError
 from pivotgym.core.jsonl import describe
+from pivotgym.envs.base.chat_servers import ChatServer
 
 TOKEN_FILE = "PIVOTGYM_TOKEN_FILE"
 REWARD_TOKEN_FILE = "PIVOTGYM_REWARD_TOKEN_FILE"
@@ -41,6 +42,8 @@ class Settings(BaseModel):
         reward_format: Text format in which `/reward` reads actions.
         access_log: Whether each request is logged (tokens redacted).
         sources: Folders or files from which origins are rebuilt, by name; see `envs.base.sources`.
+        judge: The language model that decides on messages where the rule is not certain; `None` for the rule alone.
+        user: The language model that plays the users of tasks; `None` for the domain's scripted users.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +65,8 @@ class Settings(BaseModel):
     reward_format: str = "hermes"
     access_log: bool = False
     sources: dict[str, Path] = Field(default_factory=dict)
+    judge: ChatServer | None = None
+    user: ChatServer | None = None
 
     @classmethod
     def load(cls, values: dict[str, Any]) -> Settings:

@@ -1,10 +1,13 @@
 """For all tests: hypothesis without deadlines, which would time a shared machine; the folder of real data, if here."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # for helpers that several folders share
 
 settings.register_profile(
     "pivotgym",

@@ -1,55 +1,93 @@
-"""Message against message: a short rule, until a judge is asked.
+"""Message against message, by rule: the same facts and the same speech acts as the expert's text.
 
-Owns: which facts of the expert's text a candidate must repeat. Does not own: calls (`verifiers.tool_calls`).
+Owns: which facts are due, which acts must agree, and the verdict. Does not own: reading a text (`verifiers.messages`),
+calls (`verifiers.tool_calls`), or asking a judge (`verifiers.judge`).
 
-Facts are numbers (so also dates, amounts and ids), words that mix letters and digits, and quoted names. In this order:
-the expert's text is accepted; every fact of it must be in the candidate's, which must not say less than three words
-where the expert's says more; a text that declines must be met by one that declines, a question by a question; facts
-that stand neither in the expert's text nor in the conversation are invented, and reciting the conversation's facts
-besides is refused, so that a policy is not paid for saying everything; where nothing else is left to compare, half of
-the expert's content words must be there. This rule does not read sentences: a negation passes. Its verdicts say
-`executed: false` and `method: message_facts`.
+In this order:
+
+1. The expert's own text, but for case and white space, is accepted.
+2. *Facts*: every date, time, amount, number, id, quoted word and name of the expert's text must be in the candidate's.
+3. *Contradictions*: no clause may deny what the expert's affirms, give another value to the same label, another number
+   of the same things, or the way back for the way there.
+4. *Invention*: what stands neither in the expert's text nor anywhere in the conversation is invented.
+5. *Recitation*: many more facts than were due, or long passages copied from the conversation.
+6. *Speech acts*: a question is met by a question, a request for confirmation by one, a refusal by a refusal, a transfer
+   by a transfer, and none of them may be added.
+7. *Wording*, where no fact is left to compare: enough of the expert's content words must be there.
+
+The rule reads forms, in English; what is wrong in meaning alone passes it. Rulings of 1 to 5 are *certain*; the others
+are what a judge, where one is configured, decides instead. Verdicts say `executed: false`, `method: message_facts`, and
+have the components `facts` (share of the due facts that are there), `speech_act` (1.0 where the acts agree) and
+`invented` (share of the candidate's facts that were found nowhere; 0.0 is best).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pivotgym.core.messages import Message
 from pivotgym.core.trajectory import Verdict
+from pivotgym.verifiers.messages.acts import Act, Sentence, plain, sentences
+from pivotgym.verifiers.messages.facts import Fact, facts
+from pivotgym.verifiers.messages.wording import content, contradiction, share
 
-_NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
-_ID = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d_])[\w#-]+\b")
-_QUOTED = re.compile(r"\"([^\"\n]{1,80})\"|'([^'\n]{2,80})'(?!\w)|`([^`\n]{1,80})`")
-_DECLINES = re.compile(
-    r"\b(sorry|apologi[sz]e|unable|cannot|can't|couldn't|could not|(?:do|does)(?:n't| not) (?:have|cover|support)|"
-    r"not able|not possible|none of (?:the|my)|no (?:suitable|available|matching) (?:tool|function)s?)\b"
-)
-_COMMON = re.compile(
-    r"\b(?:an?|and|are|as|at|be|been|by|can|could|do|does|for|from|has|have|i|if|in|is|it|its|me|my|no|not|of|on|or|our|"
-    r"so|that|the|their|them|there|this|to|was|we|were|will|with|would|you|your)\b"
-)
-_LEAST_WORDS = 3
 _MORE_FACTS = 3
+_LEAST_WORDS = 2
+_COPIED_RUN = 8
+_COPIED_WORDS = 30
+_ASKED, _REFUSED, _STATED = 0.5, 0.4, 0.5
+"""Least share of content words, where no fact decides."""
+_MORE_TEXT = 4000
+"""Characters that a candidate's text may have beyond ten times the expert's."""
+_WITH_CODE = re.compile(r"((?:[^\W\d_][\w'-]*[ \t]+){1,6})\([A-Z]{2,5}\)")
 
 
-def facts(text: str) -> set[str]:
-    """Numbers, ids and quoted names of a text, in one spelling each.
+@dataclass(frozen=True)
+class Ruling:
+    """What the rule says, and whether a judge could say otherwise.
 
-    >>> sorted(facts("Order #W12 costs 1,250.00 and goes to 'Ann Lee'."))
-    ['1250', 'ann lee', 'w12']
+    Attributes:
+        verdict: The verdict.
+        certain: Whether it stands even where a judge is configured.
     """
-    found = {_plain_number(number) for number in _NUMBER.findall(_ID.sub(" ", text))}
-    found |= {word.strip("#-_").casefold() for word in _ID.findall(text)}
-    found |= {next(filter(None, groups)).strip().casefold() for groups in _QUOTED.findall(text)}
-    return found
+
+    verdict: Verdict
+    certain: bool
 
 
-def _plain_number(number: str) -> str:
-    if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", number):
-        number = number.replace(",", "")
-    return re.sub(r"\.0+$", "", number) if number.count(".") == 1 else number
+@dataclass
+class _Text:
+    """A text as the rule reads it. `acting` are the sentences that are more than courtesy."""
+
+    text: str
+    facts: list[Fact] = field(init=False)
+    sentences: list[Sentence] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.facts = facts(self.text)
+        self.sentences = sentences(self.text)
+        self.plain = plain(self.text)
+        self.words = set(re.findall(r"\w+", self.plain))
+
+    @property
+    def acts(self) -> frozenset[Act]:
+        return frozenset().union(*(sentence.acts for sentence in self.sentences))
+
+    def about(self, *wanted: Act) -> set[str]:
+        """Content words of the sentences that perform one of these acts; of all that perform any, without arguments."""
+        chosen = (one for one in self.sentences if (one.acts & set(wanted) if wanted else one.acts))
+        return set().union(*(content(sentence.text) for sentence in chosen))
+
+    def says(self, fact: Fact) -> bool:
+        """Whether the text has a fact, in whatever spelling."""
+        if any(fact.same(own) for own in self.facts):
+            return True
+        if fact.kind in ("name", "quote", "id"):
+            return all(word in self.words for key in fact.keys for word in re.findall(r"\w+", key))
+        return False
 
 
 def message_rule(expert: str, candidate: str, conversation: Sequence[Message] = ()) -> Verdict:
@@ -60,61 +98,179 @@ def message_rule(expert: str, candidate: str, conversation: Sequence[Message] = 
         candidate: The policy's.
         conversation: What was said and seen before, where facts may come from; without it none count as invented.
     """
+    return ruling(expert, candidate, conversation).verdict
+
+
+def ruling(expert: str, candidate: str, conversation: Sequence[Message] = ()) -> Ruling:
+    """As `message_rule`, with how sure the rule is."""
     if " ".join(expert.split()).casefold() == " ".join(candidate.split()).casefold():
-        return _verdict(True, 1.0, "the text is the expert's", [])
-    due, given = facts(expert), facts(candidate)
-    missing = sorted(due - given)
-    share = 1.0 - len(missing) / len(due) if due else 1.0
+        return Ruling(_verdict(True, 1.0, 1.0, 0.0, "the text is the expert's"), True)
+    if not candidate.strip():
+        return Ruling(_verdict(False, 0.0, 0.0, 0.0, "the text is empty"), True)
+    if len(candidate) > 10 * len(expert) + _MORE_TEXT:
+        return Ruling(_verdict(False, 0.0, 0.0, 0.0, "the text is more than ten times as long as the expert's"), True)
+    ours, theirs = _Text(expert), _Text(candidate)
+    due = _due(ours)
+    missing = [fact.text for fact in due if not theirs.says(fact)]
+    invented = _invented(ours, theirs, conversation)
+    kept = 1.0 - len(missing) / len(due) if due else 1.0
+    act = _other_act(ours, theirs)
+
+    def ruled(reason: str, certain: bool, found: list[str] | None = None, equal: bool = False) -> Ruling:
+        of_theirs = len(invented) / len(theirs.facts) if theirs.facts else 0.0
+        return Ruling(_verdict(equal, kept, float(act is None), of_theirs, reason, found), certain)
+
     if missing:
-        return _verdict(False, share, f"the text lacks what the expert's says: {', '.join(missing[:5])}", missing)
-    if len(candidate.split()) < min(_LEAST_WORDS, len(expert.split())):
-        return _verdict(False, 0.0, "the text says less than the expert's", [])
-    why = _other_stance(expert, candidate) or _surplus(due, given, conversation)
-    if why is None and not due and not _DECLINES.search(_plain(expert)) and _shared_words(expert, candidate) < 0.5:
-        why = "the text has too little in common with the expert's"
-    if why is not None:
-        return _verdict(False, share, why, [])
-    return _verdict(True, share, "the text has the facts of the expert's", [])
+        return ruled(f"the text lacks what the expert's says: {', '.join(missing[:5])}", True, missing)
+    contrary = contradiction(expert, candidate)
+    if contrary is not None:
+        return ruled(f"the text contradicts the expert's: {contrary}", True)
+    if invented:
+        return ruled(f"the text says what was found nowhere before: {', '.join(invented[:5])}", True, invented)
+    recited = _recited(due, ours, theirs, conversation)
+    if recited is not None:
+        return ruled(recited, True)
+    other = act or (None if due else _other_wording(ours, theirs))
+    if other is not None:
+        return ruled(other, False)
+    return ruled("the text has the facts and the speech acts of the expert's", False, equal=True)
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.replace("\u2019", "'").split()).casefold()
+def _due(expert: _Text) -> list[Fact]:
+    """The expert's facts without those it says twice: a part of a longer name, the name of a code given beside it."""
+    hard = [fact for fact in expert.facts if not fact.soft]
+    names = [set(fact.text.casefold().split()) for fact in hard if fact.kind == "name"]
+    spelled_out = _spelled_out(expert.text)
+    return [
+        fact
+        for fact in hard
+        if fact.kind != "name"
+        or (plain(fact.text) not in spelled_out and not any(set(fact.text.casefold().split()) < name for name in names))
+    ]
 
 
-def _other_stance(expert: str, candidate: str) -> str | None:
-    one, other = (bool(_DECLINES.search(_plain(text))) for text in (expert, candidate))
-    if one != other:
-        return "the text declines, the expert's does not" if other else "the expert's text declines, this one does not"
-    if expert.rstrip().endswith("?") and "?" not in candidate:
-        return "the expert's text asks, this one does not"
-    return None
+def _spelled_out(text: str) -> set[str]:
+    """`gatwick airport` and `airport` of `Gatwick Airport (LGW)`."""
+    runs = (match[1].split() for match in _WITH_CODE.finditer(text))
+    return {" ".join(run[start:]).casefold() for run in runs for start in range(len(run))}
 
 
-def _surplus(due: set[str], given: set[str], conversation: Sequence[Message]) -> str | None:
+def _invented(expert: _Text, candidate: _Text, conversation: Sequence[Message]) -> list[str]:
+    """Facts of the candidate's text with no source. Numbers in words and single names have too many honest ones."""
+    if not conversation:
+        return []
+    checked = [
+        fact
+        for fact in candidate.facts
+        if not fact.soft
+        and fact.kind != "quote"
+        and (fact.kind != "name" or " " in fact.text)
+        and not expert.says(fact)
+    ]
+    if not checked:
+        return []
+    known = _known("\n".join(message.text + _called(message) for message in conversation))
+    return [
+        fact.text
+        for fact in checked
+        if not known.says(fact) and not (fact.kind == "name" and known.words & set(fact.text.casefold().split()))
+    ]
+
+
+@lru_cache(maxsize=16)
+def _known(conversation: str) -> _Text:
+    """A conversation as the rule reads it, kept because a group of actions shares it."""
+    return _Text(conversation)
+
+
+def _called(message: Message) -> str:
+    return "".join(f"\n{call.arguments_text}" for call in message.tool_calls or ())
+
+
+def _recited(due: list[Fact], expert: _Text, candidate: _Text, conversation: Sequence[Message]) -> str | None:
     if not conversation:
         return None
-    known = set().union(*(facts(message.text) for message in conversation))
-    said = _plain(" ".join(message.text for message in conversation))
-    invented = sorted(fact for fact in given - due - known if fact not in said)
-    if invented:
-        return f"the text says what was found nowhere before: {', '.join(invented[:5])}"
-    if len(given - due) > max(_MORE_FACTS, len(due)):
-        return f"the text recites {len(given - due)} facts besides the {len(due)} that were due"
+    besides = [fact for fact in candidate.facts if not fact.soft and fact.kind != "name" and not expert.says(fact)]
+    if len(besides) > max(_MORE_FACTS, len(due)):
+        return f"the text recites {len(besides)} facts besides the {len(due)} that were due"
+    copied = _copied(expert, candidate, conversation)
+    if copied > max(_COPIED_WORDS, len(expert.plain.split())):
+        return f"the text repeats {copied} words of the conversation that the expert's does not"
     return None
 
 
-def _shared_words(expert: str, candidate: str) -> float:
-    due, given = (set(re.findall(r"[^\W\d_]{2,}", _COMMON.sub(" ", _plain(text)))) for text in (expert, candidate))
-    return len(due & given) / len(due) if due else 1.0
+def _copied(expert: _Text, candidate: _Text, conversation: Sequence[Message]) -> int:
+    """How many words of the candidate stand in runs that the conversation has and the expert's text has not."""
+    said = candidate.plain.split()
+    if len(said) < _COPIED_RUN:
+        return 0
+    known = {run for message in conversation for run in _runs(plain(message.text).split())}
+    known -= set(_runs(expert.plain.split()))
+    copied: set[int] = set()
+    for start, run in enumerate(_runs(said)):
+        if run in known:
+            copied.update(range(start, start + _COPIED_RUN))
+    return len(copied)
 
 
-def _verdict(equal: bool, share: float, reason: str, missing: list[str]) -> Verdict:
+def _runs(words: list[str]) -> list[tuple[str, ...]]:
+    return [tuple(words[start : start + _COPIED_RUN]) for start in range(len(words) - _COPIED_RUN + 1)]
+
+
+def _other_act(expert: _Text, candidate: _Text) -> str | None:
+    due, given = expert.acts, candidate.acts
+    for act, does in (
+        ("refusal", "declines"),
+        ("transfer", "hands over to a person"),
+        ("confirmation", "asks to confirm"),
+    ):
+        if (act in due) != (act in given):
+            return (
+                f"the text {does}, the expert's does not"
+                if act in given
+                else f"the expert's text {does}, this one does not"
+            )
+    asked, asks = ({"question", "confirmation"} & acts for acts in (due, given))
+    if bool(asked) != bool(asks):
+        return "the text asks, the expert's does not" if asks else "the expert's text asks, this one does not"
+    if "statement" in due and due == {"statement"} and not given:
+        return "the expert's text states something, this one is mere courtesy"
+    return None
+
+
+def _other_wording(expert: _Text, candidate: _Text) -> str | None:
+    """Where no fact is due: whether the texts are about the same."""
+    if not expert.acts:
+        polite = not candidate.acts and len(candidate.words) >= min(_LEAST_WORDS, len(expert.words))
+        return None if polite else "the expert's text is mere courtesy, this one is not"
+    if not candidate.acts and len(candidate.words) < min(_LEAST_WORDS + 1, len(expert.words)):
+        return "the text says less than the expert's"
+    for asking in ("question", "confirmation"):
+        asked, asks = expert.about(asking), candidate.about(asking)
+        if _ids(asked) ^ _ids(asks) or share(asked, candidate.about()) < _ASKED or share(asks, expert.about()) < _ASKED:
+            return "the text asks for something else than the expert's"
+    refused = expert.about("refusal")
+    if refused:
+        back = share(candidate.about("refusal"), expert.about()) if len(refused) > 1 else 1.0
+        return "the text declines something else" if min(share(refused, candidate.about()), back) < _REFUSED else None
+    if "statement" in expert.acts and share(expert.about("statement"), candidate.about()) < _STATED:
+        return "the text has too little in common with the expert's"
+    return None
+
+
+def _ids(words: set[str]) -> set[str]:
+    return {word for word in words if word.endswith("#")}
+
+
+def _verdict(
+    equal: bool, kept: float, act: float, invented: float, reason: str, evidence: list[str] | None = None
+) -> Verdict:
     return Verdict(
         reward=float(equal),
         outcome="equivalent" if equal else "different",
         method="message_facts",
         executed=False,
-        components={"facts": share},
+        components={"facts": kept, "speech_act": act, "invented": invented},
         reason=reason,
-        evidence={"missing": missing[:20]} if missing else {},
+        evidence={"facts": evidence[:20]} if evidence else {},
     )

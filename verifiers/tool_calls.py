@@ -1,7 +1,7 @@
 """The functional verifier of tool calls.
 
 Owns: the order of its rules, and the verdicts. Does not own: running calls (`envs.base.runtime`), schemas
-(`verifiers.schema`), accepted answers (`verifiers.accepted`), texts (`verifiers.message_rule`).
+(`verifiers.schema`), accepted answers (`verifiers.accepted`), texts (`verifiers.message_rule`, `verifiers.judge`).
 
 1. *Invalid*: no text and no call; arguments that are no JSON object; a tool that was not offered; a required argument
    missing, an unknown one, a wrong type.
@@ -28,19 +28,24 @@ from pivotgym.core.canonical import canonical_json
 from pivotgym.core.messages import Action, Tool, ToolCall
 from pivotgym.core.trajectory import Effects, Pivot, Verdict
 from pivotgym.verifiers.accepted import argument_score, fits, same_numbers
+from pivotgym.verifiers.judge import MessageJudge, judged_message
 from pivotgym.verifiers.matching import match
-from pivotgym.verifiers.message_rule import message_rule
 from pivotgym.verifiers.schema import Signature, Signatures, signature, spelled
 
 _SAYS_NOTHING = {"", "none", "null", "[]", "{}", "true", "false"}
 
 
 class ToolCallComparator:
-    """The rules above, as a `verifiers.base.Comparator`. Thread-safe."""
+    """The rules above, as a `verifiers.base.Comparator`. Thread-safe.
+
+    Attributes:
+        judge: Decides on messages where the rule is not certain; `None` for the rule alone.
+    """
 
     name = "tool_calls"
 
-    def __init__(self) -> None:
+    def __init__(self, judge: MessageJudge | None = None) -> None:
+        self.judge = judge
         self._signatures = Signatures()
 
     def screen(self, pivot: Pivot, action: Action) -> Verdict | None:
@@ -81,7 +86,7 @@ class ToolCallComparator:
         """Rule 4."""
         expected = pivot.reference.tool_calls
         if not expected and not action.tool_calls:
-            return message_rule(pivot.reference.content, action.content, pivot.messages)
+            return judged_message(pivot.reference.content, action.content, pivot.messages, self.judge)
         if not expected or not action.tool_calls:
             kinds = ("a message", "a call") if action.tool_calls else ("a call", "a message")
             return _decided(False, "accepted_answers", False, f"expected {kinds[0]}, got {kinds[1]}", _none_right())

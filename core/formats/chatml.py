@@ -19,9 +19,9 @@ def open_turn(role: str) -> str:
     return f"<|im_start|>{role}\n"
 
 
-def inert(text: str) -> str:
+def inert(text: str, markers: tuple[str, ...] = _FORGEABLE) -> str:
     """The text with turn markers broken up, so that no message or tool output can open or close a turn."""
-    for marker in _FORGEABLE:
+    for marker in markers:
         text = text.replace(marker, marker.replace("<|", "< |"))
     return text
 

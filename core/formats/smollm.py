@@ -30,6 +30,7 @@ class SmolLM:
     name = "smollm"
     version = 1
     stop = (END,)
+    bos = ""
 
     def render(self, messages: list[Message], tools: list[Tool]) -> str:
         """The prompt; tools go into one leading system turn with the conversation's own system text."""

@@ -10,12 +10,17 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pivotgym.core.errors import PivotRefused
+from pivotgym.core.errors import ConfigError, PivotRefused
 from pivotgym.core.messages import Action, Message, Tool
 from pivotgym.core.trajectory import Effects, Origin, Pivot, Step, Trajectory
+from pivotgym.envs.base.users import User
 from pivotgym.verifiers.base import Comparator
+from pivotgym.verifiers.judge import MessageJudge
+
+if TYPE_CHECKING:
+    from pivotgym.envs.base.chat_servers import ChatServer
 
 
 class World(ABC):
@@ -99,7 +104,8 @@ class Task:
         origin: The start.
         messages: What the policy sees at the start.
         tools: What it can call.
-        turns: Further user messages, each given when the policy ends its turn without a call.
+        turns: Further user messages, each given when the policy ends its turn without a call; unused where the
+            domain has a `user` for the task.
         gold: The expert's actions, one list per user turn.
         max_steps: Actions after which the episode is truncated.
     """
@@ -142,6 +148,30 @@ class Domain(ABC):
     def pivots(self) -> Iterable[Pivot]:
         """Pivots the domain ships; none by default."""
         return ()
+
+    def user(self, task: Task) -> User | None:
+        """Who answers the policy's messages in a task; `None`, the default, for the task's own `turns` in order."""
+        return None
+
+    def use_judge(self, judge: MessageJudge | None) -> None:
+        """Let a judge decide on messages where the comparator's rule is not certain; `None` for the rule alone.
+
+        Raises:
+            ConfigError: If the domain has no such verdicts, which is the default.
+        """
+        raise ConfigError(f"judge: the domain {self.name!r} has no verdicts that a judge could decide")
+
+    def use_user_model(self, server: ChatServer) -> None:
+        """Let a language model play the users of the domain's tasks.
+
+        Raises:
+            ConfigError: If the domain has no simulated users, which is the default.
+        """
+        raise ConfigError(f"user: the domain {self.name!r} has no users that a model could play")
+
+    def close(self) -> None:
+        """Free what the domain holds; by default nothing. Calling it again does nothing."""
+        return
 
     def ready(self) -> str | None:
         """Why the domain cannot serve yet, or `None`."""

@@ -15,6 +15,7 @@ from pivotgym.core.messages import Action, Malformed, Message, Tool
 from pivotgym.core.trajectory import Pivot
 from pivotgym.envs.base.breakage import unforeseen_is
 from pivotgym.envs.base.contract import Task, World
+from pivotgym.envs.base.users import User
 
 if TYPE_CHECKING:
     from pivotgym.envs.base.runtime import Runtime
@@ -151,28 +152,42 @@ class PivotEpisode(Episode):
 class TaskEpisode(Episode):
     """A task to its end: calls are run, a message without calls ends the turn, the last turn's end the episode.
 
+    A turn that ends is answered by the domain's user, who ends the episode by saying nothing more; where the domain
+    has none, by the task's next turn.
+
     An empty or malformed action, or a call of a tool that was not offered, is answered with an error and counts as a
     step.
     """
 
     horizon = "episode"
 
-    def __init__(self, world: World, task: Task, messages: Sequence[Message], tools: Sequence[Tool], turn: int) -> None:
+    def __init__(
+        self,
+        world: World,
+        task: Task,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        turn: int,
+        user: User | None = None,
+    ) -> None:
         super().__init__(messages, tools)
-        self._world, self._task, self._turn = world, task, turn
+        self._world, self._task, self._turn, self._user = world, task, turn, user
 
     @classmethod
     def start(cls, runtime: Runtime, task: Task, *, seed: int = 0) -> Self:
         """An episode from a task's start."""
         with unforeseen_is(WorldFailed, f"starting task {task.id!r}"):
+            user = runtime.domain.user(task)
+            messages = [*task.messages, *_opening(task, user)]
             world = runtime.states.get(task.origin, [], seed)
-        return cls(world, task, task.messages, task.tools, 0)
+        return cls(world, task, messages, task.tools, 0, user)
 
     @classmethod
     def from_pivot(cls, runtime: Runtime, pivot: Pivot, task: Task, *, seed: int = 0) -> Self:
         """An episode that goes on from a pivot of that task."""
         turn = _users(pivot.messages) - _users(task.messages)
-        return cls(runtime.restore(pivot, seed=seed), task, pivot.messages, pivot.tools, turn)
+        user = runtime.domain.user(task)
+        return cls(runtime.restore(pivot, seed=seed), task, pivot.messages, pivot.tools, turn, user)
 
     def digest(self) -> str:
         """SHA-256 of the world's state."""
@@ -195,15 +210,22 @@ class TaskEpisode(Episode):
             answers = self._run(action)
         else:
             self._world.run(action)  # a message has no effects; a world may ask at the end what was said
-            ended = self._turn >= len(self._task.turns)
-            answers = [] if ended else [self._task.turns[self._turn]]
-            self._turn += 1
+            answers = self._answered(action)
+            ended = not answers
         self.messages.append(_said(action))
         self.messages.extend(answers)
         reward = self._world.outcome(self._task) if ended else 0.0
         truncated = not ended and self.steps + 1 >= self._task.max_steps
         observation = "\n".join(message.text for message in answers)
         return StepResult(observation, reward, ended, truncated, self.info)
+
+    def _answered(self, action: Action) -> list[Message]:
+        """What the user says to the end of a turn: one message, or none at the end of the episode."""
+        if self._user is not None:
+            said = self._user.reply([*self.messages, action.to_message()])
+            return [] if said is None else [Message(role="user", content=said)]
+        self._turn += 1
+        return self._task.turns[self._turn - 1 : self._turn]
 
     def _run(self, action: Action) -> list[Message]:
         offered = {tool.name for tool in self.tools}
@@ -220,10 +242,20 @@ class TaskEpisode(Episode):
     def _copy(self) -> Self:
         with unforeseen_is(WorldFailed, f"task {self._task.id!r}: forking a state"):
             world = self._world.fork()
-        return type(self)(world, self._task, self.messages, self.tools, self._turn)
+        return type(self)(world, self._task, self.messages, self.tools, self._turn, self._user)
 
     def _free(self) -> None:
         self._world.close()
+
+
+def _opening(task: Task, user: User | None) -> list[Message]:
+    """The user's first words, where the task leaves them to the user."""
+    if user is None or any(message.role == "user" for message in task.messages):
+        return []
+    said = user.reply(task.messages)
+    if said is None:
+        raise WorldFailed(f"task {task.id!r}: the user ended the conversation before it began")
+    return [Message(role="user", content=said)]
 
 
 def _said(action: Action | Malformed) -> Message:

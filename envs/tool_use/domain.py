@@ -11,14 +11,18 @@ from typing import ClassVar
 from pivotgym.core.errors import MissingDependency
 from pivotgym.core.trajectory import Origin, Step, Trajectory, steps_of
 from pivotgym.envs.base import sources
+from pivotgym.envs.base.chat_servers import CachedChat, ChatServer
 from pivotgym.envs.base.contract import Domain, Task
+from pivotgym.envs.base.users import User
 from pivotgym.envs.tool_use.bfcl import source, trajectories
 from pivotgym.envs.tool_use.bfcl.toolkit import BfclToolkit
 from pivotgym.envs.tool_use.tau import tasks as tau_tasks
 from pivotgym.envs.tool_use.tau.toolkit import SOURCE as TAU
 from pivotgym.envs.tool_use.tau.toolkit import TauToolkit
 from pivotgym.envs.tool_use.toolkit import Toolkit
+from pivotgym.envs.tool_use.users import LlmUser, ScriptedUser
 from pivotgym.envs.tool_use.world import GoldOutcomes, ToolWorld
+from pivotgym.verifiers.judge import MessageJudge
 from pivotgym.verifiers.tool_calls import ToolCallComparator
 
 TOOLKITS: dict[str, type[Toolkit]] = {BfclToolkit.kind: BfclToolkit, TauToolkit.kind: TauToolkit}
@@ -34,8 +38,9 @@ class ToolUse(Domain):
     candidate_rule: ClassVar[str] = "assistant turns that call tools, without those whose recorded call is an error"
 
     def __init__(self) -> None:
-        self.comparator = ToolCallComparator()
+        self.comparator: ToolCallComparator = ToolCallComparator()
         self._gold = GoldOutcomes()
+        self._user_chat: CachedChat | None = None
 
     def world(self) -> ToolWorld:
         """See `Domain.world`."""
@@ -59,6 +64,30 @@ class ToolUse(Domain):
         except MissingDependency:
             return found
         return [*trajectories.tasks(), *found]
+
+    def user(self, task: Task) -> User | None:
+        """For a task whose `metadata["instruction"]` says what the user wants: a script, or the configured model."""
+        instruction = task.metadata.get("instruction")
+        if not isinstance(instruction, str):
+            return None
+        if self._user_chat is not None:
+            return LlmUser(instruction, self._user_chat)
+        return ScriptedUser(instruction, [action for turn in task.gold for action in turn])
+
+    def use_judge(self, judge: MessageJudge | None) -> None:
+        """See `Domain.use_judge`."""
+        self.comparator.judge = judge
+
+    def use_user_model(self, server: ChatServer) -> None:
+        """See `Domain.use_user_model`."""
+        self.close()
+        self._user_chat = CachedChat(server, "user")
+
+    def close(self) -> None:
+        """See `Domain.close`."""
+        if self._user_chat is not None:
+            self._user_chat.close()
+            self._user_chat = None
 
     def ready(self) -> str | None:
         """Why no origin can be rebuilt: BFCL's wheel is not fetched, and no tau-bench database is configured."""
