@@ -89,13 +89,13 @@ class TauToolkit(Toolkit):
         return observation.startswith(ERROR)
 
     def normalise(self, observation: str) -> str:
-        """White space runs aside, and with the field `province` of the airline's addresses under its present name.
+        """With the field `province` of the airline's addresses under its present name.
 
         The recorded airline runs are older than the database, whose addresses say `state` instead. The value must still
         be the same, no tool of the airline reads or takes it, so no later observation can depend on the name.
         """
-        text = super().normalise(observation)
-        return _PROVINCE.sub(r'\1"state": ', text) if self._database is DATABASES["airline"] else text
+        airline_runs = self._database is DATABASES["airline"]
+        return _PROVINCE.sub(r'\1"state": ', observation) if airline_runs else observation
 
     def fork(self) -> Self:
         """Shares the state, which never changes itself."""

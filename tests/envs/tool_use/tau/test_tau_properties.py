@@ -65,6 +65,7 @@ def test_any_calls(made_up, name: str, data: st.DataObject) -> None:
         states.append(after)
         digests.append(after.digest)
         texts.append(text)
+    # Digests are kept once worked out: fresh states show whether a later call changed the records of an earlier state.
     assert [State(state._base, state._changed).digest for state in states] == digests
     again = states[0]
     for (tool, given_arguments), text in zip(done, texts, strict=True):
