@@ -29,8 +29,10 @@ def environment(config: RunConfig) -> Iterator[Client]:
             yield client
         return
     from pivotgym.servers.serve import BackgroundServer
+    from pivotgym.servers.settings import Settings
 
-    with BackgroundServer(config.domain) as server, Client(server.url) as client:
+    settings = Settings(judge=config.judge, user=config.user)
+    with BackgroundServer(config.domain, settings=settings) as server, Client(server.url) as client:
         yield client
 
 

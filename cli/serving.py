@@ -26,12 +26,28 @@ def serve(
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
     max_sessions: Annotated[int, typer.Option(help="Live sessions; more are refused with Retry-After.")] = 256,
     idle_timeout_s: Annotated[float, typer.Option(help="Idle sessions are closed after this.")] = 900.0,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Model that judges messages: base_url, model, ... Repeatable."),
+    ] = None,
+    user: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Model that plays the users of tasks, named likewise. Repeatable."),
+    ] = None,
 ) -> None:
     """Serve a domain: reset to any pivot, step, fork, verify. The API is described at /docs."""
+    from pivotgym.core.chat_server import parse_chat_server
     from pivotgym.servers.serve import serve as serve_domain
     from pivotgym.servers.settings import Settings
 
-    settings = Settings(host=host, port=port, max_sessions=max_sessions, idle_timeout_s=idle_timeout_s)
+    settings = Settings(
+        host=host,
+        port=port,
+        max_sessions=max_sessions,
+        idle_timeout_s=idle_timeout_s,
+        judge=parse_chat_server("--judge", judge or []),
+        user=parse_chat_server("--user", user or []),
+    )
     serve_domain(domain, pivots=pivots or [], settings=settings)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pivotgym.core.chat_server import ChatServer
 from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.core.jsonl import atomic, describe
 from pivotgym.trainer.models import SMOLLM2_NAME
@@ -59,6 +60,8 @@ class RunConfig(BaseModel):
         format: How the policy reads states and writes actions.
         max_prompt_tokens: Longer states are dropped at extraction and counted.
         seed: Which states are drawn; the sections have seeds of their own.
+        judge: Model that judges messages, for a server started for the run: `{base_url, model, api_key_env}`.
+        user: Model that plays the users of tasks there, named likewise.
         data: What `pivotgym demo` draws from its trajectories.
     """
 
@@ -74,6 +77,8 @@ class RunConfig(BaseModel):
     format: str = "smollm"
     max_prompt_tokens: int = Field(default=1024, ge=1)
     seed: int = 0
+    judge: ChatServer | None = None
+    user: ChatServer | None = None
     data: DataSettings = DataSettings()
     profile: ProfileConfig = ProfileConfig()
     filter: FilterConfig = FilterConfig()
