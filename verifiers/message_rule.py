@@ -31,8 +31,9 @@ from functools import lru_cache
 from pivotgym.core.messages import Message
 from pivotgym.core.trajectory import Verdict
 from pivotgym.verifiers.messages.acts import Act, Sentence, plain, sentences
+from pivotgym.verifiers.messages.contradictions import contradiction
 from pivotgym.verifiers.messages.facts import Fact, facts
-from pivotgym.verifiers.messages.wording import content, contradiction, share
+from pivotgym.verifiers.messages.wording import content, share
 
 _MORE_FACTS = 3
 _LEAST_WORDS = 2

@@ -1,7 +1,7 @@
 """Language models that an environment asks: a judge of messages, a simulated user.
 
 Owns: asking such a server each thing once, and whether it is up. Does not own: what is asked (`envs.base.judges`, and
-the domains' users), the file of answers (`envs.base.answers`), settings (`core.chat_server`), protocol (`core.chat_api`).
+the domains' users), the file of answers (`envs.base.answers`), settings and protocol (`core`).
 """
 
 from __future__ import annotations
