@@ -25,8 +25,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from pivotgym.core.messages import Message
 from pivotgym.core.trajectory import Verdict
@@ -59,21 +59,26 @@ class Ruling:
     certain: bool
 
 
-@dataclass
 class _Text:
-    """A text as the rule reads it. `acting` are the sentences that are more than courtesy."""
+    """A text as the rule reads it, each part when it is first needed."""
 
-    text: str
-    facts: list[Fact] = field(init=False)
-    sentences: list[Sentence] = field(init=False)
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.plain = plain(text)
 
-    def __post_init__(self) -> None:
-        self.facts = facts(self.text)
-        self.sentences = sentences(self.text)
-        self.plain = plain(self.text)
-        self.words = set(re.findall(r"\w+", self.plain))
+    @cached_property
+    def facts(self) -> list[Fact]:
+        return facts(self.text)
 
-    @property
+    @cached_property
+    def sentences(self) -> list[Sentence]:
+        return sentences(self.text)
+
+    @cached_property
+    def words(self) -> set[str]:
+        return set(re.findall(r"\w+", self.plain))
+
+    @cached_property
     def acts(self) -> frozenset[Act]:
         return frozenset().union(*(sentence.acts for sentence in self.sentences))
 
@@ -170,22 +175,26 @@ def _invented(expert: _Text, candidate: _Text, conversation: Sequence[Message]) 
     ]
     if not checked:
         return []
-    known = _known("\n".join(message.text + _called(message) for message in conversation))
-    return [
-        fact.text
-        for fact in checked
-        if not known.says(fact) and not (fact.kind == "name" and known.words & set(fact.text.casefold().split()))
-    ]
+    left = checked
+    for message in reversed(conversation):
+        said = _heard(message.text + "".join(f"\n{call.arguments_text}" for call in message.tool_calls or ()))
+        left = [fact for fact in left if not _stands_in(fact, said)]
+        if not left:
+            break
+    return [fact.text for fact in left]
 
 
-@lru_cache(maxsize=16)
-def _known(conversation: str) -> _Text:
-    """A conversation as the rule reads it, kept because a group of actions shares it."""
-    return _Text(conversation)
+def _stands_in(fact: Fact, said: _Text) -> bool:
+    """Whether a message has a fact; of a name, one word is enough."""
+    if fact.kind == "name":
+        return bool(said.words & set(fact.text.casefold().split()))
+    return said.says(fact)
 
 
-def _called(message: Message) -> str:
-    return "".join(f"\n{call.arguments_text}" for call in message.tool_calls or ())
+@lru_cache(maxsize=64)
+def _heard(text: str) -> _Text:
+    """A message of the conversation, kept because a group of actions and the turns that follow share it."""
+    return _Text(text)
 
 
 def _recited(due: list[Fact], expert: _Text, candidate: _Text, conversation: Sequence[Message]) -> str | None:
@@ -203,7 +212,7 @@ def _recited(due: list[Fact], expert: _Text, candidate: _Text, conversation: Seq
 def _copied(expert: _Text, candidate: _Text, conversation: Sequence[Message]) -> int:
     """How many words of the candidate stand in runs that the conversation has and the expert's text has not."""
     said = candidate.plain.split()
-    if len(said) < _COPIED_RUN:
+    if len(said) <= _COPIED_WORDS:
         return 0
     known = {run for message in conversation for run in _runs(plain(message.text).split())}
     known -= set(_runs(expert.plain.split()))

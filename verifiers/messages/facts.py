@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from pivotgym.verifiers.messages.names import places_of_names, shouted, word_set
@@ -72,6 +73,7 @@ _WORDS = {word: at for at, word in enumerate(_SMALL)} | {word: 10 * at for at, w
 _WORD_NUMBER = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b(?![-\w])", re.I)
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:[-'][^\W\d_]+)*|[^\w\s$€£%]")
 _BETWEEN = word_set("of to on for your the a an from in with dollar dollars usd euros more additional")
+_KEPT_CHARACTERS = 4000
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,16 @@ def facts(text: str) -> list[Fact]:
 
 def occurrences(text: str) -> list[Fact]:
     """The facts of a text in the order in which they stand there, each as often as it is said."""
+    return list(_kept(text) if len(text) <= _KEPT_CHARACTERS else _found(text))
+
+
+@lru_cache(maxsize=1024)
+def _kept(text: str) -> tuple[Fact, ...]:
+    """What was found in short texts: a group of actions shares the expert's."""
+    return _found(text)
+
+
+def _found(text: str) -> tuple[Fact, ...]:
     found: list[Fact] = []
     loud = shouted(text)
     rest = _ITEM.sub(lambda item: " " * len(item.group()), text.replace("\u2019", "'").replace("*", " "))
@@ -125,7 +137,7 @@ def occurrences(text: str) -> list[Fact]:
         if not (loud and search[0] is _CODE):
             rest = _take(rest, search, found)
     found.extend(Fact("name", name, frozenset({name.casefold()}), at=at) for at, name in places_of_names(rest))
-    return sorted(found, key=lambda fact: fact.at)
+    return tuple(sorted(found, key=lambda fact: fact.at))
 
 
 def counts(text: str) -> dict[str, set[str]]:
