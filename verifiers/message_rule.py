@@ -13,7 +13,8 @@ In this order:
 5. *Recitation*: many more facts than were due, or long passages copied from the conversation.
 6. *Speech acts*: a question is met by a question, a request for confirmation by one, a refusal by a refusal, a transfer
    by a transfer, and none of them may be added.
-7. *Wording*, where no fact is left to compare: enough of the expert's content words must be there.
+7. *Wording*: a question must be about the same; where no fact is left to compare, enough of the expert's content words
+   must be there.
 
 The rule reads forms, in English; what is wrong in meaning alone passes it. Rulings of 1 to 5 are *certain*; the others
 are what a judge, where one is configured, decides instead. Verdicts say `executed: false`, `method: message_facts`, and
@@ -136,7 +137,9 @@ def ruling(expert: str, candidate: str, conversation: Sequence[Message] = ()) ->
     recited = _recited(due, ours, theirs, conversation)
     if recited is not None:
         return ruled(recited, True)
-    other = act or (None if due else _other_wording(ours, theirs))
+    other = (
+        act or _other_question(ours, theirs, confirmations=not due) or (None if due else _other_wording(ours, theirs))
+    )
     if other is not None:
         return ruled(other, False)
     return ruled("the text has the facts and the speech acts of the expert's", False, equal=True)
@@ -248,6 +251,16 @@ def _other_act(expert: _Text, candidate: _Text) -> str | None:
     return None
 
 
+def _other_question(expert: _Text, candidate: _Text, *, confirmations: bool) -> str | None:
+    """Whether the questions are about the same, and the requests for confirmation where no fact says what they are."""
+    acts: list[Act] = ["question", "confirmation"]
+    for asking in acts[: 1 + confirmations]:
+        asked, asks = expert.about(asking), candidate.about(asking)
+        if _ids(asked) ^ _ids(asks) or share(asked, candidate.about()) < _ASKED or share(asks, expert.about()) < _ASKED:
+            return "the text asks for something else than the expert's"
+    return None
+
+
 def _other_wording(expert: _Text, candidate: _Text) -> str | None:
     """Where no fact is due: whether the texts are about the same."""
     if not expert.acts:
@@ -255,10 +268,6 @@ def _other_wording(expert: _Text, candidate: _Text) -> str | None:
         return None if polite else "the expert's text is mere courtesy, this one is not"
     if not candidate.acts and len(candidate.words) < min(_LEAST_WORDS + 1, len(expert.words)):
         return "the text says less than the expert's"
-    for asking in ("question", "confirmation"):
-        asked, asks = expert.about(asking), candidate.about(asking)
-        if _ids(asked) ^ _ids(asks) or share(asked, candidate.about()) < _ASKED or share(asks, expert.about()) < _ASKED:
-            return "the text asks for something else than the expert's"
     refused = expert.about("refusal")
     if refused:
         back = share(candidate.about("refusal"), expert.about()) if len(refused) > 1 else 1.0
