@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from openai_server import Answer, OpenAIServer, failed, said
 
+from pivotgym.core.chat_server import ChatServer
 from pivotgym.core.errors import ConfigError, VerifierFailed
 from pivotgym.core.messages import Message
-from pivotgym.envs.base.chat_servers import ChatServer
 from pivotgym.envs.base.judges import MOST_CONVERSATION, LlmJudge
 
 ASKED = [Message(role="user", content="Where is W12?")]

@@ -8,8 +8,8 @@ import pytest
 from openai_server import Answer, OpenAIServer, failed, said
 from toy_shop import BUY, INSTRUCTION, ShopDomain, say
 
+from pivotgym.core.chat_server import ChatServer
 from pivotgym.core.errors import WorldFailed, WrongState
-from pivotgym.envs.base.chat_servers import ChatServer
 from pivotgym.envs.base.episode import Episode
 from pivotgym.envs.base.runtime import Runtime
 from pivotgym.envs.tool_use.users.llm import STOP
