@@ -31,10 +31,8 @@ def environment(config: RunConfig) -> Iterator[Client]:
     from pivotgym.servers.serve import BackgroundServer
     from pivotgym.servers.settings import Settings
 
-    with (
-        BackgroundServer(config.domain, settings=Settings(sources=config.sources)) as server,
-        Client(server.url) as client,
-    ):
+    settings = Settings(sources=config.sources, judge=config.judge, user=config.user)
+    with BackgroundServer(config.domain, settings=settings) as server, Client(server.url) as client:
         yield client
 
 

@@ -31,8 +31,17 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME=PATH", help="Data to rebuild origins from: tau, tau_tasks, ... Repeatable."),
     ] = None,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Model that judges messages: base_url, model, ... Repeatable."),
+    ] = None,
+    user: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Model that plays the users of tasks, named likewise. Repeatable."),
+    ] = None,
 ) -> None:
     """Serve a domain: reset to any pivot, step, fork, verify. The API is described at /docs."""
+    from pivotgym.core.chat_server import parse_chat_server
     from pivotgym.envs.base.sources import parse
     from pivotgym.servers.serve import serve as serve_domain
     from pivotgym.servers.settings import Settings
@@ -45,6 +54,8 @@ def serve(
             "workers": workers,
             "idle_timeout_s": idle_timeout_s,
             "sources": parse(source or []),
+            "judge": parse_chat_server("--judge", judge or []),
+            "user": parse_chat_server("--user", user or []),
         }
     )
     serve_domain(domain, pivots=pivots or [], settings=settings)

@@ -6,10 +6,10 @@ Owns: what a server says about itself. Does not own: the figures (`metrics`).
 from __future__ import annotations
 
 import pivotgym
+from pivotgym.core.chat_server import ChatServer
 from pivotgym.core.errors import Warming
 from pivotgym.core.formats import format_names
 from pivotgym.core.trajectory import SCHEMA_VERSION
-from pivotgym.envs.base.chat_servers import ChatServer
 from pivotgym.servers.endpoint import Call, RouteSpec
 from pivotgym.servers.metrics import summed
 from pivotgym.servers.peers import Away, inside

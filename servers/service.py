@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from pivotgym.core.chat_server import ChatServer
 from pivotgym.core.errors import ConfigError, TimedOut, Warming
 from pivotgym.core.formats import format_names
 from pivotgym.core.messages import Action, Malformed
@@ -63,9 +64,7 @@ class Service:
         self._owns_runtime = not isinstance(domain, Runtime)
         self.runtime = domain if isinstance(domain, Runtime) else Runtime(domain, max_states=settings.max_states)
         self.domain: Domain = self.runtime.domain
-        self.judge = LlmJudge(settings.judge) if settings.judge is not None else None
-        if self.judge is not None:
-            self.domain.use_judge(self.judge)
+        self.judge = _judge(self.domain, settings.judge)
         if settings.user is not None:
             self.domain.use_user_model(settings.user)
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
@@ -138,3 +137,16 @@ class Service:
     def scoring(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None) -> Callable[[], Verdict]:
         """The verification as work for the pool."""
         return lambda: self.runtime.verify(pivot, action, rule=rule)
+
+
+def _judge(domain: Domain, server: ChatServer | None) -> LlmJudge | None:
+    """The judge that the settings name, once the domain has taken it."""
+    if server is None:
+        return None
+    judge = LlmJudge(server)
+    try:
+        domain.use_judge(judge)
+    except BaseException:
+        judge.close()
+        raise
+    return judge

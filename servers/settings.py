@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pivotgym.core.chat_server import ChatServer
 from pivotgym.core.errors import ConfigError
 from pivotgym.core.jsonl import describe
-from pivotgym.envs.base.chat_servers import ChatServer
 
 TOKEN_FILE = "PIVOTGYM_TOKEN_FILE"
 REWARD_TOKEN_FILE = "PIVOTGYM_REWARD_TOKEN_FILE"

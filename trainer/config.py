@@ -12,6 +12,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pivotgym.core.chat_server import ChatServer
 from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.core.jsonl import atomic, describe
 from pivotgym.trainer.models import SMOLLM2_NAME
@@ -60,6 +61,8 @@ class RunConfig(BaseModel):
         max_prompt_tokens: Longer states are dropped at extraction and counted.
         seed: Which states are drawn; the sections have seeds of their own.
         sources: Folders or files from which a server started for the run rebuilds origins, by name.
+        judge: Model that judges messages, for a server started for the run: `{base_url, model, api_key_env}`.
+        user: Model that plays the users of tasks there, named likewise.
         data: What `pivotgym demo` draws from its trajectories.
     """
 
@@ -76,6 +79,8 @@ class RunConfig(BaseModel):
     max_prompt_tokens: int = Field(default=1024, ge=1)
     seed: int = 0
     sources: dict[str, Path] = Field(default_factory=dict)
+    judge: ChatServer | None = None
+    user: ChatServer | None = None
     data: DataSettings = DataSettings()
     profile: ProfileConfig = ProfileConfig()
     filter: FilterConfig = FilterConfig()

@@ -13,7 +13,8 @@ In this order:
 5. *Recitation*: many more facts than were due, or long passages copied from the conversation.
 6. *Speech acts*: a question is met by a question, a request for confirmation by one, a refusal by a refusal, a transfer
    by a transfer, and none of them may be added.
-7. *Wording*, where no fact is left to compare: enough of the expert's content words must be there.
+7. *Wording*: a question must be about the same; where no fact is left to compare, enough of the expert's content words
+   must be there.
 
 The rule reads forms, in English; what is wrong in meaning alone passes it. Rulings of 1 to 5 are *certain*; the others
 are what a judge, where one is configured, decides instead. Verdicts say `executed: false`, `method: message_facts`, and
@@ -25,14 +26,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from pivotgym.core.messages import Message
 from pivotgym.core.trajectory import Verdict
 from pivotgym.verifiers.messages.acts import Act, Sentence, plain, sentences
+from pivotgym.verifiers.messages.contradictions import contradiction
 from pivotgym.verifiers.messages.facts import Fact, facts
-from pivotgym.verifiers.messages.wording import content, contradiction, share
+from pivotgym.verifiers.messages.wording import content, share
 
 _MORE_FACTS = 3
 _LEAST_WORDS = 2
@@ -58,21 +60,26 @@ class Ruling:
     certain: bool
 
 
-@dataclass
 class _Text:
-    """A text as the rule reads it. `acting` are the sentences that are more than courtesy."""
+    """A text as the rule reads it, each part when it is first needed."""
 
-    text: str
-    facts: list[Fact] = field(init=False)
-    sentences: list[Sentence] = field(init=False)
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.plain = plain(text)
 
-    def __post_init__(self) -> None:
-        self.facts = facts(self.text)
-        self.sentences = sentences(self.text)
-        self.plain = plain(self.text)
-        self.words = set(re.findall(r"\w+", self.plain))
+    @cached_property
+    def facts(self) -> list[Fact]:
+        return facts(self.text)
 
-    @property
+    @cached_property
+    def sentences(self) -> list[Sentence]:
+        return sentences(self.text)
+
+    @cached_property
+    def words(self) -> set[str]:
+        return set(re.findall(r"\w+", self.plain))
+
+    @cached_property
     def acts(self) -> frozenset[Act]:
         return frozenset().union(*(sentence.acts for sentence in self.sentences))
 
@@ -130,7 +137,9 @@ def ruling(expert: str, candidate: str, conversation: Sequence[Message] = ()) ->
     recited = _recited(due, ours, theirs, conversation)
     if recited is not None:
         return ruled(recited, True)
-    other = act or (None if due else _other_wording(ours, theirs))
+    other = (
+        act or _other_question(ours, theirs, confirmations=not due) or (None if due else _other_wording(ours, theirs))
+    )
     if other is not None:
         return ruled(other, False)
     return ruled("the text has the facts and the speech acts of the expert's", False, equal=True)
@@ -169,22 +178,26 @@ def _invented(expert: _Text, candidate: _Text, conversation: Sequence[Message]) 
     ]
     if not checked:
         return []
-    known = _known("\n".join(message.text + _called(message) for message in conversation))
-    return [
-        fact.text
-        for fact in checked
-        if not known.says(fact) and not (fact.kind == "name" and known.words & set(fact.text.casefold().split()))
-    ]
+    left = checked
+    for message in reversed(conversation):
+        said = _heard(message.text + "".join(f"\n{call.arguments_text}" for call in message.tool_calls or ()))
+        left = [fact for fact in left if not _stands_in(fact, said)]
+        if not left:
+            break
+    return [fact.text for fact in left]
 
 
-@lru_cache(maxsize=16)
-def _known(conversation: str) -> _Text:
-    """A conversation as the rule reads it, kept because a group of actions shares it."""
-    return _Text(conversation)
+def _stands_in(fact: Fact, said: _Text) -> bool:
+    """Whether a message has a fact; of a name, one word is enough."""
+    if fact.kind == "name":
+        return bool(said.words & set(fact.text.casefold().split()))
+    return said.says(fact)
 
 
-def _called(message: Message) -> str:
-    return "".join(f"\n{call.arguments_text}" for call in message.tool_calls or ())
+@lru_cache(maxsize=64)
+def _heard(text: str) -> _Text:
+    """A message of the conversation, kept because a group of actions and the turns that follow share it."""
+    return _Text(text)
 
 
 def _recited(due: list[Fact], expert: _Text, candidate: _Text, conversation: Sequence[Message]) -> str | None:
@@ -202,7 +215,7 @@ def _recited(due: list[Fact], expert: _Text, candidate: _Text, conversation: Seq
 def _copied(expert: _Text, candidate: _Text, conversation: Sequence[Message]) -> int:
     """How many words of the candidate stand in runs that the conversation has and the expert's text has not."""
     said = candidate.plain.split()
-    if len(said) < _COPIED_RUN:
+    if len(said) <= _COPIED_WORDS:
         return 0
     known = {run for message in conversation for run in _runs(plain(message.text).split())}
     known -= set(_runs(expert.plain.split()))
@@ -238,6 +251,16 @@ def _other_act(expert: _Text, candidate: _Text) -> str | None:
     return None
 
 
+def _other_question(expert: _Text, candidate: _Text, *, confirmations: bool) -> str | None:
+    """Whether the questions are about the same, and the requests for confirmation where no fact says what they are."""
+    acts: list[Act] = ["question", "confirmation"]
+    for asking in acts[: 1 + confirmations]:
+        asked, asks = expert.about(asking), candidate.about(asking)
+        if _ids(asked) ^ _ids(asks) or share(asked, candidate.about()) < _ASKED or share(asks, expert.about()) < _ASKED:
+            return "the text asks for something else than the expert's"
+    return None
+
+
 def _other_wording(expert: _Text, candidate: _Text) -> str | None:
     """Where no fact is due: whether the texts are about the same."""
     if not expert.acts:
@@ -245,10 +268,6 @@ def _other_wording(expert: _Text, candidate: _Text) -> str | None:
         return None if polite else "the expert's text is mere courtesy, this one is not"
     if not candidate.acts and len(candidate.words) < min(_LEAST_WORDS + 1, len(expert.words)):
         return "the text says less than the expert's"
-    for asking in ("question", "confirmation"):
-        asked, asks = expert.about(asking), candidate.about(asking)
-        if _ids(asked) ^ _ids(asks) or share(asked, candidate.about()) < _ASKED or share(asks, expert.about()) < _ASKED:
-            return "the text asks for something else than the expert's"
     refused = expert.about("refusal")
     if refused:
         back = share(candidate.about("refusal"), expert.about()) if len(refused) > 1 else 1.0

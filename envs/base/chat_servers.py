@@ -1,7 +1,7 @@
 """Language models that an environment asks: a judge of messages, a simulated user.
 
-Owns: the settings of such a server, whether it is up, and asking it once. Does not own: what is asked
-(`envs.base.judges`, and the domains' users), the file of answers (`envs.base.answers`), the protocol (`core.chat_api`).
+Owns: asking such a server each thing once, and whether it is up. Does not own: what is asked (`envs.base.judges`, and
+the domains' users), the file of answers (`envs.base.answers`), settings and protocol (`core`).
 """
 
 from __future__ import annotations
@@ -9,62 +9,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
 
 from pivotgym.core.canonical import digest
-from pivotgym.core.chat_api import ChatClient
+from pivotgym.core.chat_server import ChatServer
 from pivotgym.core.wheels import cache_dir
 from pivotgym.envs.base.answers import AnswerCache
 
 Read = TypeVar("Read")
 PROBE_TIMEOUT_S = 3.0
 PROBE_KEPT_S = 5.0
-
-
-class ChatServer(BaseModel):
-    """An OpenAI-compatible server and a model on it.
-
-    Attributes:
-        base_url: Its address up to and with `/v1`.
-        model: The model's name there.
-        api_key_env: Environment variable that holds the API key; an open server needs none.
-        api_key_file: File that holds it instead.
-        timeout_s: Time-out of one try, seconds.
-        retries: Further tries after the first.
-        deadline_s: Seconds for one answer with all its tries.
-        cache: File in which answers are kept; by default in the cache folder.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    base_url: str
-    model: str = Field(min_length=1)
-    api_key_env: str | None = None
-    api_key_file: Path | None = None
-    timeout_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
-    retries: int = Field(default=2, ge=0)
-    deadline_s: float = Field(default=60.0, gt=0, allow_inf_nan=False)
-    cache: Path | None = None
-
-    def client(self) -> ChatClient:
-        """A client for it.
-
-        Raises:
-            ConfigError: If the address is none, or the key is not where it should be.
-        """
-        return ChatClient(
-            self.base_url,
-            self.model,
-            api_key_env=self.api_key_env,
-            api_key_file=self.api_key_file,
-            timeout_s=self.timeout_s,
-            retries=self.retries,
-            deadline_s=self.deadline_s,
-        )
 
 
 class CachedChat:

@@ -20,7 +20,7 @@ from pivotgym.verifiers.base import Comparator
 from pivotgym.verifiers.judge import MessageJudge
 
 if TYPE_CHECKING:
-    from pivotgym.envs.base.chat_servers import ChatServer
+    from pivotgym.core.chat_server import ChatServer
 
 
 class World(ABC):

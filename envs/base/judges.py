@@ -14,9 +14,10 @@ import json
 import re
 from collections.abc import Sequence
 
+from pivotgym.core.chat_server import ChatServer
 from pivotgym.core.errors import PivotGymError, VerifierFailed
 from pivotgym.core.messages import Message
-from pivotgym.envs.base.chat_servers import CachedChat, ChatServer
+from pivotgym.envs.base.chat_servers import CachedChat
 from pivotgym.verifiers.judge import Opinion
 
 MOST_CONVERSATION = 24_000

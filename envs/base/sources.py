@@ -46,8 +46,12 @@ def find(name: str) -> Path | None:
     """
     if name in _configured:
         return _configured[name]
-    given = os.environ.get(VARIABLE + name.upper())
-    return _existing(name, Path(given)) if given else None
+    variable = VARIABLE + name.upper()
+    given = os.environ.get(variable)
+    if given and not Path(given).exists():
+        # A client may read this one: the variable is named, not the path.
+        raise ConfigError(f"source {name!r}: expected a folder or file in {variable}, found none there")
+    return Path(given).absolute() if given else None
 
 
 def path(name: str) -> Path:

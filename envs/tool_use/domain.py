@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from pivotgym.core.chat_server import ChatServer
 from pivotgym.core.errors import MissingDependency
 from pivotgym.core.trajectory import Origin, Step, Trajectory, steps_of
 from pivotgym.envs.base import sources
-from pivotgym.envs.base.chat_servers import CachedChat, ChatServer
+from pivotgym.envs.base.chat_servers import CachedChat
 from pivotgym.envs.base.contract import Domain, Task
 from pivotgym.envs.base.users import User
 from pivotgym.envs.tool_use.bfcl import source, trajectories

@@ -6,7 +6,6 @@ actions, effects and prefixes (`envs.tool_use.world`).
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
@@ -54,8 +53,12 @@ class Toolkit(ABC):
         """SHA-256 of all that later calls can depend on."""
 
     def normalise(self, observation: str) -> str:
-        """What of an observation must match when a recorded call is replayed: by default all but white space runs."""
-        return re.sub(r"\s+", " ", observation).strip()
+        """What of an observation must match when a recorded call is replayed; by default all of it.
+
+        Args:
+            observation: The text, its runs of white space already one space each.
+        """
+        return observation
 
     def writes(self, name: str) -> bool:
         """Whether a tool of that name may change the state; by default any may."""

@@ -114,8 +114,8 @@ class ToolWorld(World):
         return self.toolkit.digest()
 
     def normalise(self, observation: str) -> str:
-        """See `World.normalise`: the toolkit's own rule."""
-        return self.toolkit.normalise(observation)
+        """See `World.normalise`: white space, then the toolkit's own rule."""
+        return self.toolkit.normalise(super().normalise(observation))
 
     def close(self) -> None:
         """See `World.close`."""

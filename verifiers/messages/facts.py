@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
-from pivotgym.verifiers.messages.names import find_names, shouted, word_set
+from pivotgym.verifiers.messages.names import places_of_names, shouted, word_set
 
 Kind = Literal["date", "time", "number", "id", "quote", "name"]
 
@@ -71,7 +72,8 @@ _TENS = re.findall(r"\w+", "thirty forty fifty sixty seventy eighty ninety")
 _WORDS = {word: at for at, word in enumerate(_SMALL)} | {word: 10 * at for at, word in enumerate(_TENS, 3)}
 _WORD_NUMBER = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b(?![-\w])", re.I)
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:[-'][^\W\d_]+)*|[^\w\s$€£%]")
-_BETWEEN = word_set("of to on for your the a an from in with dollar dollars usd euros more free total additional")
+_BETWEEN = word_set("of to on for your the a an from in with dollar dollars usd euros more additional")
+_KEPT_CHARACTERS = 4000
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Fact:
         keys: Its spellings; a date that can be read in two ways has two, `----` stands for a year that is not said.
         unit: Currency or `%`; empty where none is said.
         soft: Whether it is never due.
+        at: Where in the text it stands; does not count when facts are compared.
     """
 
     kind: Kind
@@ -91,6 +94,7 @@ class Fact:
     keys: frozenset[str]
     unit: str = ""
     soft: bool = False
+    at: int = field(default=0, compare=False)
 
     def same(self, other: Fact) -> bool:
         """Whether two facts agree; what only one of them says (a year, a currency) does not part them."""
@@ -109,16 +113,31 @@ def facts(text: str) -> list[Fact]:
     """The facts of a text, each once.
 
     >>> [(fact.kind, *fact.keys) for fact in facts("Order #W12 costs $1,250.00 on May 16th.")]
-    [('date', '-----05-16'), ('id', 'w12'), ('number', '1250')]
+    [('id', 'w12'), ('number', '1250'), ('date', '-----05-16')]
     """
+    return list(dict.fromkeys(occurrences(text)))
+
+
+def occurrences(text: str) -> list[Fact]:
+    """The facts of a text in the order in which they stand there, each as often as it is said."""
+    return list(_kept(text) if len(text) <= _KEPT_CHARACTERS else _found(text))
+
+
+@lru_cache(maxsize=1024)
+def _kept(text: str) -> tuple[Fact, ...]:
+    """What was found in short texts: a group of actions shares the expert's."""
+    return _found(text)
+
+
+def _found(text: str) -> tuple[Fact, ...]:
     found: list[Fact] = []
     loud = shouted(text)
-    rest = _ITEM.sub("\n", text.replace("\u2019", "'").replace("*", " "))
+    rest = _ITEM.sub(lambda item: " " * len(item.group()), text.replace("\u2019", "'").replace("*", " "))
     for search in _SEARCHES:
         if not (loud and search[0] is _CODE):
             rest = _take(rest, search, found)
-    found.extend(Fact("name", name, frozenset({name.casefold()})) for name in find_names(rest))
-    return list(dict.fromkeys(found))
+    found.extend(Fact("name", name, frozenset({name.casefold()}), at=at) for at, name in places_of_names(rest))
+    return tuple(sorted(found, key=lambda fact: fact.at))
 
 
 def counts(text: str) -> dict[str, set[str]]:
@@ -147,7 +166,11 @@ def _nouns(tokens: list[str]) -> list[str]:
     """The first two words that stand for something, within four tokens, up to the next number or the clause's end."""
     nouns: list[str] = []
     for token in tokens[:5]:
-        if not token.isalpha() or token in _WORDS or token in {"and", "or", "but", "is", "are", "was", "will"}:
+        if (
+            not token.replace("-", "").isalpha()
+            or token in _WORDS
+            or token in {"and", "or", "but", "is", "are", "was", "will"}
+        ):
             break
         if token not in _BETWEEN:
             nouns.append(token.removesuffix("s"))
@@ -162,8 +185,8 @@ def _take(text: str, search: tuple[re.Pattern[str], Callable[[re.Match[str]], Fa
         fact = read(match)
         if fact is None:
             return match.group()
-        found.append(fact)
-        return " \x00 "
+        found.append(replace(fact, at=match.start()))
+        return "\x00" * len(match.group())
 
     return pattern.sub(blank, text)
 

@@ -54,19 +54,20 @@ _NO_NAMES = word_set(
 
 
 def find_names(text: str) -> list[str]:
-    """The names of a text from which other facts are blanked with NUL characters.
+    """The names of a text, each once.
 
     >>> find_names("Dear Ann, the ticket of Ivan Smith was sent to Oslo. Economy is full.")
     ['Ivan Smith', 'Oslo']
     """
+    return list(dict.fromkeys(name for _, name in places_of_names(text)))
+
+
+def places_of_names(text: str) -> Iterator[tuple[int, str]]:
+    """Where each name of a text stands; other facts must be blanked with NUL characters of the same length."""
     if shouted(text):
-        return []
+        return
     for ignored in (_HEADING, _LABEL, _GREETED):
-        text = ignored.sub(" \x00. ", text)
-    return list(dict.fromkeys(_names(text)))
-
-
-def _names(text: str) -> Iterator[str]:
+        text = ignored.sub(lambda match: "\x00" * len(match.group()), text)
     for match in _RUN.finditer(text):
         words = [word.removesuffix("'s") for word in match.group().split()]
         begins = bool(_BEGINS.search(text[max(0, match.start() - 6) : match.start()]))
@@ -76,7 +77,7 @@ def _names(text: str) -> Iterator[str]:
             continue
         kept = [word for word in words if word not in _NO_NAMES]
         if kept:
-            yield " ".join(kept)
+            yield match.start(), " ".join(kept)
 
 
 def shouted(text: str) -> bool:

@@ -19,7 +19,7 @@ from pivotgym.core.readers.chat import read_chat
 from pivotgym.core.trajectory import Trajectory
 from pivotgym.envs.base import sources
 from pivotgym.envs.base.contract import Task
-from pivotgym.envs.tool_use.tau.toolkit import SHOPS, TauToolkit
+from pivotgym.envs.tool_use.tau.toolkit import DATABASES, TauToolkit
 
 SOURCE = "tau_tasks"
 """Name of the source: a chat file, or a folder of them."""
@@ -52,10 +52,10 @@ def _task(trajectory: Trajectory) -> Task | None:
     said = trajectory.metadata
     toolkit = trajectory.origin.get("toolkit")
     users = [place for place, message in enumerate(trajectory.messages) if message.role == "user"]
-    if trajectory.origin.kind != TauToolkit.kind or toolkit not in SHOPS or not users:
+    if trajectory.origin.kind != TauToolkit.kind or toolkit not in DATABASES or not users:
         return None
     opening = trajectory.messages[: users[0] + 1]
-    declared = SHOPS[toolkit].table.tools
+    declared = DATABASES[toolkit].tools.by_name
     if "gold_actions" in said and "instruction" in said:
         gold, instruction = [_call(trajectory, given) for given in said["gold_actions"]], str(said["instruction"])
     elif said.get("synthetic"):

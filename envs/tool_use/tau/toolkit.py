@@ -25,16 +25,16 @@ SOURCE = "tau"
 _PROVINCE = re.compile(r'("address": \{[^{}]*?)"province": ')
 
 
-class Shop(NamedTuple):
+class Database(NamedTuple):
     """A database's tables and tools."""
 
     tables: tuple[str, ...]
-    table: ToolTable
+    tools: ToolTable
 
 
-SHOPS: dict[str, Shop] = {
-    "airline": Shop(airline.TABLES, airline.TOOLS),
-    "retail": Shop(retail.TABLES, retail.TOOLS),
+DATABASES: dict[str, Database] = {
+    "airline": Database(airline.TABLES, airline.TOOLS),
+    "retail": Database(retail.TABLES, retail.TOOLS),
 }
 
 
@@ -49,15 +49,15 @@ class TauToolkit(Toolkit):
     results_count: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self._shop: Shop | None = None
+        self._database: Database | None = None
         self._state: State | None = None
 
     def start(self, origin: Origin, seed: int) -> None:
         """See `Toolkit.start`."""
         self.check_fields(origin)
         name = origin.get("toolkit")
-        self._state = State(database(name))
-        self._shop = SHOPS[name]
+        self._state = State(base(name))
+        self._database = DATABASES[name]
 
     @property
     def state(self) -> State:
@@ -72,11 +72,11 @@ class TauToolkit(Toolkit):
 
     def tools(self) -> list[Tool]:
         """See `Toolkit.tools`."""
-        return [declared.tool for declared in self._declared().tools.values()]
+        return [declared.tool for declared in self._declared().by_name.values()]
 
     def writes(self, name: str) -> bool:
         """See `Toolkit.writes`."""
-        declared = self._declared().tools.get(name)
+        declared = self._declared().by_name.get(name)
         return declared is not None and declared.writes
 
     def call(self, name: str, arguments: dict[str, Any]) -> str:
@@ -89,18 +89,18 @@ class TauToolkit(Toolkit):
         return observation.startswith(ERROR)
 
     def normalise(self, observation: str) -> str:
-        """White space runs aside, and with the field `province` of the airline's addresses under its present name.
+        """With the field `province` of the airline's addresses under its present name.
 
         The recorded airline runs are older than the database, whose addresses say `state` instead. The value must still
         be the same, no tool of the airline reads or takes it, so no later observation can depend on the name.
         """
-        text = super().normalise(observation)
-        return _PROVINCE.sub(r'\1"state": ', text) if self._shop is SHOPS["airline"] else text
+        airline_runs = self._database is DATABASES["airline"]
+        return _PROVINCE.sub(r'\1"state": ', observation) if airline_runs else observation
 
     def fork(self) -> Self:
         """Shares the state, which never changes itself."""
         copy = type(self)()
-        copy._shop, copy._state = self._shop, self._state
+        copy._database, copy._state = self._database, self._state
         return copy
 
     def digest(self) -> str:
@@ -108,18 +108,18 @@ class TauToolkit(Toolkit):
         return self.state.digest
 
     def _declared(self) -> ToolTable:
-        if self._shop is None:
+        if self._database is None:
             raise WrongState("toolkit: it is not started", hint="call start first")
-        return self._shop.table
+        return self._database.tools
 
 
-def database(name: Any) -> Base:
+def base(name: Any) -> Base:
     """The database of that name, from the configured source.
 
     Raises:
         InputError: If there is none of that name.
         MissingDependency: If the source is not configured or lacks it.
     """
-    if not isinstance(name, str) or name not in SHOPS:
-        raise InputError(f"origin: expected a toolkit of {sorted(SHOPS)}, got {name!r}")
-    return load(sources.path(SOURCE) / name, SHOPS[name].tables)
+    if not isinstance(name, str) or name not in DATABASES:
+        raise InputError(f"origin: expected a toolkit of {sorted(DATABASES)}, got {name!r}")
+    return load(sources.path(SOURCE) / name, DATABASES[name].tables)

@@ -42,7 +42,7 @@ class ToolTable:
     """The tools of one database, by name."""
 
     def __init__(self) -> None:
-        self.tools: dict[str, DbTool] = {}
+        self.by_name: dict[str, DbTool] = {}
 
     def add(self, description: str, *, writes: bool = False, **parameters: dict[str, Any]) -> Callable[[Body], Body]:
         """Declare a function as the tool of its name; every parameter is required.
@@ -56,16 +56,16 @@ class ToolTable:
         def declared(body: Body) -> Body:
             schema = {"type": "object", "properties": parameters, "required": list(parameters)}
             tool = Tool(name=body.__name__, description=description, parameters=schema)
-            self.tools[tool.name] = DbTool(tool, signature(tool), body, writes)
+            self.by_name[tool.name] = DbTool(tool, signature(tool), body, writes)
             return body
 
         return declared
 
     def call(self, state: State, name: str, arguments: dict[str, Any]) -> tuple[State, str]:
         """Run a call; the state afterwards, and what the policy sees. A call that fails changes nothing."""
-        found = self.tools.get(name)
+        found = self.by_name.get(name)
         if found is None:
-            return state, f"{ERROR}no tool is called {name!r}; the tools are {sorted(self.tools)}"
+            return state, f"{ERROR}no tool is called {name!r}; the tools are {sorted(self.by_name)}"
         problem = found.signature.problem(ToolCall(name=name, arguments=arguments)) or _too_large(arguments)
         if problem is not None:
             return state, ERROR + problem

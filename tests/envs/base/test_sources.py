@@ -37,12 +37,16 @@ def test_a_missing_source_says_how_to_configure_it() -> None:
     assert raised.value.hint == "set PIVOTGYM_SOURCE_SHELVES=FOLDER, or pass --source shelves=FOLDER"
 
 
-def test_a_source_must_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="source 'shelves': expected a folder or file, found none at"):
         sources.configure({"shelves": tmp_path / "no"})
+
+
+def test_a_path_in_the_environment_must_exist_and_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIVOTGYM_SOURCE_SHELVES", str(tmp_path / "no"))
-    with pytest.raises(ConfigError, match="source 'shelves': expected a folder or file, found none at"):
+    with pytest.raises(ConfigError, match="expected a folder or file in PIVOTGYM_SOURCE_SHELVES") as raised:
         sources.find("shelves")
+    assert str(tmp_path) not in str(raised.value)
 
 
 def test_pairs_are_parsed() -> None:

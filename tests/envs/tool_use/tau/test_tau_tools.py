@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pivotgym.core.errors import WrongState
 from pivotgym.envs.tool_use.tau.database import State, load
-from pivotgym.envs.tool_use.tau.toolkit import SHOPS, TauToolkit
+from pivotgym.envs.tool_use.tau.toolkit import DATABASES, TauToolkit
 from pivotgym.envs.tool_use.tau.tools import Refused, calculated
 
 ANYTHING = st.recursive(
@@ -20,7 +20,7 @@ ANYTHING = st.recursive(
 
 
 def test_the_airline_has_14_tools_and_the_shop_16() -> None:
-    assert (len(SHOPS["airline"].table.tools), len(SHOPS["retail"].table.tools)) == (14, 16)
+    assert (len(DATABASES["airline"].tools.by_name), len(DATABASES["retail"].tools.by_name)) == (14, 16)
 
 
 @pytest.mark.parametrize(
@@ -62,12 +62,12 @@ def test_a_wrong_call_is_an_error_the_policy_sees(airline, tool: str, arguments:
     assert airline.refuses(tool, **arguments).startswith(error)
 
 
-@pytest.mark.parametrize("shop", sorted(SHOPS))
+@pytest.mark.parametrize("shop", sorted(DATABASES))
 @given(data=st.data())
 def test_no_arguments_break_a_tool(made_up, shop: str, data: st.DataObject) -> None:
-    state, table = State(load(made_up / shop, SHOPS[shop].tables)), SHOPS[shop].table
-    name = data.draw(st.sampled_from(sorted(table.tools)))
-    parameters = table.tools[name].tool.parameters["properties"]
+    state, table = State(load(made_up / shop, DATABASES[shop].tables)), DATABASES[shop].tools
+    name = data.draw(st.sampled_from(sorted(table.by_name)))
+    parameters = table.by_name[name].tool.parameters["properties"]
     arguments = {parameter: data.draw(ANYTHING) for parameter in parameters}
     assert isinstance(table.call(state, name, arguments)[1], str)
 

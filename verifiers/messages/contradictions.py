@@ -1,0 +1,181 @@
+"""Where one text says the contrary of another.
+
+Owns: finding contradictions. Does not own: facts that are missing or invented (`verifiers.message_rule`).
+
+Contradictions are read from forms, not from meaning: the same facts in the same order but for one; other values after
+the same label, beside the same id or name, or before the same noun; the way back for the way there; a clause that
+denies what a clause of nearly the same words affirms; a word where the other text has its opposite.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pivotgym.verifiers.matching import match
+from pivotgym.verifiers.messages.facts import Fact, counts, facts, occurrences
+from pivotgym.verifiers.messages.names import LABELLED
+from pivotgym.verifiers.messages.wording import COMMON, stem
+
+_DENIES = re.compile(
+    r"\b(?:not|no|never|none|neither|nor|without|cannot|unable|un(?:available|successful)|fail(?:s|ed)?|lacks?|"
+    r"\w+n't)\b|\bnon-"
+)
+_CLAUSE = re.compile(r"[.;:!?\n,()]+\s|\s[-\u2013\u2014]\s|\b(?:but|however|although|because|so that|while|and)\b")
+_OPPOSITES = [
+    tuple(side.split("|") for side in pair.split(" / "))
+    for pair in (
+        "cancel / book|reserve|confirm|keep|reinstate",
+        "refund|reimburse / charge|debit",
+        "add / remove|delete",
+        "increase|raise / decrease|reduce|lower",
+        "upgrade / downgrade",
+        "approve|accept / deny|reject|decline",
+        "include / exclude",
+        "enable|activate / disable|deactivate",
+        "open / close",
+        "before / after",
+        "cheapest|lowest / highest",
+        "earliest / latest",
+        "succeed|successful|successfully|complete / fail|unsuccessful|incomplete",
+        "available / unavailable",
+        "eligible / ineligible",
+        "refundable / nonrefundable|non-refundable",
+        "depart|departure / arrive|arrival",
+        "buy / sell",
+        "return / exchange",
+    )
+]
+_WAY = re.compile(r"(\w+)\)?\s*(?:\bto\b|\u2192|->|\u2013)\s*(?:[a-z]+ )?\(?(\w+)")
+_SENTENCE = re.compile(r"(?<=[.!?])[ \t]+|\n")
+_DETAIL = re.compile(r"\s*[-+*\u2022>|]")
+
+
+def contradiction(expert: str, candidate: str) -> str | None:
+    """What of a candidate's text says the contrary of the expert's (both as written), or `None`."""
+    for found in (_substituted, _relabelled, _misplaced, _recounted, _redirected, _denied, _opposed):
+        said = found(expert, candidate)
+        if said is not None:
+            return said
+    return None
+
+
+def _substituted(expert: str, candidate: str) -> str | None:
+    ours, theirs = ([fact for fact in occurrences(text) if _hard(fact)] for text in (expert, candidate))
+    if len(ours) != len(theirs):
+        return None
+    other = [(one, another) for one, another in zip(ours, theirs, strict=True) if not one.same(another)]
+    return f"it says '{other[0][1].text}' where the expert's says '{other[0][0].text}'" if len(other) == 1 else None
+
+
+def _hard(fact: Fact) -> bool:
+    return not fact.soft and fact.kind != "name"
+
+
+def _misplaced(expert: str, candidate: str) -> str | None:
+    """Another date, time or amount beside the same id or name."""
+    ours, theirs = _records(expert), _records(candidate)
+    for (anchor, kind), values in ours.items():
+        other = theirs.get((anchor, kind))
+        if other and not any(one.same(another) for one in values for another in other):
+            return f"beside '{anchor}' it says '{other[0].text}', the expert's '{values[0].text}'"
+    return None
+
+
+def _records(text: str) -> dict[tuple[str, str], list[Fact]]:
+    """Dates, times and amounts by the ids and names of their sentence; details in a list belong to the line above."""
+    found: dict[tuple[str, str], list[Fact]] = {}
+    anchors: list[str] = []
+    for part in _SENTENCE.split(text):
+        said = facts(part)
+        named = [key for fact in said if fact.kind in ("id", "name") for key in fact.keys]
+        anchors = named or (anchors if _DETAIL.match(part) else [])
+        for fact in said:
+            if fact.kind in ("date", "time") or (fact.kind == "number" and fact.unit):
+                for anchor in anchors:
+                    found.setdefault((anchor, fact.kind), []).append(fact)
+    return found
+
+
+def _folded(text: str) -> str:
+    return text.replace("\u2019", "'").replace("*", "").casefold()
+
+
+def _relabelled(expert: str, candidate: str) -> str | None:
+    ours, theirs = _labels(expert), _labels(candidate)
+    for label, values in ours.items():
+        other = theirs.get(label)
+        if other and values and not _fit(values, other):
+            return f"'{label}' is '{other[0].text}', the expert's is '{values[0].text}'"
+    return None
+
+
+def _fit(values: list[Fact], other: list[Fact]) -> bool:
+    """Whether equally many values are the same in any order; of unequal numbers, whether any is."""
+    if len(values) != len(other):
+        return any(one.same(another) for one in values for another in other)
+    return all(pair is not None for pair in match(values, other, Fact.same))
+
+
+def _labels(text: str) -> dict[str, list[Fact]]:
+    found: dict[str, list[Fact]] = {}
+    for line in LABELLED.finditer(text.replace("*", "")):
+        found.setdefault(" ".join(line["label"].casefold().split()), []).extend(facts(line["value"]))
+    return found
+
+
+def _recounted(expert: str, candidate: str) -> str | None:
+    ours, theirs = counts(expert), counts(candidate)
+    for noun, values in ours.items():
+        other = theirs.get(noun)
+        if other and not other & values:
+            return f"it says {sorted(other)[0]} {noun}, the expert's {sorted(values)[0]}"
+    return None
+
+
+def _denied(expert: str, candidate: str) -> str | None:
+    theirs = list(_clauses(candidate))
+    ours = list(_clauses(expert))
+    for words, denied, text in ours:
+        best = max(theirs, key=lambda clause: _likeness(words, clause[0]), default=None)
+        if best is None or _likeness(words, best[0]) < 0.6 or best[1] == denied:
+            continue
+        if not any(_likeness(best[0], other) >= 0.6 and sign == best[1] for other, sign, _ in ours):
+            return (
+                f"'{best[2].strip()[:80]}' denies '{text.strip()[:80]}'"
+                if best[1]
+                else f"it affirms '{text.strip()[:80]}'"
+            )
+    return None
+
+
+def _clauses(text: str) -> Iterator[tuple[set[str], bool, str]]:
+    for clause in _CLAUSE.split(_folded(text)):
+        denials = len(_DENIES.findall(clause))
+        words = {stem(word) for word in re.findall(r"\w{2,}", _DENIES.sub(" ", clause)) if word not in COMMON}
+        if len(words) >= 2 or (words and denials):
+            yield words, denials % 2 == 1, clause
+
+
+def _likeness(one: set[str], other: set[str]) -> float:
+    return 2 * len(one & other) / (len(one) + len(other))
+
+
+def _opposed(expert: str, candidate: str) -> str | None:
+    ours, theirs = (
+        {stem(word) for word in re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)?", _folded(text))} for text in (expert, candidate)
+    )
+    for pair in _OPPOSITES:
+        sides = [{stem(word) for word in side} for side in pair]
+        for here, there in (sides, sides[::-1]):
+            if ours & here and not ours & there and theirs & there and not theirs & here:
+                return f"it says '{sorted(theirs & there)[0]}' where the expert's says '{sorted(ours & here)[0]}'"
+    return None
+
+
+def _redirected(expert: str, candidate: str) -> str | None:
+    ours, theirs = (set(_WAY.findall(_folded(text))) for text in (expert, candidate))
+    for start, end in ours:
+        if (end, start) in theirs and (end, start) not in ours and (start, end) not in theirs:
+            return f"it says '{end} to {start}' where the expert's says '{start} to {end}'"
+    return None
