@@ -53,6 +53,7 @@ def profile(
         say(f"  left out {done.too_long}: the state is longer than the policy's context")
     if done.unscored:
         say(f"  left out {done.unscored}: every sample failed; run the same command again to make them")
+        raise typer.Exit(4)
 
 
 def sft(
