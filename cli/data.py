@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from pivotgym.cli.options import Config, OnErrorOption, OutFile, OutFolder, Overrides, Pivots
+from pivotgym.cli.options import (
+    BaseUrl,
+    Config,
+    EngineOption,
+    ModelOption,
+    OnErrorOption,
+    OutFile,
+    OutFolder,
+    Overrides,
+    Pivots,
+    engine_overrides,
+)
 from pivotgym.cli.ui import escape, out, say
 from pivotgym.core.errors import InputError, NotFound
 from pivotgym.core.jsonl import ReadReport, read_records, write_records
@@ -69,16 +80,19 @@ def extract(
     config: Config = None,
     set_: Overrides = None,
     on_error: OnErrorOption = "stop",
+    engine: EngineOption = None,
+    base_url: BaseUrl = None,
+    model: ModelOption = None,
 ) -> None:
     """Cut trajectories into pivot candidates that replay and whose expert action verifies."""
-    from pivotgym.cli.resources import engine, environment
+    from pivotgym.cli.resources import environment, sampling_engine
     from pivotgym.cli.steps import extract_to
 
-    settings = load_config(config, set_ or [])
+    settings = load_config(config, [*(set_ or []), *engine_overrides(engine, base_url, model)])
     read = ReadReport()
     found = [item for path in trajectories for item in read_chat(path, on_error=on_error, report=read)]  # type: ignore[arg-type]
     with environment(settings) as client:
-        report = extract_to(out_file, found, engine(settings), client, settings)
+        report = extract_to(out_file, found, sampling_engine(settings), client, settings)
     save_config(settings, out_file.with_suffix(".config.yaml"))
     for reason, count in report.dropped.items():
         say(f"  dropped {count}: {escape(reason)}")

@@ -1,10 +1,11 @@
 """Options that several commands share, with their help texts.
 
-Owns: names and texts. Does not own: what they do.
+Owns: names and texts, and which keys of the configuration they set. Does not own: what they do.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -27,3 +28,18 @@ Pivots = Annotated[list[Path], typer.Argument(help="JSON Lines files of pivots."
 PolicyOption = Annotated[
     str | None, typer.Option("--policy", help="Policy to use instead of the configured one: a name or a folder.")
 ]
+EngineOption = Annotated[
+    str | None, typer.Option("--engine", help="`local` (in this process) or `openai` (a server, with --base-url).")
+]
+BaseUrl = Annotated[
+    str | None, typer.Option("--base-url", help="An OpenAI-compatible server, up to and with /v1. Implies the engine.")
+]
+ModelOption = Annotated[str | None, typer.Option("--model", help="The model's name on that server.")]
+
+
+def engine_overrides(engine: str | None, base_url: str | None, model: str | None) -> list[str]:
+    """The three options of a server as overrides of the configuration."""
+    if engine is None and base_url is not None:
+        engine = "openai"
+    named = {"kind": engine, "base_url": base_url, "model": model}
+    return [f"engine.{key}={json.dumps(value)}" for key, value in named.items() if value is not None]

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pivotgym.core.errors import ConfigError
 from pivotgym.core.trajectory import Pivot
 from pivotgym.servers.client import Client
 from pivotgym.trainer.config import RunConfig
 from pivotgym.trainer.scoring import ClientScorer
 
 if TYPE_CHECKING:
-    from pivotgym.trainer.engine import LocalEngine
+    from pivotgym.trainer.engine import LocalEngine, PolicyEngine
 
 
 @contextmanager
@@ -44,10 +45,33 @@ def scorer(client: Client, config: RunConfig, pivots: Sequence[Pivot]) -> Client
 
 def engine(config: RunConfig, policy: str | Path | None = None) -> LocalEngine:
     """The in-process engine over the configured policy, or over another one."""
-    from pivotgym.core.formats import get_format
+    from pivotgym.core.formats import format_for, get_format
     from pivotgym.trainer.engine import LocalEngine
     from pivotgym.trainer.models import policy_folder
     from pivotgym.trainer.policy import Policy
 
-    folder = policy_folder(str(policy or config.policy))
-    return LocalEngine(Policy.load(folder, dtype=config.dtype), get_format(config.format))
+    name = str(policy or config.policy)
+    loaded = Policy.load(policy_folder(name), dtype=config.dtype)
+    if config.format != "auto":
+        return LocalEngine(loaded, get_format(config.format))
+    template = loaded.tokenizer.chat_template
+    return LocalEngine(loaded, format_for(name, template if isinstance(template, str) else None))
+
+
+def sampling_engine(config: RunConfig, policy: str | Path | None = None) -> PolicyEngine:
+    """The configured engine, which samples but need not train.
+
+    Raises:
+        ConfigError: If a policy is named for a server's model.
+    """
+    if config.engine.kind == "local":
+        return engine(config, policy)
+    from pivotgym.core.formats import format_for, get_format
+    from pivotgym.trainer.openai_engine import OpenAIEngine
+
+    if policy is not None:
+        raise ConfigError("--policy: expected none with the engine 'openai', whose policy is --model")
+    if config.engine.native_tools:
+        return OpenAIEngine(config.engine)
+    auto = config.format == "auto"
+    return OpenAIEngine(config.engine, format_for(str(config.engine.model)) if auto else get_format(config.format))

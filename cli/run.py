@@ -10,25 +10,50 @@ from typing import Annotated
 import typer
 
 from pivotgym.cli.data import read_pivots
-from pivotgym.cli.options import Config, OutFile, OutFolder, Overrides, Pivots, PolicyOption
-from pivotgym.cli.resources import engine, environment
+from pivotgym.cli.options import (
+    BaseUrl,
+    Config,
+    EngineOption,
+    ModelOption,
+    OutFile,
+    OutFolder,
+    Overrides,
+    Pivots,
+    PolicyOption,
+    engine_overrides,
+)
+from pivotgym.cli.resources import engine as local_engine
+from pivotgym.cli.resources import environment, sampling_engine
 from pivotgym.cli.steps import evaluate_to, profile_to, sft_to, train_to
 from pivotgym.cli.ui import say
 from pivotgym.trainer.config import load_config, save_config
 
 
 def profile(
-    pivots: Pivots, out_file: OutFile, config: Config = None, set_: Overrides = None, policy: PolicyOption = None
+    pivots: Pivots,
+    out_file: OutFile,
+    config: Config = None,
+    set_: Overrides = None,
+    policy: PolicyOption = None,
+    engine: EngineOption = None,
+    base_url: BaseUrl = None,
+    model: ModelOption = None,
 ) -> None:
     """Sample K actions at each candidate with the frozen reference policy and score them; resumable."""
-    settings = load_config(config, set_ or [])
+    settings = load_config(config, [*(set_ or []), *engine_overrides(engine, base_url, model)])
+    sampler = sampling_engine(settings, policy)
     save_config(settings, out_file.with_suffix(".config.yaml"))
     with environment(settings) as client:
-        done = profile_to(out_file, read_pivots(pivots), engine(settings, policy), client, settings)
+        done = profile_to(out_file, read_pivots(pivots), sampler, client, settings)
     say(
         f"{done.profiled} candidates profiled ({done.resumed} were there), {done.sampled_tokens} tokens sampled, "
         f"{done.failed_samples} samples masked, in {out_file}"
     )
+    if done.too_long:
+        say(f"  left out {done.too_long}: the state is longer than the policy's context")
+    if done.unscored:
+        say(f"  left out {done.unscored}: every sample failed; run the same command again to make them")
+        raise typer.Exit(4)
 
 
 def sft(
@@ -37,7 +62,7 @@ def sft(
     """Supervised warm-up on the experts' actions."""
     settings = load_config(config, set_ or [])
     save_config(settings, out_folder / "config.yaml")
-    metrics = sft_to(out_folder, read_pivots(pivots), engine(settings, policy), settings)
+    metrics = sft_to(out_folder, read_pivots(pivots), local_engine(settings, policy), settings)
     say(f"loss {metrics['loss']:.3f}; policy in {out_folder / 'policy'}")
 
 
@@ -59,14 +84,18 @@ def evaluate(
     config: Config = None,
     set_: Overrides = None,
     policy: PolicyOption = None,
+    engine: EngineOption = None,
+    base_url: BaseUrl = None,
+    model: ModelOption = None,
 ) -> None:
     """Mean functional reward on held-out pivots, with a bootstrap interval over trajectories."""
     from pivotgym.trainer.comparison import arm_table
 
-    settings = load_config(config, set_ or [])
+    settings = load_config(config, [*(set_ or []), *engine_overrides(engine, base_url, model)])
+    sampler = sampling_engine(settings, policy)
     save_config(settings, out_file.with_suffix(".config.yaml"))
     with environment(settings) as client:
-        rows = evaluate_to(out_file, read_pivots(pivots), engine(settings, policy), client, settings, arm)
+        rows = evaluate_to(out_file, read_pivots(pivots), sampler, client, settings, arm)
     for row in arm_table([rows], names=[arm, f"{arm}@low"]):
         shown = ", ".join(f"{part} {value}" for part, value in row.parts.items() if value is not None)
         say(f"{row.arm}: {shown}")

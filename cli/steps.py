@@ -21,7 +21,7 @@ from pivotgym.trainer.extract import ExtractReport, extract
 from pivotgym.trainer.filter import FilterReport, filter_pivots
 
 if TYPE_CHECKING:
-    from pivotgym.trainer.engine import LocalEngine
+    from pivotgym.trainer.engine import LocalEngine, PolicyEngine
     from pivotgym.trainer.evaluation import EvalRow
     from pivotgym.trainer.profiling import ProfileReport
 
@@ -33,7 +33,7 @@ def write_json(path: Path, report: Any) -> None:
 
 
 def extract_to(
-    out: Path, trajectories: Sequence[Trajectory], policy: LocalEngine, client: Client, config: RunConfig
+    out: Path, trajectories: Sequence[Trajectory], policy: PolicyEngine, client: Client, config: RunConfig
 ) -> ExtractReport:
     """Candidates that replay, into `out`; the account of the rest beside it."""
     report = ExtractReport()
@@ -52,7 +52,7 @@ def extract_to(
 
 
 def profile_to(
-    out: Path, candidates: Sequence[Pivot], policy: LocalEngine, client: Client, config: RunConfig
+    out: Path, candidates: Sequence[Pivot], policy: PolicyEngine, client: Client, config: RunConfig
 ) -> ProfileReport:
     """Profiled candidates, appended to `out`."""
     from pivotgym.trainer.profiling import profile
@@ -99,7 +99,7 @@ def train_to(out: Path, pivots: Sequence[Pivot], policy: str | Path | None, clie
 
 
 def evaluate_to(
-    out: Path, pivots: Sequence[Pivot], policy: LocalEngine, client: Client, config: RunConfig, arm: str
+    out: Path, pivots: Sequence[Pivot], policy: PolicyEngine, client: Client, config: RunConfig, arm: str
 ) -> list[EvalRow]:
     """Evaluation rows of an arm, appended to `out`."""
     from pivotgym.trainer.evaluation import evaluate

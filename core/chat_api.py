@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +24,12 @@ from pivotgym.core.chat_wire import Attempts, ChatOptions, Choice, Completion, W
 from pivotgym.core.messages import Message, Tool
 
 __all__ = ["AsyncChatClient", "ChatClient", "ChatOptions", "Choice", "Completion"]
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    # Loading the certificates takes longer than a request on loopback; one context serves all clients.
+    return httpx.create_ssl_context()
 
 
 class _Requests:
@@ -76,7 +84,9 @@ class ChatClient(_Requests):
     def __init__(self, base_url: str, model: str, **options: Any) -> None:
         super().__init__(base_url, model, **options)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=128)
-        self._http = httpx.Client(headers=self.options.headers, limits=limits, trust_env=self.options.trust_env)
+        self._http = httpx.Client(
+            headers=self.options.headers, limits=limits, trust_env=self.options.trust_env, verify=_tls()
+        )
 
     def chat(
         self, messages: Sequence[Message | Mapping[str, Any]], *, tools: Sequence[Tool] = (), **fields: Any
@@ -135,7 +145,9 @@ class AsyncChatClient(_Requests):
     def __init__(self, base_url: str, model: str, **options: Any) -> None:
         super().__init__(base_url, model, **options)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=128)
-        self._http = httpx.AsyncClient(headers=self.options.headers, limits=limits, trust_env=self.options.trust_env)
+        self._http = httpx.AsyncClient(
+            headers=self.options.headers, limits=limits, trust_env=self.options.trust_env, verify=_tls()
+        )
 
     async def chat(
         self, messages: Sequence[Message | Mapping[str, Any]], *, tools: Sequence[Tool] = (), **fields: Any

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 from typing import Any
 
 import uvicorn
@@ -20,6 +22,8 @@ Answer = Callable[[dict[str, Any], int], Reply]
 class OpenAIServer:
     """Answers `/v1/chat/completions` and `/v1/completions` for as long as a `with` block lasts.
 
+    All of them share one server process-wide, each under a path of its own: starting one takes no time.
+
     Attributes:
         url: For `base_url`.
         bodies: The requests' bodies, in order of arrival, with `path` and `authorization` added.
@@ -30,19 +34,12 @@ class OpenAIServer:
         self._answer = answer
         self.bodies: list[dict[str, Any]] = []
         self.most_at_once = self._now = 0
-        app = FastAPI()
-        app.post("/v1/chat/completions")(self._serve)
-        app.post("/v1/completions")(self._serve)
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
-        self._thread = threading.Thread(target=lambda: self._server.run(sockets=[self._socket]), daemon=True)
+        self._name = f"server-{next(_NUMBERS)}"
+        self.url = f"{_hub()}/{self._name}/v1"
 
-    async def _serve(self, request: Request) -> Response:
+    async def serve(self, path: str, request: Request) -> Response:
         body = await request.json()
         number = len(self.bodies)
-        path = request.url.path.removeprefix("/v1")
         self.bodies.append({**body, "path": path, "authorization": request.headers.get("authorization")})
         self._now += 1
         self.most_at_once = max(self.most_at_once, self._now)
@@ -53,14 +50,32 @@ class OpenAIServer:
         return reply if isinstance(reply, Response) else JSONResponse(reply)
 
     def __enter__(self) -> OpenAIServer:
-        self._socket.listen()
-        self._thread.start()
+        _RUNNING[self._name] = self
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
+        del _RUNNING[self._name]
+
+
+_RUNNING: dict[str, OpenAIServer] = {}
+_NUMBERS = itertools.count()
+
+
+@cache
+def _hub() -> str:
+    """The address of the one server behind all, started with the first and ended with the process."""
+    app = FastAPI()
+
+    @app.post("/{name}/v1/{path:path}")
+    async def serve(name: str, path: str, request: Request) -> Response:
+        if name not in _RUNNING or path not in ("chat/completions", "completions"):
+            return failed(404, "no such route")
+        return await _RUNNING[name].serve(f"/{path}", request)
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+    threading.Thread(target=lambda: server.run(sockets=[listening]), daemon=True).start()
+    return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def said(*texts: str | None, finish_reason: str | None = "stop", **message: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pivotgym.core.chat_server import ChatServer
 from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.core.jsonl import atomic, describe
 from pivotgym.trainer.models import SMOLLM2_NAME
-from pivotgym.trainer.settings import EvalConfig, FilterConfig, GrpoSettings, ProfileConfig, SftSettings
+from pivotgym.trainer.settings import EngineSettings, EvalConfig, FilterConfig, GrpoSettings, ProfileConfig, SftSettings
 
 
 class DataSettings(BaseModel):
@@ -55,9 +55,10 @@ class RunConfig(BaseModel):
         server_wait_s: Seconds to wait until that server is ready.
         token: Bearer token file for it.
         rule: `functional` (the domain's comparator) or `strict` (exact equality, PivotRL Eq. 2).
+        engine: Where sampled actions come from.
         policy: Name or folder of the starting policy.
         dtype: Of the computation; master weights in training are fp32 always.
-        format: How the policy reads states and writes actions.
+        format: How the policy reads states and writes actions; `auto` takes the one that the model was trained on.
         max_prompt_tokens: Longer states are dropped at extraction and counted.
         seed: Which states are drawn; the sections have seeds of their own.
         sources: Folders or files from which a server started for the run rebuilds origins, by name.
@@ -73,6 +74,7 @@ class RunConfig(BaseModel):
     server_wait_s: float = Field(default=30.0, gt=0)
     token: Path | None = None
     rule: Literal["functional", "strict"] = "functional"
+    engine: EngineSettings = EngineSettings()
     policy: str = SMOLLM2_NAME
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     format: str = "smollm"

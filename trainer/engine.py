@@ -6,10 +6,11 @@ tokens (`trainer/policy`), rewards (`trainer/scoring`), nor which states are ask
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from pivotgym.core.errors import PivotGymError
 from pivotgym.core.formats import Format, format_id
 from pivotgym.core.messages import Action, Malformed, Message, Tool
 from pivotgym.core.trajectory import Pivot, Sampling
@@ -18,28 +19,39 @@ if TYPE_CHECKING:
     from pivotgym.trainer.policy import Policy, Sample
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True)
 class SampledAction:
     """One sampled action.
 
     Attributes:
-        action: What the text was read as.
+        action: What the text was read as; an error where the engine failed, which masks the sample, or where the state
+            is longer than the context (`TooLarge`).
         text: The policy's text, without the stop marker.
         temperature: At which it was sampled.
         token_ids: The sampled ids, where the engine gives them: these, and no re-tokenised text, are trained on.
         logprobs: Their log-probabilities at that temperature, natural logarithm.
+        tokens: How many were sampled, where the engine knows the number without the ids.
     """
 
-    action: Action | Malformed
+    action: Action | Malformed | PivotGymError
     text: str
     temperature: float
     token_ids: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
+    tokens: int | None = None
 
     @property
     def truncated(self) -> bool:
         """Whether it was cut at the limit on new tokens."""
-        return self.action.truncated
+        return not isinstance(self.action, PivotGymError) and self.action.truncated
+
+    @property
+    def sampled_tokens(self) -> int:
+        """How many tokens were sampled, as far as the engine knows."""
+        return len(self.token_ids) or self.tokens or 0
 
 
 @dataclass(frozen=True)
@@ -57,11 +69,26 @@ class Query:
         return cls(pivot.id, pivot.messages, pivot.tools, temperatures)
 
 
+STATES_PER_LANE = 8
+"""States to hand to an engine for each that it works at, so that the end of a batch idles little of it."""
+
+
+def batch_size(engine: PolicyEngine, least: int) -> int:
+    """How many states to hand over at once: at least `least`, and enough for an engine that works at many."""
+    return max(least, STATES_PER_LANE * engine.in_flight if engine.in_flight > 1 else 1)
+
+
+def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The items in parts of `size`, in order."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
 OnDone = Callable[[dict[int, list[SampledAction]]], None]
 
 
 class PolicyEngine(Protocol):
-    """Samples whole actions. Implementations: `LocalEngine`; servers and clusters come with their own modules."""
+    """Samples whole actions. Implementations: `LocalEngine`, `OpenAIEngine`; clusters come with their own modules."""
 
     @property
     def policy_id(self) -> str:
@@ -70,6 +97,10 @@ class PolicyEngine(Protocol):
     @property
     def format_id(self) -> str:
         """Name and version of the text format, stored in profiles."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many states it works at side by side; callers hand over several times as many, so that none waits."""
 
     def prompt_tokens(self, messages: list[Message], tools: list[Tool]) -> int:
         """Length of the rendered state in tokens."""
@@ -85,7 +116,7 @@ class PolicyEngine(Protocol):
             on_done: Called with {query index: actions} as soon as some states are finished.
 
         Raises:
-            PolicyFailed: If the engine broke.
+            PolicyFailed: If the engine broke altogether; of a failure at single samples their actions tell.
         """
 
 
@@ -108,6 +139,11 @@ class LocalEngine:
     def format_id(self) -> str:
         """See `PolicyEngine`."""
         return format_id(self.fmt)
+
+    @property
+    def in_flight(self) -> int:
+        """See `PolicyEngine`."""
+        return 1
 
     def weights_changed(self) -> None:
         """Forget the fingerprint after the policy was updated."""

@@ -7,15 +7,16 @@ how arms are compared in a report.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from pivotgym.core.errors import DigestMismatch
 from pivotgym.core.jsonl import Appender, read_records
+from pivotgym.core.messages import Malformed
 from pivotgym.core.trajectory import Pivot, Record, Sampling
-from pivotgym.trainer.engine import PolicyEngine, Query
-from pivotgym.trainer.scoring import FailureGuard, Scorer, rewards_of
+from pivotgym.trainer.engine import PolicyEngine, Query, SampledAction, batch_size, chunks
+from pivotgym.trainer.scoring import FailureGuard, Sampled, Scorer, rewards_of
 from pivotgym.trainer.settings import EvalConfig
 from pivotgym.trainer.stats import Clusters
 
@@ -55,6 +56,8 @@ def evaluate(
 ) -> list[EvalRow]:
     """Sample and score actions at held-out pivots, appending to `out`; rows found there are not made again.
 
+    A pivot none of whose samples could be scored gets no row, so that the next run makes it again.
+
     Args:
         pivots: Held-out pivots.
         engine: The policy.
@@ -72,46 +75,46 @@ def evaluate(
     found = {row.pivot_id for row in _check(out, pivots, engine, arm)}
     todo = [pivot for pivot in pivots if pivot.id not in found]
     finished = len(pivots) - len(todo)
+    temperatures = (config.temperature,) * config.samples + (config.low_temperature,) * config.low_samples
+    sampling = Sampling(top_p=config.top_p, max_new_tokens=config.max_new_tokens, seed=config.seed)
     with Appender(out) as file:
-        for start in range(0, len(todo), config.batch):
-            chunk = todo[start : start + config.batch]
-            for row in _evaluate_chunk(chunk, engine, scorer, config, arm, guard):
-                file.append(row)
-            finished += len(chunk)
-            if on_progress is not None:
-                on_progress(finished, len(pivots))
+        for chunk in chunks(todo, batch_size(engine, config.batch)):
+
+            def finish(sampled: dict[int, list[SampledAction]], chunk: Sequence[Pivot] = chunk) -> None:
+                nonlocal finished
+                acted = [(chunk[index], [item.action for item in sampled[index]]) for index in sorted(sampled)]
+                for (pivot, actions), rewards in zip(acted, rewards_of(scorer, acted, guard), strict=True):
+                    if any(reward is not None for reward in rewards):
+                        for row in _rows(pivot, actions, rewards, engine.policy_id, config, arm):
+                            file.append(row)
+                finished += len(acted)
+                if on_progress is not None:
+                    on_progress(finished, len(pivots))
+
+            engine.sample([Query.of(pivot, temperatures) for pivot in chunk], sampling, on_done=finish)
     return [row for row in read_records(out, EvalRow) if row.arm in (arm, f"{arm}@low")]
 
 
-def _evaluate_chunk(
-    pivots: list[Pivot], engine: PolicyEngine, scorer: Scorer, config: EvalConfig, arm: str, guard: FailureGuard
-) -> Iterable[EvalRow]:
-    temperatures = (config.temperature,) * config.samples + (config.low_temperature,) * config.low_samples
-    queries = [Query.of(pivot, temperatures) for pivot in pivots]
-    sampled = engine.sample(
-        queries, Sampling(top_p=config.top_p, max_new_tokens=config.max_new_tokens, seed=config.seed)
-    )
-    groups = [(pivot, [item.action for item in row]) for pivot, row in zip(pivots, sampled, strict=True)]
-    for (pivot, actions), rewards in zip(groups, rewards_of(scorer, groups, guard), strict=True):
-        parts: list[tuple[str, float, int, int]] = []
-        if config.low_samples:
-            parts.append((f"{arm}@low", config.low_temperature, config.samples, len(temperatures)))
-        # The arm itself comes last: a kill between the two lines repeats the pivot rather than losing its control.
-        parts.append((arm, config.temperature, 0, config.samples))
-        for name, temperature, start, stop in parts:
-            yield EvalRow(
-                arm=name,
-                pivot_id=pivot.id,
-                pivot_digest=pivot.digest,
-                trajectory_id=pivot.trajectory_id,
-                executable=bool(pivot.metadata.get("executable", False)),
-                policy=engine.policy_id,
-                temperature=temperature,
-                rewards=rewards[start:stop],
-                invalid=sum(
-                    getattr(item, "reason", None) is not None or item.truncated for item in actions[start:stop]
-                ),
-            )
+def _rows(
+    pivot: Pivot, actions: list[Sampled], rewards: list[float | None], policy: str, config: EvalConfig, arm: str
+) -> Iterator[EvalRow]:
+    parts: list[tuple[str, float, slice]] = []
+    if config.low_samples:
+        parts.append((f"{arm}@low", config.low_temperature, slice(config.samples, None)))
+    # The arm itself comes last: a kill between the two lines repeats the pivot rather than losing its control.
+    parts.append((arm, config.temperature, slice(config.samples)))
+    for name, temperature, part in parts:
+        yield EvalRow(
+            arm=name,
+            pivot_id=pivot.id,
+            pivot_digest=pivot.digest,
+            trajectory_id=pivot.trajectory_id,
+            executable=bool(pivot.metadata.get("executable", False)),
+            policy=policy,
+            temperature=temperature,
+            rewards=rewards[part],
+            invalid=sum(isinstance(item, Malformed) or getattr(item, "truncated", False) for item in actions[part]),
+        )
 
 
 def _check(path: str | Path, pivots: Sequence[Pivot], engine: PolicyEngine, arm: str) -> list[EvalRow]:

@@ -10,22 +10,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pivotgym.core.errors import DigestMismatch, InputError
+from pivotgym.core.errors import DigestMismatch, InputError, TooLarge
 from pivotgym.core.jsonl import Appender, read_records
 from pivotgym.core.trajectory import Pivot, Profile
-from pivotgym.trainer.engine import PolicyEngine, Query, SampledAction
-from pivotgym.trainer.scoring import FailureGuard, Scorer, rewards_of
+from pivotgym.trainer.engine import PolicyEngine, Query, SampledAction, batch_size, chunks
+from pivotgym.trainer.scoring import FailureGuard, Sampled, Scorer, rewards_of
 from pivotgym.trainer.settings import ProfileConfig
 
 
-@dataclass(frozen=True)
+@dataclass
 class ProfileReport:
-    """How many candidates were profiled now, found done, and what it cost."""
+    """What profiling did, and what it cost.
 
-    profiled: int
-    resumed: int
-    failed_samples: int
-    sampled_tokens: int
+    Attributes:
+        profiled: Candidates profiled now.
+        resumed: Candidates found done.
+        unscored: Candidates left out because none of their samples could be scored; the next run makes them again.
+        too_long: Candidates left out because their state is longer than the policy's context.
+        failed_samples: Samples masked because the engine or the environment failed.
+        sampled_tokens: Tokens sampled, as far as the engine counts them.
+    """
+
+    profiled: int = 0
+    resumed: int = 0
+    unscored: int = 0
+    too_long: int = 0
+    failed_samples: int = 0
+    sampled_tokens: int = 0
 
 
 def profile(
@@ -40,13 +51,16 @@ def profile(
 ) -> ProfileReport:
     """Profile candidates into `out` (JSON Lines of pivots with profiles), appending to what is there.
 
+    A candidate is written as soon as its actions are sampled and scored, so with a server that works at many at once
+    a kill loses only those in flight, and the file is in the order in which they were finished.
+
     Args:
         candidates: Unique by id.
         engine: The frozen reference policy.
         scorer: Scores actions.
         out: The file; a candidate found in it is not sampled again.
         config: Sampling parameters.
-        guard: Stops the run when too many verdicts fail.
+        guard: Stops the run when too many samples fail.
         on_progress: Called with (done, total).
 
     Raises:
@@ -55,45 +69,59 @@ def profile(
     """
     if len({pivot.id for pivot in candidates}) != len(candidates):
         raise InputError("candidates: expected unique ids, got a repeated one")
-    guard = guard or FailureGuard()
     done = _already(Path(out), candidates, engine, config)
     todo = [pivot for pivot in candidates if pivot.id not in done]
-    tokens = 0
-    finished = len(done)
+    report = ProfileReport(resumed=len(done))
+    guard = guard or FailureGuard()
     with Appender(out) as file:
-        for start in range(0, len(todo), config.batch):
-            chunk = todo[start : start + config.batch]
-            sampled = engine.sample(
-                [Query.of(pivot, (config.temperature,) * config.k) for pivot in chunk], config.sampling
-            )
-            for pivot, made in zip(chunk, _profiles(chunk, sampled, engine, scorer, config, guard), strict=True):
-                file.append(pivot.with_profile(made))
-            tokens += sum(len(action.token_ids) for actions in sampled for action in actions)
-            finished += len(chunk)
-            if on_progress is not None:
-                on_progress(finished, len(candidates))
-    return ProfileReport(len(todo), len(done), guard.failed, tokens)
+        run = _Run(engine, scorer, file, config, guard, report)
+        for chunk in chunks(todo, batch_size(engine, config.batch)):
+
+            def finish(sampled: dict[int, list[SampledAction]], chunk: Sequence[Pivot] = chunk) -> None:
+                run.write([(chunk[index], sampled[index]) for index in sorted(sampled)])
+                if on_progress is not None:
+                    left_out = report.unscored + report.too_long
+                    on_progress(report.resumed + report.profiled + left_out, len(candidates))
+
+            temperatures = (config.temperature,) * config.k
+            engine.sample([Query.of(pivot, temperatures) for pivot in chunk], config.sampling, on_done=finish)
+    report.failed_samples = guard.failed
+    return report
 
 
-def _profiles(
-    pivots: list[Pivot],
-    sampled: list[list[SampledAction]],
-    engine: PolicyEngine,
-    scorer: Scorer,
-    config: ProfileConfig,
-    guard: FailureGuard,
-) -> list[Profile]:
-    groups = [(pivot, [sample.action for sample in samples]) for pivot, samples in zip(pivots, sampled, strict=True)]
-    return [
-        Profile(
+@dataclass
+class _Run:
+    engine: PolicyEngine
+    scorer: Scorer
+    file: Appender
+    config: ProfileConfig
+    guard: FailureGuard
+    report: ProfileReport
+
+    def write(self, sampled: list[tuple[Pivot, list[SampledAction]]]) -> None:
+        """Score the actions of some candidates and write their profiles."""
+        groups: list[tuple[Pivot, list[Sampled]]] = []
+        for pivot, samples in sampled:
+            self.report.sampled_tokens += sum(sample.sampled_tokens for sample in samples)
+            if any(isinstance(sample.action, TooLarge) for sample in samples):
+                self.report.too_long += 1
+            else:
+                groups.append((pivot, [sample.action for sample in samples]))
+        for (pivot, _), rewards in zip(groups, rewards_of(self.scorer, groups, self.guard), strict=True):
+            if all(reward is None for reward in rewards):
+                self.report.unscored += 1
+                continue
+            self.file.append(pivot.with_profile(self._profile(pivot, rewards)))
+            self.report.profiled += 1
+
+    def _profile(self, pivot: Pivot, rewards: list[float | None]) -> Profile:
+        return Profile(
             pivot_digest=pivot.digest,
             rewards=tuple(rewards),
-            policy=engine.policy_id,
-            format=engine.format_id,
-            sampling=config.sampling,
+            policy=self.engine.policy_id,
+            format=self.engine.format_id,
+            sampling=self.config.sampling,
         )
-        for pivot, rewards in zip(pivots, rewards_of(scorer, groups, guard), strict=True)
-    ]
 
 
 def _already(path: Path, candidates: Sequence[Pivot], engine: PolicyEngine, config: ProfileConfig) -> set[str]:

@@ -6,15 +6,19 @@ Does not own: verdicts (`verifiers/`, behind the server), retries (`servers/clie
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pivotgym.core.errors import PivotGymError, VerifierFailed
+from pivotgym.core.errors import PivotGymError, PolicyFailed, VerifierFailed
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.servers.client import Client, VerifyItem
+
+Sampled = Action | Malformed | PivotGymError
+"""What an engine gives for one sample: an action, or the error that stood in its place."""
 
 
 class Scorer(Protocol):
@@ -61,7 +65,7 @@ class FailureGuard:
 
         Raises:
             PivotGymError: A refusal, which no retry mends, as it came.
-            VerifierFailed: When the share of failures passes `max_share`.
+            PolicyFailed, VerifierFailed: When the share of failures passes `max_share`.
         """
         if isinstance(result, Verdict):
             self.scored += 1
@@ -72,27 +76,44 @@ class FailureGuard:
         self.codes[result.code] += 1
         total = self.scored + self.failed
         if total >= self.least and self.failed > self.max_share * total:
-            raise VerifierFailed(
-                f"verdicts: {self.failed} of {total} failed ({dict(self.codes)}), more than the allowed share of "
-                f"{self.max_share}",
-                hint="look at the environment server's log; the run goes on from its last checkpoint",
+            raise (PolicyFailed if isinstance(result, PolicyFailed) else VerifierFailed)(
+                f"samples: {self.failed} of {total} failed ({dict(self.codes)}), more than the allowed share of "
+                f"{self.max_share}; the last with: {result.message}",
+                hint="look at the server's log; the same command goes on where it stopped",
             )
         return None
 
 
 def rewards_of(
-    scorer: Scorer, groups: Sequence[tuple[Pivot, Sequence[Action | Malformed]]], guard: FailureGuard
+    scorer: Scorer, groups: Sequence[tuple[Pivot, Sequence[Sampled]]], guard: FailureGuard
 ) -> list[list[float | None]]:
-    """Rewards for groups of actions, `None` where the environment failed.
+    """Rewards for groups of actions, `None` where the environment failed, or the policy's engine before it.
 
     Equal actions of a group are sent once: verdicts are deterministic.
     """
+    groups = [(pivot, [_sendable(item) for item in items]) for pivot, items in groups]
     unique = [
-        (pivot, list({action.model_dump_json(): action for action in actions}.values())) for pivot, actions in groups
+        {item.model_dump_json(): item for item in items if not isinstance(item, PivotGymError)} for _, items in groups
     ]
-    results = scorer.score(unique)
+    results = scorer.score([(pivot, list(sent.values())) for (pivot, _), sent in zip(groups, unique, strict=True)])
     rewards = []
-    for (_, sent), (_, actions), row in zip(unique, groups, results, strict=True):
-        by_action = {action.model_dump_json(): result for action, result in zip(sent, row, strict=True)}
-        rewards.append([guard.reward(by_action[action.model_dump_json()]) for action in actions])
+    for (_, items), sent, row in zip(groups, unique, results, strict=True):
+        verdicts = dict(zip(sent, row, strict=True))
+        rewards.append(
+            [
+                guard.reward(item if isinstance(item, PivotGymError) else verdicts[item.model_dump_json()])
+                for item in items
+            ]
+        )
     return rewards
+
+
+def _sendable(item: Sampled) -> Sampled:
+    """The action, or a malformed one in its place where it holds a lone surrogate, which no request can carry."""
+    if isinstance(item, PivotGymError):
+        return item
+    text = json.dumps(item.model_dump(), ensure_ascii=False)
+    if text.isascii() or text.encode("utf-8", "ignore").decode() == text:
+        return item
+    shown = text.encode("utf-8", "backslashreplace").decode()
+    return Malformed(text=shown, reason="expected text, got a lone surrogate", truncated=item.truncated)

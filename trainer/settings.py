@@ -6,6 +6,7 @@ line can show them at once.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -43,6 +44,50 @@ class FilterConfig(BaseModel):
         return self
 
 
+class EngineSettings(BaseModel):
+    """Where sampled actions come from, for profiling, evaluation and counting a state's tokens.
+
+    Attributes:
+        kind: `local` (the policy in this process) or `openai` (any server that speaks OpenAI's API).
+        base_url: Of the server, up to and with `/v1`.
+        model: The model's name there; profiles are stored under it.
+        native_tools: Whether the server writes the prompt and reads the calls (`/chat/completions` with `tools`).
+            Otherwise prompts are sent in the configured `format` (`/completions`).
+        concurrency: Requests at once.
+        api_key_env: Environment variable that holds the API key.
+        api_key_file: File that holds it.
+        timeout_s: Time-out of one try.
+        retries: Further tries after the first.
+        deadline_s: For one request with all its tries.
+        limit_field: The field by which this server limits new tokens.
+        extra_body: Further fields of each request; `null` leaves out one that would be sent, e.g. `{seed: null}`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["local", "openai"] = "local"
+    base_url: str | None = None
+    model: str | None = None
+    native_tools: bool = True
+    concurrency: int = Field(default=16, ge=1)
+    api_key_env: str | None = None
+    api_key_file: Path | None = None
+    timeout_s: float = Field(default=120.0, gt=0)
+    retries: int = Field(default=4, ge=0)
+    deadline_s: float = Field(default=600.0, gt=0)
+    limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _complete(self) -> EngineSettings:
+        named = [name for name in ("base_url", "model") if getattr(self, name) is not None]
+        if self.kind == "openai" and len(named) < 2:
+            raise ValueError(f"expected base_url and model for kind 'openai', got {named or 'none'}")
+        if self.kind == "local" and named:
+            raise ValueError(f"{named[0]}: expected only with kind 'openai', got kind 'local'")
+        return self
+
+
 class ProfileConfig(BaseModel):
     """How candidates are profiled.
 
@@ -54,7 +99,7 @@ class ProfileConfig(BaseModel):
         top_p: 1.0 for the same reason.
         max_new_tokens: Longer actions are cut and invalid.
         seed: With a candidate's id it fixes the candidate's draws.
-        batch: Candidates between two writes of the file; a kill loses at most these.
+        batch: Candidates that an engine in this process gets at once; a kill loses at most these.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

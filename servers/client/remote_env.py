@@ -9,13 +9,17 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import gymnasium
+import numpy as np
+from pydantic import ValidationError
 
 from pivotgym.core.actions import read_action
-from pivotgym.core.errors import ConfigError, NotFound, UnknownOption, WrongState
+from pivotgym.core.errors import ConfigError, InputError, NotFound, UnknownOption, WrongState
+from pivotgym.core.jsonl import describe
 from pivotgym.core.spaces import Unicode
 from pivotgym.core.trajectory import Pivot
 from pivotgym.servers.client.sync import Client, Session
 
+Horizon = Literal["pivot", "episode"]
 _OPTIONS = ("pivot_id", "pivot", "task_id")
 
 
@@ -41,7 +45,7 @@ class RemoteEnv(gymnasium.Env[str, str]):
         self,
         base_url: str,
         *,
-        horizon: Literal["pivot", "episode"] = "pivot",
+        horizon: Horizon = "pivot",
         render_mode: None = None,
         **client: Any,
     ) -> None:
@@ -65,6 +69,7 @@ class RemoteEnv(gymnasium.Env[str, str]):
 
         Raises:
             UnknownOption: If an option is none of these, or there are several.
+            InputError: If the pivot is none.
             NotFound: If there is no such pivot or task, or nothing to draw from.
             PivotGymError: What else the server answered.
         """
@@ -97,25 +102,51 @@ class RemoteEnv(gymnasium.Env[str, str]):
             self._session = None
 
     def _start(self, options: dict[str, Any]) -> dict[str, Any]:
-        unknown = sorted(set(options) - set(_OPTIONS))
-        if unknown:
-            raise UnknownOption(f"options: expected one of {list(_OPTIONS)}, got {unknown}")
-        if len(options) > 1:
-            raise UnknownOption(f"options: expected at most one of {list(_OPTIONS)}, got {sorted(options)}")
-        if not options:
-            return self._drawn()
-        if "pivot" in options:
-            return {"pivot": Pivot.model_validate(options["pivot"])}
-        return dict(options)
+        start = read_start(options)
+        if start is not None:
+            return start
+        listed = {
+            kind: [item["id"] for item in (self._client.tasks() if kind == "task_id" else self._client.pivots())]
+            for kind in kinds(self.horizon)
+        }
+        return draw(listed, self.np_random)
 
-    def _drawn(self) -> dict[str, str]:
-        kinds = ("task_id", "pivot_id") if self.horizon == "episode" else ("pivot_id",)
-        for kind in kinds:
-            listed = self._client.tasks() if kind == "task_id" else self._client.pivots()
-            ids = [item["id"] for item in listed]
-            if ids:
-                return {kind: ids[int(self.np_random.integers(len(ids)))]}
-        raise NotFound(
-            "reset: no options, and nothing to draw from: the server knows no pivots",
-            hint="start it with --pivots, add some with Client.add_pivots, or pass options={'pivot': ...}",
-        )
+
+def read_start(options: dict[str, Any]) -> dict[str, Any] | None:
+    """Where the options of `reset` say to begin, as arguments of `Client.session`; `None` where they say nothing.
+
+    Raises:
+        UnknownOption: If there are several, or one that nobody knows.
+        InputError: If the pivot is none.
+    """
+    unknown = sorted(set(options) - set(_OPTIONS))
+    if unknown:
+        raise UnknownOption(f"options: expected one of {list(_OPTIONS)}, got {unknown}")
+    if len(options) > 1:
+        raise UnknownOption(f"options: expected at most one of {list(_OPTIONS)}, got {sorted(options)}")
+    if "pivot" in options:
+        try:
+            return {"pivot": Pivot.model_validate(options["pivot"])}
+        except ValidationError as error:
+            raise InputError(f"options['pivot']: expected a pivot, but {describe(error)}") from error
+    return dict(options) or None
+
+
+def kinds(horizon: Horizon) -> tuple[str, ...]:
+    """What may be drawn, the first that there is any of."""
+    return ("task_id", "pivot_id") if horizon == "episode" else ("pivot_id",)
+
+
+def draw(listed: dict[str, list[str]], rng: np.random.Generator) -> dict[str, Any]:
+    """One of the ids of the first kind that has some, as an argument of `Client.session`.
+
+    Raises:
+        NotFound: If there are none.
+    """
+    for kind, ids in listed.items():
+        if ids:
+            return {kind: ids[int(rng.integers(len(ids)))]}
+    raise NotFound(
+        "reset: no options, and nothing to draw from: the server knows no pivots",
+        hint="start it with --pivots, add some with Client.add_pivots, or pass options={'pivot': ...}",
+    )

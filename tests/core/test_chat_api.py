@@ -255,7 +255,14 @@ def test_only_standard_fields_are_sent() -> None:
     assert to_openai([odd]) == [{"role": "system", "content": "x"}]
 
 
-@given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(JSON)
 def test_any_json_is_a_completion_or_a_value_error(body: Any) -> None:
     for shaped in (body, {"choices": body}, {"choices": [body]}, {"choices": [{"message": body}]}):
         with suppress(ValueError):
