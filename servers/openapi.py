@@ -27,8 +27,8 @@ _ERRORS = {
     "422": "`invalid_input`, `unknown_option`, `pivot_refused`, ...: sending it again cannot help; the message names "
     "the field, what was expected and what came.",
     "431": "`head_too_large`: address and headers over `max_header_bytes`; the connection is closed.",
-    "503": "`full`, `warming`, `world_failed`, `verifier_failed`, ...: ours, never a reward; `retryable` says whether a "
-    "repeat may help, and `Retry-After` when.",
+    "503": "`full`, `warming`, `world_failed`, `verifier_failed`, ...: ours, never a reward; `retryable` says whether "
+    "a repeat may help, and `Retry-After` when.",
     "504": "`timeout`: the call's time-out passed; `details.begun` says whether it was begun.",
 }
 _RETRY_AFTER = {"description": "Seconds after which a repeat is sensible.", "schema": {"type": "integer", "minimum": 1}}
