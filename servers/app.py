@@ -27,8 +27,9 @@ from pivotgym.servers.auth import Guard
 from pivotgym.servers.dispatch import Application, Dispatch
 from pivotgym.servers.endpoint import Endpoint
 from pivotgym.servers.openapi import document
+from pivotgym.servers.peers import Doors, Place
 from pivotgym.servers.presence import Watch
-from pivotgym.servers.service import Service
+from pivotgym.servers.service import ALONE, Service
 from pivotgym.servers.settings import Settings
 from pivotgym.servers.wire import error_reply
 
@@ -48,19 +49,22 @@ class _MethodNotAllowed(InputError):
     status = 405
 
 
-def create_app(domain: Domain | Runtime, *, pivots: Iterable[Pivot] = (), settings: Settings | None = None) -> FastAPI:
+def create_app(
+    domain: Domain | Runtime, *, pivots: Iterable[Pivot] = (), settings: Settings | None = None, place: Place = ALONE
+) -> FastAPI:
     """An application that serves a domain.
 
     Args:
         domain: A domain, or a runtime that already serves one.
         pivots: Pivots known from the start, beside those the domain ships.
         settings: Limits, tokens and time-outs.
+        place: Which of several worker processes this is.
 
     Raises:
         ConfigError: If the bind needs a token and there is none, or a token file cannot be read.
         InputError: If a pivot does not fit the domain.
     """
-    service = Service(domain, pivots, settings or Settings())
+    service = Service(domain, pivots, settings or Settings(), place)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -81,7 +85,8 @@ def create_app(domain: Domain | Runtime, *, pivots: Iterable[Pivot] = (), settin
     for spec, endpoint in endpoints:
         app.router.routes.append(Route(spec.path, endpoint, methods=[spec.method]))
     app.add_exception_handler(HTTPException, _http_error)
-    app.front = Guard(Watch(Dispatch(app.behind, endpoints)), service.tokens, service.metrics)
+    back = Watch(Dispatch(app.behind, endpoints))
+    app.front = Doors(Guard(back, service.tokens, service.metrics), back, place)
     return app
 
 

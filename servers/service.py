@@ -13,7 +13,9 @@ from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.envs.base.contract import Domain
 from pivotgym.envs.base.runtime import Runtime, known_rule
+from pivotgym.servers.added import AddedPivots
 from pivotgym.servers.metrics import Metrics
+from pivotgym.servers.peers import Peers, Place
 from pivotgym.servers.pivots import PivotRegistry
 from pivotgym.servers.pool import Pool
 from pivotgym.servers.schemas import Rule
@@ -21,6 +23,7 @@ from pivotgym.servers.sessions import SessionStore
 from pivotgym.servers.settings import Settings, Tokens, read_tokens
 
 WARMING_RETRY_S = 1.0
+ALONE = Place()
 
 
 def warming(late: TimedOut) -> Warming:
@@ -40,13 +43,16 @@ class Service:
         domain: What is served: a domain, or a runtime that already serves one.
         pivots: Pivots known from the start, beside those the domain ships.
         settings: Limits, tokens and time-outs.
+        place: Which of several worker processes this is.
 
     Raises:
         ConfigError: If the tokens do not fit the settings, or there is no such format or rule.
         InputError: If a pivot does not fit the domain.
     """
 
-    def __init__(self, domain: Domain | Runtime, pivots: Iterable[Pivot], settings: Settings) -> None:
+    def __init__(
+        self, domain: Domain | Runtime, pivots: Iterable[Pivot], settings: Settings, place: Place = ALONE
+    ) -> None:
         self.settings = settings
         self.tokens: Tokens = read_tokens(settings)
         if settings.reward_format not in format_names():
@@ -58,7 +64,11 @@ class Service:
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
         self.pivots.add([*self.domain.pivots(), *pivots])
         self.pool = Pool(settings.threads)
-        self.sessions = SessionStore(self.pool, settings.max_sessions, settings.idle_timeout_s)
+        self.peers = Peers(place, settings.max_timeout_s)
+        if place.folder is not None:
+            self.pivots.added = AddedPivots(place.folder / "pivots.jsonl")
+        share = (settings.max_sessions + place.count - 1 - place.index) // place.count
+        self.sessions = SessionStore(self.pool, share, settings.idle_timeout_s, self.peers.new_id)
         self.metrics = Metrics()
         self.metrics.watch("sessions_live", "Sessions alive.", lambda: len(self.sessions))
         self.metrics.watch("pivots", "Pivots known.", lambda: len(self.pivots))
@@ -77,9 +87,12 @@ class Service:
     async def close(self) -> None:
         """Close every session and let go of what is cached. Work that hangs on a thread is left behind."""
         await self.sessions.close_all()
+        await self.peers.close()
         self.pool.close()
         if self._owns_runtime:
             self.runtime.close()
+        if self.pivots.added is not None:
+            self.pivots.added.close()
 
     async def verify(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None, timeout_s: float) -> Verdict:
         """Score one action: at once where no execution is needed, else on the pool.

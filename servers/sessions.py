@@ -12,11 +12,12 @@ error.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from secrets import token_hex
 from typing import Any, Literal
 
 from pivotgym.core.errors import Full, InfrastructureError, NotFound, PivotGymError, TimedOut, Warming
@@ -56,8 +57,11 @@ class Session:
 class SessionStore:
     """All sessions of a server. Used from the event loop only."""
 
-    def __init__(self, pool: Pool, max_sessions: int, idle_timeout_s: float) -> None:
+    def __init__(
+        self, pool: Pool, max_sessions: int, idle_timeout_s: float, new_id: Callable[[], str] = partial(token_hex, 16)
+    ) -> None:
         self._pool = pool
+        self._new_id = new_id
         self._max = max_sessions
         self._idle_timeout_s = idle_timeout_s
         self._sessions: dict[str, Session] = {}
@@ -107,7 +111,7 @@ class SessionStore:
         self._reserved += 1
         try:
             episode = await self._pool.run(build)
-            session = Session(id=secrets.token_hex(16), episode=episode, touched=time.monotonic(), **what)
+            session = Session(id=self._new_id(), episode=episode, touched=time.monotonic(), **what)
             self._sessions[session.id] = session
             return session
         finally:
