@@ -247,6 +247,9 @@ class Signatures:
         return self._kept.keep(pivot, {tool.name: signature(tool) for tool in pivot.tools}) if kept is None else kept
 
 
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+
+
 def spelled(name: str, arguments: dict[str, Any]) -> str:
     """A call as text that is equal for equal normal forms only; `true` is not `1`."""
-    return json.dumps([name, arguments], sort_keys=True, ensure_ascii=False)
+    return _encode([name, arguments])
