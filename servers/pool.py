@@ -79,6 +79,10 @@ class Pool:
                 raise
             with regardless():
                 done = await finished(waiting, timeout_s)
+        except asyncio.CancelledError:
+            self._unread(waiting)
+            future.cancel()
+            raise
         if not done:
             raise self._timed_out(future, waiting, timeout_s or 0.0, what)
         return waiting.result()

@@ -16,8 +16,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from secrets import token_hex
 from typing import Any, Literal
 
 from pivotgym.core.errors import Full, InfrastructureError, NotFound, PivotGymError, TimedOut, Warming
@@ -57,9 +55,7 @@ class Session:
 class SessionStore:
     """All sessions of a server. Used from the event loop only."""
 
-    def __init__(
-        self, pool: Pool, max_sessions: int, idle_timeout_s: float, new_id: Callable[[], str] = partial(token_hex, 16)
-    ) -> None:
+    def __init__(self, pool: Pool, max_sessions: int, idle_timeout_s: float, new_id: Callable[[], str]) -> None:
         self._pool = pool
         self._new_id = new_id
         self._max = max_sessions

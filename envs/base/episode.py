@@ -211,7 +211,9 @@ class TaskEpisode(Episode):
                 text = f"Error during execution: no tool is called {call.name!r}; the tools are {sorted(offered)}"
             else:
                 effects = self._world.run(Action(tool_calls=(call,)))
-                text = "\n".join(effects.observations) or f"Error during execution: {effects.invalid}"
+                text = "\n".join(effects.observations)
+                if not text and effects.invalid is not None:
+                    text = f"Error during execution: {effects.invalid}"
             answers.append(Message(role="tool", content=text, tool_call_id=call.id, name=call.name))
         return answers
 
