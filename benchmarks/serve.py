@@ -41,7 +41,7 @@ class Nothing(World):
 
     def run(self, action: Action) -> Effects:
         """Show the arguments."""
-        return Effects(observations=[call.arguments_text for call in action.tool_calls])
+        return Effects(observations=[call.arguments_text for call in action.tool_calls], state="0", before="0")
 
     def fork(self) -> Nothing:
         """Another one."""
@@ -49,13 +49,14 @@ class Nothing(World):
 
     def digest(self) -> str:
         """Always the same."""
-        return ""
+        return "0"
 
 
 class Plain(Domain):
     """The domain that is served."""
 
     name = "plain"
+    inline = True
     comparator = ToolCallComparator()
 
     def world(self) -> Nothing:
@@ -67,9 +68,9 @@ def domain() -> Plain:
     return Plain()
 
 
-def pivot(padding: int = 0) -> Pivot:
+def pivot(padding: int = 0, turn: int = 0) -> Pivot:
     return Pivot(
-        id="plain/a:0",
+        id=f"plain/a:{turn}",
         domain="plain",
         messages=[Message(role="user", content="The weather in Rome for two days, please." + " pad" * (padding // 4))],
         reference=action(),
@@ -128,7 +129,8 @@ def batch(server: tuple[str, int], seconds: float) -> None:
         "all others, executed": [action(3 + n) for n in range(16)],
     }
     for name, actions in kinds.items():
-        items = [{"pivot_id": "plain/a:0", "actions": [one.to_json() for one in actions]} for _ in range(16)]
+        sent = [one.to_json() for one in actions]
+        items = [{"pivot_id": f"plain/a:{turn}", "actions": sent} for turn in range(16)]
         measure(
             f"/verify/batch of 256, {name}", server, "/verify/batch", json.dumps({"items": items}), seconds, each=256
         )
@@ -142,7 +144,7 @@ def main() -> None:
     given = parser.parse_args()
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)
     begun = time.perf_counter()
-    with BackgroundServer("serve:domain", pivots=[pivot()], process=True) as running:
+    with BackgroundServer("serve:domain", pivots=[pivot(turn=turn) for turn in range(16)], process=True) as running:
         print(f"healthy after {time.perf_counter() - begun:.2f} s, {rss_mb(running.pid):.0f} MB resident")
         server = (running.url, running.pid)
         if given.only in (None, "nemo_gym") and given.payloads.is_dir():

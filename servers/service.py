@@ -5,7 +5,7 @@ Owns: putting the runtime, the registries, the sessions, the pool and the metric
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from pivotgym.core.chat_server import ChatServer
 from pivotgym.core.errors import ConfigError, TimedOut, Warming
@@ -69,7 +69,7 @@ class Service:
             self.domain.use_user_model(settings.user)
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
         self.pivots.add([*self.domain.pivots(), *pivots])
-        self.pool = Pool(settings.threads)
+        self.pool = Pool(settings.threads, inline=self.domain.inline)
         self.peers = Peers(place, settings.max_timeout_s)
         if place.folder is not None:
             self.pivots.added = AddedPivots(place.folder / "pivots.jsonl")
@@ -121,9 +121,11 @@ class Service:
         """
         verdict = self.runtime.screen(pivot, action, rule=rule)
         if verdict is None:
-            work = self.scoring(pivot, action, rule)
+            assert isinstance(action, Action)
             try:
-                verdict = await self.pool.run(work, timeout_s, "the verification", pure=True)
+                verdict = await self.pool.call(
+                    lambda: self.runtime.decide(pivot, action, rule=rule), timeout_s, "the verification", pure=True
+                )
             except TimedOut as error:
                 raise self.late(error, pivot) from None
         return self.counted(verdict)
@@ -133,10 +135,6 @@ class Service:
         if error.details.get("begun") is False or self.runtime.built(pivot):
             return error
         return warming(error)
-
-    def scoring(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None) -> Callable[[], Verdict]:
-        """The verification as work for the pool."""
-        return lambda: self.runtime.verify(pivot, action, rule=rule)
 
 
 def _judge(domain: Domain, server: ChatServer | None) -> LlmJudge | None:
