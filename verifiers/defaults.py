@@ -32,7 +32,9 @@ _OMITTED = re.compile(
     re.I,
 )
 _QUOTED = re.compile(r"([\"'`])(.*?)\1(?!\w)", re.S)
-_END = re.compile(r"[,;)(\]\n]|\.(?:\s|$)|\s(?:if|when|unless|which|where|because|meaning|and|or)\s|\s-\s", re.I)
+_END = re.compile(
+    r",(?!\d{3}(?!\d))|[;)(\]\n]|\.(?:\s|$)|\s(?:if|when|unless|which|where|because|meaning|and|or)\s|\s-\s", re.I
+)
 _NUMBER = re.compile(
     r"[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?![\d%:/-])(?!\s*(?:%|percent|hundred|thousand|million|billion))",
     re.I,

@@ -58,7 +58,7 @@ class Told:
     @property
     def effect(self) -> tuple[Any, ...]:
         """Equal for calls of the same effect."""
-        return (self.changed, self.facts) if self.proves else (self.call,)
+        return (self.changed, self.facts) if self.proves else (self.call, self.facts)
 
 
 def told(effects: Effects, signatures: Mapping[str, Signature]) -> list[Told]:
@@ -107,11 +107,12 @@ def proves(fact: str) -> bool:
 
 
 def _opened(value: Any) -> list[Any]:
-    if isinstance(value, dict) and len(value) == 1:
-        return _opened(next(iter(value.values())))
-    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        return value
-    return [value]
+    """The objects of a list of different ones, also inside an object of one field; else the value alone."""
+    inner = next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 else value
+    objects = isinstance(inner, list) and bool(inner) and all(isinstance(item, dict) for item in inner)
+    if objects and len(set(map(canonical_json, inner))) == len(inner):
+        return list(inner)
+    return [inner if isinstance(inner, dict) else value]
 
 
 def _spelling(value: Any) -> str:
@@ -142,8 +143,8 @@ def _facts(calls: list[Told]) -> set[str]:
     return set().union(*(call.facts for call in calls if call.proves))
 
 
-def _silent(calls: list[Told]) -> set[str]:
-    return {call.call for call in calls if not call.proves}
+def _silent(calls: list[Told]) -> set[tuple[Any, ...]]:
+    return {call.effect for call in calls if not call.proves}
 
 
 def _tells(due: str, given: str) -> bool:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pivotgym.core.messages import Tool, ToolCall
-from pivotgym.verifiers.schema import NO_DEFAULT, default_of, signature, to_json_schema
+from pivotgym.verifiers.defaults import NO_DEFAULT, default_of
+from pivotgym.verifiers.schema import signature, to_json_schema
 
 BOOK = signature(
     Tool(
