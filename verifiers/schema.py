@@ -19,6 +19,7 @@ from pivotgym.core.errors import PivotRefused
 from pivotgym.core.messages import Tool, ToolCall
 from pivotgym.core.trajectory import Pivot
 from pivotgym.verifiers.attached import Attached
+from pivotgym.verifiers.defaults import default_of
 
 _TYPES = {
     "dict": "object",
@@ -124,8 +125,9 @@ class Signature:
         for name, schema in self.properties.items():
             if name in full or name in self.required:
                 continue
-            if schema.get("default") is not None:
-                full[name] = _number(schema["default"], schema)
+            default = default_of(schema) if "default" in schema else None
+            if default is not None:
+                full[name] = _number(default, schema)
         return full
 
 
