@@ -25,6 +25,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Any other than loopback needs PIVOTGYM_TOKEN_FILE.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
     max_sessions: Annotated[int, typer.Option(help="Live sessions; more are refused with Retry-After.")] = 256,
+    workers: Annotated[int, typer.Option(help="Processes that serve; a session stays in the one it began in.")] = 1,
     idle_timeout_s: Annotated[float, typer.Option(help="Idle sessions are closed after this.")] = 900.0,
     source: Annotated[
         list[str] | None,
@@ -36,8 +37,15 @@ def serve(
     from pivotgym.servers.serve import serve as serve_domain
     from pivotgym.servers.settings import Settings
 
-    settings = Settings(
-        host=host, port=port, max_sessions=max_sessions, idle_timeout_s=idle_timeout_s, sources=parse(source or [])
+    settings = Settings.load(
+        {
+            "host": host,
+            "port": port,
+            "max_sessions": max_sessions,
+            "workers": workers,
+            "idle_timeout_s": idle_timeout_s,
+            "sources": parse(source or []),
+        }
     )
     serve_domain(domain, pivots=pivots or [], settings=settings)
 

@@ -28,8 +28,9 @@ from pivotgym.servers.auth import Guard
 from pivotgym.servers.dispatch import Application, Dispatch
 from pivotgym.servers.endpoint import Endpoint
 from pivotgym.servers.openapi import document
+from pivotgym.servers.peers import Doors, Place
 from pivotgym.servers.presence import Watch
-from pivotgym.servers.service import Service
+from pivotgym.servers.service import ALONE, Service
 from pivotgym.servers.settings import Settings
 from pivotgym.servers.wire import error_reply
 
@@ -49,13 +50,16 @@ class _MethodNotAllowed(InputError):
     status = 405
 
 
-def create_app(domain: Domain | Runtime, *, pivots: Iterable[Pivot] = (), settings: Settings | None = None) -> FastAPI:
+def create_app(
+    domain: Domain | Runtime, *, pivots: Iterable[Pivot] = (), settings: Settings | None = None, place: Place = ALONE
+) -> FastAPI:
     """An application that serves a domain.
 
     Args:
         domain: A domain, or a runtime that already serves one.
         pivots: Pivots known from the start, beside those the domain ships.
         settings: Limits, tokens and time-outs.
+        place: Which of several worker processes this is.
 
     Raises:
         ConfigError: If the bind needs a token and there is none, a token file cannot be read, or a source is not there.
@@ -63,7 +67,7 @@ def create_app(domain: Domain | Runtime, *, pivots: Iterable[Pivot] = (), settin
     """
     settings = settings or Settings()
     sources.configure(settings.sources)
-    service = Service(domain, pivots, settings)
+    service = Service(domain, pivots, settings, place)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -84,7 +88,8 @@ def create_app(domain: Domain | Runtime, *, pivots: Iterable[Pivot] = (), settin
     for spec, endpoint in endpoints:
         app.router.routes.append(Route(spec.path, endpoint, methods=[spec.method]))
     app.add_exception_handler(HTTPException, _http_error)
-    app.front = Guard(Watch(Dispatch(app.behind, endpoints)), service.tokens, service.metrics)
+    back = Watch(Dispatch(app.behind, endpoints))
+    app.front = Doors(Guard(back, service.tokens, service.metrics), back, place)
     return app
 
 

@@ -1,4 +1,4 @@
-"""The process behind `BackgroundServer`: reads its task from standard input, serves, ends when standard input ends.
+"""The process behind `BackgroundServer`, and each worker of several: reads its task from standard input, serves, ends when standard input ends.
 
 Owns: the child's side of that. Does not own: serving (`serve`).
 """
@@ -10,10 +10,15 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pivotgym.core.errors import PivotGymError
-from pivotgym.servers.serve import bind, make_server, url_of
+from pivotgym.servers.binding import bind, bind_file, url_of
+from pivotgym.servers.serve import make_server
 from pivotgym.servers.settings import Settings
+
+if TYPE_CHECKING:
+    from pivotgym.servers.peers import Place
 
 GRACE_S = 10.0
 
@@ -23,8 +28,10 @@ def main() -> None:
     task = json.loads(sys.stdin.readline())
     try:
         settings = Settings.load(task["settings"])
-        bound = bind(settings)
-        server = make_server(task["domain"], [Path(path) for path in task["pivots"]], settings)
+        place = _place(task["place"])
+        bound = bind(settings, shared=place is not None)
+        own = [bind_file(place.socket(place.index))] if place is not None else []
+        server = make_server(task["domain"], [Path(path) for path in task["pivots"]], settings, place)
     except PivotGymError as error:
         _tell(error.to_wire())
         return
@@ -40,7 +47,16 @@ def main() -> None:
     threading.Thread(target=stop_with_parent, daemon=True).start()
     _tell({"url": url_of(bound)})
     with bound:
-        server.run(sockets=[bound])
+        server.run(sockets=[bound, *own])
+
+
+def _place(sent: Any) -> Place | None:
+    if sent is None:
+        return None
+    from pivotgym.servers.peers import Place
+
+    index, count, folder = sent
+    return Place(index, count, Path(folder))
 
 
 def _tell(line: dict[str, object]) -> None:

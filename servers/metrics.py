@@ -5,9 +5,13 @@ Owns: which figures there are. Does not own: where they are counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from pivotgym.servers.peers import inside
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -36,7 +40,9 @@ class Metrics:
         Gauge(f"pivotgym_{name}", text, registry=self._registry).set_function(value)
 
     def request(self, route: str, status: int, seconds: float) -> None:
-        """Count an answered request."""
+        """Count an answered request; not one that another worker passed on, which counts it itself."""
+        if inside():
+            return
         child = self._by_request.get((route, status))
         if child is None:
             child = self._by_request[route, status] = self._requests.labels(route, str(status))
@@ -60,3 +66,40 @@ class Metrics:
     def page(self) -> bytes:
         """The metrics in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+_SAME_EVERYWHERE = frozenset({"pivotgym_pivots"})
+
+
+class _Sum(Collector):
+    def __init__(self, pages: Sequence[bytes]) -> None:
+        self._pages = pages
+
+    def collect(self) -> Iterable[Metric]:
+        found: dict[str, Metric] = {}
+        values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
+        for page in self._pages:
+            for family in text_string_to_metric_families(page.decode()):
+                found.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+                sums = values.setdefault(family.name, {})
+                for sample in family.samples:
+                    key = (sample.name, tuple(sample.labels.items()))
+                    sums[key] = _together(sample.name, sums[key], sample.value) if key in sums else sample.value
+        for name, metric in found.items():
+            for (sample_name, labels), value in values[name].items():
+                metric.add_sample(sample_name, dict(labels), value)
+            yield metric
+
+
+def _together(name: str, one: float, other: float) -> float:
+    if name.endswith("_created"):
+        return min(one, other)
+    return max(one, other) if name in _SAME_EVERYWHERE else one + other
+
+
+def summed(pages: Sequence[bytes]) -> bytes:
+    """One page for those of several workers: figures are added up, and `pivotgym_workers` says how many there are."""
+    registry = CollectorRegistry()
+    registry.register(_Sum(pages))
+    Gauge("pivotgym_workers", "Worker processes that answer.", registry=registry).set(len(pages))
+    return generate_latest(registry)

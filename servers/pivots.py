@@ -19,6 +19,7 @@ from pivotgym.core.errors import InputError, NotFound, TooLarge, WrongState
 from pivotgym.core.jsonl import read_records
 from pivotgym.core.trajectory import Pivot
 from pivotgym.envs.base.contract import Domain
+from pivotgym.servers.added import AddedPivots
 from pivotgym.servers.schemas import PivotSummary
 
 T = TypeVar("T")
@@ -103,7 +104,17 @@ class Inline:
 
 
 class PivotRegistry:
-    """Pivots by id, in the order in which they came. Thread-safe."""
+    """Pivots by id, in the order in which they came. Thread-safe.
+
+    Args:
+        domain: What is served.
+        max_pivots: How many there may be.
+        max_origin_bytes: Size, as JSON, of an origin that a client sends.
+
+    Attributes:
+        added: Where several workers keep what is added; `None` for one worker, and until those from the start are in.
+        inline: Pivots that came whole with a request.
+    """
 
     def __init__(self, domain: Domain, max_pivots: int, max_origin_bytes: int) -> None:
         self._domain = domain
@@ -112,6 +123,7 @@ class PivotRegistry:
         self._pivots: dict[str, Pivot] = {}
         self._summaries: list[PivotSummary] = []
         self._lock = threading.Lock()
+        self.added: AddedPivots | None = None
         self.inline = Inline(INLINE_BYTES)
 
     def __len__(self) -> int:
@@ -124,6 +136,9 @@ class PivotRegistry:
             NotFound: If there is none.
         """
         pivot = self._pivots.get(pivot_id)
+        if pivot is None and self.added is not None:
+            self.refresh()
+            pivot = self._pivots.get(pivot_id)
         if pivot is None:
             raise NotFound(
                 f"pivot_id: this server has no pivot {pivot_id[:200]!r} (it has {len(self)})",
@@ -167,25 +182,49 @@ class PivotRegistry:
         """
         sent = [(self.checked(pivot), _summary(pivot)) for pivot in pivots]
         with self._lock:
-            new: dict[str, tuple[Pivot, PivotSummary]] = {}
-            for pivot, summary in sent:
-                known = self._pivots.get(pivot.id) or (new[pivot.id][0] if pivot.id in new else None)
-                if known is None:
-                    new[pivot.id] = (pivot, summary)
-                elif known.digest != summary.digest:
-                    raise WrongState(
-                        f"pivots: {pivot.id!r} is known with digest {known.digest[:12]}, got {summary.digest[:12]}",
-                        hint="give a changed pivot an id of its own, or restart the server without the old one",
-                    )
-            if len(self) + len(new) > self._max_pivots:
-                raise TooLarge(f"pivots: expected at most {self._max_pivots} in all, got {len(self) + len(new)}")
-            for pivot, summary in new.values():
-                self._pivots[pivot.id] = pivot
-                self._summaries.append(summary)
+            if self.added is None:
+                return len(self._take(sent))
+            with self.added.exclusive():
+                self._take_unread(self.added)
+                new = self._take(sent)
+                self.added.add(new)
             return len(new)
+
+    def refresh(self) -> None:
+        """Take in what other workers added."""
+        if self.added is not None:
+            with self._lock:
+                self._take_unread(self.added)
+
+    def _take_unread(self, added: AddedPivots) -> None:
+        for pivot in added.unread():
+            self._take([(pivot, _summary(pivot))])
+
+    def _take(self, sent: Sequence[tuple[Pivot, PivotSummary]]) -> list[Pivot]:
+        new = self._new(sent)
+        if len(self) + len(new) > self._max_pivots:
+            raise TooLarge(f"pivots: expected at most {self._max_pivots} in all, got {len(self) + len(new)}")
+        for pivot, summary in new.values():
+            self._pivots[pivot.id] = pivot
+            self._summaries.append(summary)
+        return [pivot for pivot, _ in new.values()]
+
+    def _new(self, sent: Sequence[tuple[Pivot, PivotSummary]]) -> dict[str, tuple[Pivot, PivotSummary]]:
+        new: dict[str, tuple[Pivot, PivotSummary]] = {}
+        for pivot, summary in sent:
+            known = self._pivots.get(pivot.id) or (new[pivot.id][0] if pivot.id in new else None)
+            if known is None:
+                new[pivot.id] = (pivot, summary)
+            elif known.digest != summary.digest:
+                raise WrongState(
+                    f"pivots: {pivot.id!r} is known with digest {known.digest[:12]}, got {summary.digest[:12]}",
+                    hint="give a changed pivot an id of its own, or restart the server without the old one",
+                )
+        return new
 
     def page(self, cursor: str | None, limit: str | None) -> Page[PivotSummary]:
         """A page of the list. Errors as for `Page`."""
+        self.refresh()
         return Page(self._summaries, cursor, limit)
 
 

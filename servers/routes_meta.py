@@ -10,6 +10,8 @@ from pivotgym.core.errors import Warming
 from pivotgym.core.formats import format_names
 from pivotgym.core.trajectory import SCHEMA_VERSION
 from pivotgym.servers.endpoint import Call, RouteSpec
+from pivotgym.servers.metrics import summed
+from pivotgym.servers.peers import Away, inside
 from pivotgym.servers.schemas import Health, Metadata, Ready, SessionOptions
 from pivotgym.servers.service import Service
 from pivotgym.servers.wire import Reply, reply
@@ -30,12 +32,19 @@ async def ready(service: Service, call: Call) -> Reply:
     missing = await service.pool.run(service.domain.ready, service.settings.timeout_s, "the domain's check")
     if missing is not None:
         raise Warming(f"the domain {service.domain.name!r} cannot serve yet: {missing}", retry_after_s=1.0)
+    if not inside():
+        for answer in await service.peers.each("GET", "/ready"):
+            if isinstance(answer, Away):
+                raise answer.warming()
+            if answer.status != 200:
+                return answer
     return reply(Ready())
 
 
 async def metadata(service: Service, call: Call) -> Reply:
     """Name, version, spaces, options and limits."""
     domain = service.domain
+    service.pivots.refresh()
     return reply(
         Metadata(
             name=domain.name,
@@ -57,8 +66,12 @@ async def metadata(service: Service, call: Call) -> Reply:
 
 
 async def metrics(service: Service, call: Call) -> Reply:
-    """Prometheus' text format."""
-    return Reply(service.metrics.page(), headers=((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),))
+    """Prometheus' text format; the sum over all worker processes."""
+    page = service.metrics.page()
+    if service.peers.others and not inside():
+        answers = await service.peers.each("GET", "/metrics")
+        page = summed([page, *(answer.body for answer in answers if isinstance(answer, Reply))])
+    return Reply(page, headers=((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),))
 
 
 ROUTES = (

@@ -12,10 +12,11 @@ from typing import Any
 from pivotgym.core.errors import PivotGymError, TimedOut, TooLarge
 from pivotgym.core.trajectory import Pivot
 from pivotgym.servers.endpoint import Call, RouteSpec
+from pivotgym.servers.peers import inside
 from pivotgym.servers.pivots import Page
 from pivotgym.servers.schemas import AddedPivots, AddPivots, PivotPage, PrepareAnswer, PrepareRequest, TaskPage
 from pivotgym.servers.service import Service
-from pivotgym.servers.wire import Reply, as_error, parse, reply
+from pivotgym.servers.wire import Reply, as_error, parse, read_json, reply
 
 _PAGING = ("cursor", "limit")
 
@@ -43,12 +44,28 @@ async def prepare(service: Service, call: Call) -> Reply:
     request = parse(PrepareRequest, call.body)
     if len(request.pivot_ids) > service.settings.max_batch:
         raise TooLarge(f"pivot_ids: expected at most {service.settings.max_batch}, got {len(request.pivot_ids)}")
-    ends = time.monotonic() + service.timeout(request.timeout_s)
     ids = list(dict.fromkeys(request.pivot_ids))
-    results = await asyncio.gather(*(_prepare_one(service, pivot_id, ends) for pivot_id in ids))
-    errors = {pivot_id: error.to_wire() for pivot_id, error in zip(ids, results, strict=True) if error is not None}
+    errors, elsewhere = await asyncio.gather(
+        _prepare_all(service, ids, service.timeout(request.timeout_s)), _prepare_elsewhere(service, call.body)
+    )
+    errors = {**elsewhere, **errors}
     executable = [name for name in ids if name not in errors and _executable(service, name)]
     return reply({"prepared": len(ids) - len(errors), "executable": executable, "errors": errors})
+
+
+async def _prepare_all(service: Service, ids: list[str], timeout_s: float) -> dict[str, Any]:
+    ends = time.monotonic() + timeout_s
+    results = await asyncio.gather(*(_prepare_one(service, pivot_id, ends) for pivot_id in ids))
+    return {pivot_id: error.to_wire() for pivot_id, error in zip(ids, results, strict=True) if error is not None}
+
+
+async def _prepare_elsewhere(service: Service, body: bytes) -> dict[str, Any]:
+    """The errors of the other workers, each of which keeps states of its own; one that is away builds when asked."""
+    if inside() or not service.peers.others:
+        return {}
+    answers = await service.peers.each("POST", "/pivots/prepare", body)
+    known = [read_json(answer.body) for answer in answers if isinstance(answer, Reply) and answer.status == 200]
+    return {pivot_id: error for answer in known for pivot_id, error in answer["errors"].items()}
 
 
 def _executable(service: Service, pivot_id: str) -> bool:

@@ -6,15 +6,18 @@ Owns: sessions over the wire. Does not own: their life (`sessions`) or what an e
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
-from pivotgym.core.errors import InputError, PivotGymError, TimedOut
+from pivotgym.core.errors import Full, InputError, PivotGymError, TimedOut, from_wire
 from pivotgym.core.trajectory import Pivot
 from pivotgym.envs.base.contract import Task
 from pivotgym.envs.base.episode import Episode
 from pivotgym.servers.endpoint import Call, RouteSpec
 from pivotgym.servers.idempotency import fingerprint
+from pivotgym.servers.peers import Away, inside
 from pivotgym.servers.schemas import (
     Closed,
     ErrorBody,
@@ -28,7 +31,7 @@ from pivotgym.servers.schemas import (
 )
 from pivotgym.servers.service import Service, warming
 from pivotgym.servers.sessions import Session
-from pivotgym.servers.wire import Reply, parse, reply
+from pivotgym.servers.wire import Reply, encode, parse, read_json, reply
 
 QUEUE_S = 0.05
 """Waited beyond a step's time-out, so that a step which never got its turn says so itself."""
@@ -36,17 +39,31 @@ QUEUE_S = 0.05
 
 async def create(service: Service, call: Call) -> Reply:
     """Reset a new session to a state."""
-    return await create_session(service, parse(SessionRequest, call.body))
+    return await create_session(service, parse(SessionRequest, call.body), "/sessions", call.body)
 
 
-async def create_session(service: Service, request: SessionRequest) -> Reply:
+async def create_session(service: Service, request: SessionRequest, path: str, body: bytes) -> Reply:
     """Answer `POST /sessions`, and `POST /reset` without a session."""
+    key = request.idempotency_key
+    keeper = service.peers.keeper(key)
+    if keeper is not None:
+        try:
+            return await service.peers.send(keeper, "POST", path, body)
+        except Away as away:
+            raise away.warming() from None
 
     async def make() -> Reply:
         build, what = await opening(service, request)
-        return started(await service.sessions.create(build, **what))
+        try:
+            return started(await service.sessions.create(build, **what))
+        except Full:
+            if inside() and key is None:
+                raise
+            found = await _made_elsewhere(service, path, body)
+            if found is None:
+                raise
+            return found
 
-    key = request.idempotency_key
     try:
         return await service.sessions.creations.run(
             key,
@@ -57,6 +74,21 @@ async def create_session(service: Service, request: SessionRequest) -> Reply:
         )
     except TimedOut as error:
         raise warming(error) from None
+
+
+async def _made_elsewhere(service: Service, path: str, body: bytes) -> Reply | None:
+    """The answer of the first other worker that has room; the key stays here, where a repeat comes."""
+    fields = read_json(body)
+    fields.pop("idempotency_key", None)
+    for index in service.peers.others:
+        with suppress(Away):
+            answer = await service.peers.send(index, "POST", path, encode(fields))
+            if answer.status == 200:
+                return answer
+            error = from_wire(read_json(answer.body))
+            if not isinstance(error, Full):
+                raise error
+    return None
 
 
 async def opening(service: Service, request: SessionRequest) -> tuple[Callable[[], Episode], dict[str, Any]]:
@@ -86,7 +118,7 @@ async def _target(service: Service, request: SessionRequest) -> Pivot | Task:
         raise InputError("turn: expected together with trajectory_id and only then")
     if request.task_id is not None:
         task_id = request.task_id
-        return await service.pool.run(lambda: service.runtime.task(task_id))
+        return await service.pool.call(lambda: service.runtime.task(task_id))
     if request.trajectory_id is not None:
         return service.pivots.get(f"{request.trajectory_id}:{request.turn}")
     return service.pivots.find(request.pivot_id, request.pivot)
@@ -100,12 +132,21 @@ def started(session: Session) -> Reply:
 
 async def _close_unread(service: Service, answer: Reply) -> None:
     session_id = SessionAnswer.model_validate_json(answer.body).session_id
-    service.sessions.close(session_id, "its creator did not wait for it")
+    if service.peers.holder(session_id) is None:
+        service.sessions.close(session_id, "its creator did not wait for it")
+    else:
+        await service.peers.in_session(session_id, "DELETE", _path(session_id))
+
+
+def _path(session_id: str, rest: str = "") -> str:
+    return f"/sessions/{quote(session_id, safe='')}{rest}"
 
 
 async def step(service: Service, call: Call) -> Reply:
     """Take an action in a session."""
-    return await step_session(service, call.path["session_id"], parse(StepRequest, call.body))
+    session_id = call.path["session_id"]
+    answer = await service.peers.in_session(session_id, "POST", _path(session_id, "/step"), call.body)
+    return answer or await step_session(service, session_id, parse(StepRequest, call.body))
 
 
 async def step_session(service: Service, session_id: str, request: StepRequest) -> Reply:
@@ -137,8 +178,12 @@ async def step_session(service: Service, session_id: str, request: StepRequest) 
 
 async def fork(service: Service, call: Call) -> Reply:
     """Copy a session."""
+    session_id = call.path["session_id"]
+    answer = await service.peers.in_session(session_id, "POST", _path(session_id, "/fork"), call.body)
+    if answer is not None:
+        return answer
     request = parse(ForkRequest, call.body)
-    session = service.sessions.get(call.path["session_id"])
+    session = service.sessions.get(session_id)
     timeout_s = service.timeout(request.timeout_s)
 
     async def copy() -> Reply:
@@ -155,7 +200,11 @@ async def fork(service: Service, call: Call) -> Reply:
 
 async def describe(service: Service, call: Call) -> Reply:
     """What a session is."""
-    session = service.sessions.get(call.path["session_id"])
+    session_id = call.path["session_id"]
+    answer = await service.peers.in_session(session_id, "GET", _path(session_id))
+    if answer is not None:
+        return answer
+    session = service.sessions.get(session_id)
     busy = session.lock.locked()
     return reply(
         SessionInfo(
@@ -176,6 +225,9 @@ async def describe(service: Service, call: Call) -> Reply:
 async def close(service: Service, call: Call) -> Reply:
     """End a session; ending it again does nothing."""
     session_id = call.path["session_id"]
+    answer = await service.peers.in_session(session_id, "DELETE", _path(session_id))
+    if answer is not None:
+        return answer
     service.sessions.close(session_id)
     return reply(Closed(session_id=session_id))
 

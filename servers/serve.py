@@ -6,61 +6,42 @@ server starts.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import socket
-import subprocess
+import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pivotgym.core.errors import ConfigError, MissingDependency, WorldFailed, from_wire
-from pivotgym.core.jsonl import write_records
+from pivotgym.core.errors import ConfigError, MissingDependency
 from pivotgym.core.trajectory import Pivot
+from pivotgym.servers.binding import bind, url_of
 from pivotgym.servers.client import Client
+from pivotgym.servers.process import Files, ServerProcess
 from pivotgym.servers.settings import Settings, read_tokens
+from pivotgym.servers.workers import Workers
 
 if TYPE_CHECKING:
     import uvicorn
 
     from pivotgym.envs.base.contract import Domain
+    from pivotgym.servers.peers import Place
 
 START_TIMEOUT_S = 60.0
 
 
-def bind(settings: Settings) -> socket.socket:
-    """Bind the server's socket, so that its port is known (and refused) before anything else is done.
-
-    Raises:
-        ConfigError: If the address cannot be bound.
-    """
-    read_tokens(settings)
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((settings.host, settings.port))
-    except OSError as error:
-        bound.close()
-        raise ConfigError(
-            f"host, port: cannot bind {settings.host}:{settings.port}: {error.strerror or error}",
-            hint="choose another port, or 0 for a free one",
-        ) from error
-    return bound
-
-
-def url_of(bound: socket.socket) -> str:
-    """The address of a bound socket."""
-    host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def make_server(domain: str | Domain, pivots: Iterable[Path | Pivot], settings: Settings) -> uvicorn.Server:
+def make_server(
+    domain: str | Domain, pivots: Iterable[Path | Pivot], settings: Settings, place: Place | None = None
+) -> uvicorn.Server:
     """A uvicorn server that is not running yet.
+
+    Args:
+        domain: As for `serve`.
+        pivots: Files of pivots, or pivots.
+        settings: Limits, tokens.
+        place: Which of several worker processes this is.
 
     Raises:
         MissingDependency: If the extra `serve` is not installed.
@@ -73,6 +54,7 @@ def make_server(domain: str | Domain, pivots: Iterable[Path | Pivot], settings: 
         from pivotgym.servers.app import create_app
         from pivotgym.servers.auth import Redact
         from pivotgym.servers.http import protocol
+        from pivotgym.servers.service import ALONE
     except ImportError as error:
         raise MissingDependency(
             f"serving needs the package {error.name!r}, which is not installed", hint="pip install 'pivotgym[serve]'"
@@ -84,7 +66,7 @@ def make_server(domain: str | Domain, pivots: Iterable[Path | Pivot], settings: 
     given: list[Path | Pivot] = list(pivots)
     paths = [Path(item) for item in given if not isinstance(item, Pivot)]
     known = [item for item in given if isinstance(item, Pivot)]
-    app = create_app(loaded, pivots=[*known, *read_pivots(paths)], settings=settings)
+    app = create_app(loaded, pivots=[*known, *read_pivots(paths)], settings=settings, place=place or ALONE)
     access = logging.getLogger("uvicorn.access")
     if not any(isinstance(kept, Redact) for kept in access.filters):
         access.addFilter(Redact())
@@ -114,10 +96,31 @@ def serve(domain: str | Domain, *, pivots: Sequence[Path] = (), settings: Settin
         PivotGymError: As for `bind` and `make_server`.
     """
     settings = settings or Settings()
+    if settings.workers > 1:
+        _serve_by_workers(_by_name(domain), pivots, settings)
+        return
     with bind(settings) as bound:
         server = make_server(domain, pivots, settings)
         print(f"serving on {url_of(bound)}, documentation under /docs", file=sys.stderr, flush=True)
         server.run(sockets=[bound])
+
+
+def _serve_by_workers(domain: str, pivots: Sequence[Path], settings: Settings) -> None:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    workers = Workers(domain, pivots, settings)
+    try:
+        print(f"serving on {workers.url}, documentation under /docs", file=sys.stderr, flush=True)
+        ended.wait()
+    finally:
+        workers.stop()
+
+
+def _by_name(domain: str | Domain) -> str:
+    if not isinstance(domain, str):
+        raise ConfigError("process: a domain object cannot be sent to another process; give its name")
+    return domain
 
 
 class BackgroundServer:
@@ -132,7 +135,6 @@ class BackgroundServer:
 
     Attributes:
         url: Where it answers, once started.
-        pid: The process it runs in.
     """
 
     def __init__(
@@ -146,12 +148,10 @@ class BackgroundServer:
         self._domain = domain
         self._pivots: list[Path | Pivot] = list(pivots)
         self._settings = (settings or Settings()).model_copy(update={"host": "127.0.0.1", "port": 0})
-        self._as_process = isinstance(domain, str) if process is None else process
-        if self._as_process and not isinstance(domain, str):
-            raise ConfigError("process: a domain object cannot be sent to another process; give its name")
-        self._running: _Thread | _Process | None = None
+        wanted = isinstance(domain, str) if process is None else process
+        self._name = _by_name(domain) if wanted or self._settings.workers > 1 else None
+        self._running: _Thread | _Process | Workers | None = None
         self.url = ""
-        self.pid = 0
 
     def start(self) -> BackgroundServer:
         """Start, and return once the server is ready.
@@ -160,12 +160,14 @@ class BackgroundServer:
             PivotGymError: What the server itself failed with.
             TimedOut: If it is not ready within a minute.
         """
-        running: _Thread | _Process
-        if self._as_process:
-            running = _Process(str(self._domain), self._pivots, self._settings)
-        else:
+        running: _Thread | _Process | Workers
+        if self._name is None:
             running = _Thread(self._domain, self._pivots, self._settings)
-        self._running, self.url, self.pid = running, running.url, running.pid
+        elif self._settings.workers > 1:
+            running = Workers(self._name, self._pivots, self._settings)
+        else:
+            running = _Process(self._name, self._pivots, self._settings)
+        self._running, self.url = running, running.url
         try:
             with Client(self.url, token=read_tokens(self._settings).bearer) as client:
                 client.wait_ready(START_TIMEOUT_S)
@@ -179,6 +181,16 @@ class BackgroundServer:
         running, self._running = self._running, None
         if running is not None:
             running.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process it runs in, the first of several; 0 while it is stopped."""
+        return next(iter(self.pids), 0)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes it runs in, one per worker; none while it is stopped."""
+        return self._running.pids if self._running is not None else []
 
     def __enter__(self) -> BackgroundServer:
         return self.start()
@@ -195,7 +207,7 @@ class _Thread:
         except BaseException:
             self._socket.close()
             raise
-        self.url, self.pid = url_of(self._socket), os.getpid()
+        self.url, self.pids = url_of(self._socket), [os.getpid()]
         self._thread = threading.Thread(target=self._run, name="pivotgym-server", daemon=True)
         self._thread.start()
 
@@ -209,46 +221,16 @@ class _Thread:
 
 
 class _Process:
-    """A child that reads its task from standard input and ends when standard input does."""
-
     def __init__(self, domain: str, pivots: list[Path | Pivot], settings: Settings) -> None:
-        self._files = tempfile.TemporaryDirectory(prefix="pivotgym-")
-        known = [item for item in pivots if isinstance(item, Pivot)]
-        paths = [str(Path(item).absolute()) for item in pivots if not isinstance(item, Pivot)]
-        if known:
-            paths.append(str(Path(self._files.name) / "pivots.jsonl"))
-            write_records(paths[-1], known)
-        task = {"domain": domain, "pivots": paths, "settings": settings.model_dump(mode="json")}
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "pivotgym.servers.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        self.pid = self._child.pid
+        self._files = Files(pivots)
+        self._child = ServerProcess(domain, self._files.paths, settings)
+        self.pids = [self._child.pid]
         try:
-            self.url = self._ask(json.dumps(task))
+            self.url = self._child.listening()
         except BaseException:
             self.stop()
             raise
 
-    def _ask(self, task: str) -> str:
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
-        self._child.stdin.write(task.encode() + b"\n")
-        self._child.stdin.flush()
-        line = self._child.stdout.readline()
-        if not line:
-            raise WorldFailed(f"the server process ended with {self._child.wait()} before it listened; see its log")
-        answer: dict[str, Any] = json.loads(line)
-        if "url" not in answer:
-            raise from_wire(answer)
-        return str(answer["url"])
-
     def stop(self) -> None:
-        for pipe in (self._child.stdin, self._child.stdout):
-            if pipe is not None:
-                pipe.close()
-        try:
-            self._child.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        self._files.cleanup()
+        self._child.stop()
+        self._files.close()

@@ -5,7 +5,7 @@ Owns: putting the runtime, the registries, the sessions, the pool and the metric
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from pivotgym.core.errors import ConfigError, TimedOut, Warming
 from pivotgym.core.formats import format_names
@@ -13,7 +13,9 @@ from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.envs.base.contract import Domain
 from pivotgym.envs.base.runtime import Runtime, known_rule
+from pivotgym.servers.added import AddedPivots
 from pivotgym.servers.metrics import Metrics
+from pivotgym.servers.peers import Peers, Place
 from pivotgym.servers.pivots import PivotRegistry
 from pivotgym.servers.pool import Pool
 from pivotgym.servers.schemas import Rule
@@ -21,6 +23,7 @@ from pivotgym.servers.sessions import SessionStore
 from pivotgym.servers.settings import Settings, Tokens, read_tokens
 
 WARMING_RETRY_S = 1.0
+ALONE = Place()
 
 
 def warming(late: TimedOut) -> Warming:
@@ -40,13 +43,16 @@ class Service:
         domain: What is served: a domain, or a runtime that already serves one.
         pivots: Pivots known from the start, beside those the domain ships.
         settings: Limits, tokens and time-outs.
+        place: Which of several worker processes this is.
 
     Raises:
         ConfigError: If the tokens do not fit the settings, or there is no such format or rule.
         InputError: If a pivot does not fit the domain.
     """
 
-    def __init__(self, domain: Domain | Runtime, pivots: Iterable[Pivot], settings: Settings) -> None:
+    def __init__(
+        self, domain: Domain | Runtime, pivots: Iterable[Pivot], settings: Settings, place: Place = ALONE
+    ) -> None:
         self.settings = settings
         self.tokens: Tokens = read_tokens(settings)
         if settings.reward_format not in format_names():
@@ -57,8 +63,12 @@ class Service:
         self.domain: Domain = self.runtime.domain
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
         self.pivots.add([*self.domain.pivots(), *pivots])
-        self.pool = Pool(settings.threads)
-        self.sessions = SessionStore(self.pool, settings.max_sessions, settings.idle_timeout_s)
+        self.pool = Pool(settings.threads, inline=self.domain.inline)
+        self.peers = Peers(place, settings.max_timeout_s)
+        if place.folder is not None:
+            self.pivots.added = AddedPivots(place.folder / "pivots.jsonl")
+        share = (settings.max_sessions + place.count - 1 - place.index) // place.count
+        self.sessions = SessionStore(self.pool, share, settings.idle_timeout_s, self.peers.new_id)
         self.metrics = Metrics()
         self.metrics.watch("sessions_live", "Sessions alive.", lambda: len(self.sessions))
         self.metrics.watch("pivots", "Pivots known.", lambda: len(self.pivots))
@@ -77,9 +87,12 @@ class Service:
     async def close(self) -> None:
         """Close every session and let go of what is cached. Work that hangs on a thread is left behind."""
         await self.sessions.close_all()
+        await self.peers.close()
         self.pool.close()
         if self._owns_runtime:
             self.runtime.close()
+        if self.pivots.added is not None:
+            self.pivots.added.close()
 
     async def verify(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None, timeout_s: float) -> Verdict:
         """Score one action: at once where no execution is needed, else on the pool.
@@ -90,9 +103,11 @@ class Service:
         """
         verdict = self.runtime.screen(pivot, action, rule=rule)
         if verdict is None:
-            work = self.scoring(pivot, action, rule)
+            assert isinstance(action, Action)
             try:
-                verdict = await self.pool.run(work, timeout_s, "the verification", pure=True)
+                verdict = await self.pool.call(
+                    lambda: self.runtime.decide(pivot, action, rule=rule), timeout_s, "the verification", pure=True
+                )
             except TimedOut as error:
                 raise self.late(error, pivot) from None
         return self.counted(verdict)
@@ -102,7 +117,3 @@ class Service:
         if error.details.get("begun") is False or self.runtime.built(pivot):
             return error
         return warming(error)
-
-    def scoring(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None) -> Callable[[], Verdict]:
-        """The verification as work for the pool."""
-        return lambda: self.runtime.verify(pivot, action, rule=rule)

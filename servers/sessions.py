@@ -12,11 +12,12 @@ error.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from secrets import token_hex
 from typing import Any, Literal
 
 from pivotgym.core.errors import Full, InfrastructureError, NotFound, PivotGymError, TimedOut, Warming
@@ -50,21 +51,24 @@ class Session:
     failed: PivotGymError | None = None
     closed: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    once: Once[Reply] = field(default_factory=lambda: Once(REMEMBERED_STEPS, keep_errors=True))
+    once: Once[Reply] = field(kw_only=True)
 
 
 class SessionStore:
     """All sessions of a server. Used from the event loop only."""
 
-    def __init__(self, pool: Pool, max_sessions: int, idle_timeout_s: float) -> None:
+    def __init__(
+        self, pool: Pool, max_sessions: int, idle_timeout_s: float, new_id: Callable[[], str] = partial(token_hex, 16)
+    ) -> None:
         self._pool = pool
+        self._new_id = new_id
         self._max = max_sessions
         self._idle_timeout_s = idle_timeout_s
         self._sessions: dict[str, Session] = {}
         self._closed: dict[str, str] = {}
         self._reserved = 0
         self._closing: set[asyncio.Task[None]] = set()
-        self.creations: Once[Reply] = Once(REMEMBERED_CREATIONS)
+        self.creations: Once[Reply] = Once(REMEMBERED_CREATIONS, at_once=pool.inline)
 
     def __len__(self) -> int:
         return len(self._sessions) + self._reserved + len(self._closing)
@@ -106,8 +110,9 @@ class SessionStore:
             )
         self._reserved += 1
         try:
-            episode = await self._pool.run(build)
-            session = Session(id=secrets.token_hex(16), episode=episode, touched=time.monotonic(), **what)
+            episode = await self._pool.call(build)
+            once: Once[Reply] = Once(REMEMBERED_STEPS, keep_errors=True, at_once=self._pool.inline)
+            session = Session(id=self._new_id(), episode=episode, touched=time.monotonic(), once=once, **what)
             self._sessions[session.id] = session
             return session
         finally:
@@ -116,13 +121,13 @@ class SessionStore:
     async def replace(self, session: Session, build: Callable[[], Episode], **what: Any) -> None:
         """Reset a session in place: the new episode takes the old one's slot. Arguments as for `create`."""
         async with session.lock:
-            episode = await self._pool.run(build)
+            episode = await self._pool.call(build)
             old, session.episode = session.episode, episode
             session.horizon, session.seed = what["horizon"], what["seed"]
             session.pivot_id, session.task_id = what["pivot_id"], what["task_id"]
             session.steps, session.ended, session.failed = 0, False, None
             with regardless():
-                await self._pool.run(old.close)
+                await self._pool.call(old.close)
 
     async def step(self, session: Session, action: Action | Malformed, timeout_s: float) -> StepResult:
         """Take an action.
@@ -138,7 +143,7 @@ class SessionStore:
                 raise session.failed
             if session.closed:
                 self.get(session.id)
-            result = await self._pool.run(lambda: session.episode.step(action))
+            result = await self._pool.call(lambda: session.episode.step(action))
         except Exception as error:
             raise self._settle(session, error) from error
         finally:
@@ -173,7 +178,7 @@ class SessionStore:
         if session.lock.locked() or session.failed is not None:
             return None
         async with session.lock:
-            return await self._pool.run(session.episode.digest)
+            return await self._pool.call(session.episode.digest)
 
     def close(self, session_id: str, why: str = "it was closed by a client") -> None:
         """Close a session; the world of a busy one as soon as its call ends. Closing it again does nothing.
@@ -197,7 +202,7 @@ class SessionStore:
     async def _free(self, session: Session) -> None:
         async with session.lock:
             try:
-                await self._pool.run(session.episode.close)
+                await self._pool.call(session.episode.close)
             except PoolClosed:
                 session.episode.close()
             except Exception as error:  # the slot must come free whatever the world does; `as_error` logs it

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 from pivotgym.core.messages import Action, ToolCall
 from pivotgym.core.trajectory import Effects, Pivot, Verdict
+from pivotgym.verifiers.attached import Attached
 from pivotgym.verifiers.base import decided
 from pivotgym.verifiers.call_effects import by_effects
 from pivotgym.verifiers.call_rules import by_accepted, by_expert
 from pivotgym.verifiers.message_rule import message_rule
 from pivotgym.verifiers.schema import Signature, Signatures, spelled
+from pivotgym.verifiers.strict import spelled as spelled_exactly
 
 
 class ToolCallComparator:
@@ -32,9 +34,17 @@ class ToolCallComparator:
 
     def __init__(self) -> None:
         self._signatures = Signatures()
+        self._experts: Attached[tuple[str, Verdict | None]] = Attached()
 
     def screen(self, pivot: Pivot, action: Action) -> Verdict | None:
-        """Rules 1 and 2."""
+        """Rules 1 and 2, worked out once per pivot for an action that is the expert's letter by letter."""
+        known = self._experts.get(pivot)
+        if known is None:
+            expert = pivot.reference
+            known = self._experts.keep(pivot, (_literally(expert), self._screened(pivot, expert)))
+        return known[1] if known[0] and _literally(action) == known[0] else self._screened(pivot, action)
+
+    def _screened(self, pivot: Pivot, action: Action) -> Verdict | None:
         try:
             signatures = self._signatures.of(pivot)
             problem = _problem(action, signatures)
@@ -62,6 +72,14 @@ class ToolCallComparator:
         if pivot.accepted:
             return by_accepted(pivot.accepted, action, signatures)
         return by_expert(expected, action, signatures)
+
+
+def _literally(action: Action) -> str:
+    """An action as text, equal for equal actions only; empty where it is nested too deeply."""
+    try:
+        return spelled_exactly(action)
+    except RecursionError:
+        return ""
 
 
 def _problem(action: Action, signatures: dict[str, Signature]) -> str | None:

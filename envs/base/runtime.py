@@ -95,6 +95,10 @@ class Runtime:
         if verdict is not None:
             return verdict
         assert isinstance(action, Action)
+        return self.decide(pivot, action, rule=rule)
+
+    def decide(self, pivot: Pivot, action: Action, *, rule: Rule | None = None) -> Verdict:
+        """The part of `verify` that comes after `screen` had no answer. Arguments and errors as for `verify`."""
         comparator = self._comparator(rule)
         if not self._runs(pivot, action, comparator):
             with unforeseen_is(VerifierFailed, f"{comparator.name}: deciding pivot {pivot.id!r} by rule"):

@@ -14,8 +14,9 @@ from toy_domain import StoreDomain, call, make_pivot
 from pivotgym.core.errors import InfrastructureError, NotFound, Unreachable
 from pivotgym.core.messages import Malformed
 from pivotgym.core.trajectory import Verdict
+from pivotgym.servers.binding import bind
 from pivotgym.servers.client import AsyncClient, Client, TextAction, VerifyItem
-from pivotgym.servers.serve import BackgroundServer, bind, make_server
+from pivotgym.servers.serve import BackgroundServer, make_server
 from pivotgym.servers.settings import Settings
 
 Serving = Callable[..., BackgroundServer]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -12,8 +13,11 @@ from hypothesis import strategies as st
 from toy_domain import StoreDomain
 
 from pivotgym.core.errors import ConfigError
+from pivotgym.core.trajectory import Origin
 from pivotgym.servers.app import create_app
+from pivotgym.servers.serve import BackgroundServer
 from pivotgym.servers.settings import Settings
+from pivotgym.verifiers.tool_calls import ToolCallComparator
 
 RULE = "nemo_gym.single_step_tool_use_with_argument_comparison"
 TOOL = {
@@ -22,6 +26,21 @@ TOOL = {
     "parameters": {"type": "object", "properties": {"key": {"type": "string"}, "value": {"type": "number"}}},
     "strict": True,
 }
+
+
+class Calls(StoreDomain):
+    """The toy domain with the verifier of tool calls."""
+
+    comparator = ToolCallComparator()
+
+    def executable(self, origin: Origin) -> bool:
+        return origin.kind != "none"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[BackgroundServer]:
+    with BackgroundServer(Calls()) as running:
+        yield running
 
 
 def item(**arguments: Any) -> dict[str, Any]:
@@ -175,7 +194,7 @@ def test_any_json_gets_a_reward_or_a_refusal(server: Any, sent: Any) -> None:
 
 
 def test_the_payloads_of_the_benchmark_are_scored(http: httpx.Client, shared_data: Any) -> None:
-    names = ("single_step_tool_use", "single_step_tool_use_lean", "swe_pivot")
+    names = ("single_step_tool_use", "single_step_tool_use_lean", "single_step_tool_use_200k", "swe_pivot")
     for name in names:
         sent = (shared_data / "payloads" / f"{name}.json").read_bytes()
         assert http.post("/nemo_gym/verify", content=sent).json()["reward"] == 1.0

@@ -13,8 +13,9 @@ from toy_domain import StoreDomain, call, make_pivot
 
 from pivotgym.core.errors import ConfigError, NotFound, Unreachable, WrongState
 from pivotgym.core.jsonl import write_records
+from pivotgym.servers.binding import bind
 from pivotgym.servers.client import Client
-from pivotgym.servers.serve import BackgroundServer, bind
+from pivotgym.servers.serve import BackgroundServer
 from pivotgym.servers.settings import Settings
 
 RED = call("set", key="color", value="red")
