@@ -14,6 +14,13 @@ def test_a_declared_default_comes_first() -> None:
     assert told("integer", "Default is 5.", default=None) is None
 
 
+def test_a_default_declared_as_text_has_the_parameters_type() -> None:
+    assert told("boolean", "", default="false") is False
+    assert told("integer", "", default="5") == 5
+    assert told("integer", "", default="any") == "any"
+    assert told("string", "", default="5") == "5"
+
+
 @pytest.mark.parametrize(
     ("kind", "description", "default"),
     [
@@ -45,6 +52,10 @@ def test_a_declared_default_comes_first() -> None:
         ("array", "Default is an empty list.", []),
         ("object", "Defaults to {'a': 1}.", {"a": 1}),
         ("integer", "Default is None", None),
+        ("integer", "Default is the current season, 2024", 2024),
+        ("number", "Defaults to that of free space, 0.01", 0.01),
+        ("string", "Defaults to the current season '2023-2024' if not provided.", "2023-2024"),
+        ("string", "How often. Default annually", "annually"),
     ],
 )
 def test_defaults_are_read_from_descriptions(kind: str, description: str, default: Any) -> None:
@@ -63,6 +74,7 @@ def test_defaults_are_read_from_descriptions(kind: str, description: str, defaul
         ("integer", "Default is 2.5."),
         ("number", "Default is 5%."),
         ("boolean", "Default is 5."),
+        ("integer", "Default is something between 5 and 10."),
         ("string", "The user's default address"),
         ("array", "Default is [broken."),
         ("array", "Default is all."),

@@ -45,7 +45,8 @@ def same(expert: Effects, candidate: Effects) -> bool:
         (read(("a", ANN)), read(("a", ANN), ("a", ANN))),
         (read(("a", ANN)), read(("details", {**ANN, "age": 40}))),
         (read(("sum", "1234.50")), read(("total", "1234.5"))),
-        (read(("5 - 2", "3.0")), read(("5-2", "3.0"))),
+        (read(("5 - 2", "3.0")), read(("5-2 ", "3.0"))),
+        (read(("2 * 5.0", "10.0")), read(("(5 * 2)", "10.0"))),
     ],
 )
 def test_the_same_facts_through_other_calls(expert: Effects, candidate: Effects) -> None:
@@ -66,6 +67,9 @@ def test_the_same_facts_through_other_calls(expert: Effects, candidate: Effects)
         (read(("swap", {"a": 123, "b": 456})), read(("swap", {"a": 456, "b": 123}))),
         (read(("twice", [ANN, ANN])), read(("once", [ANN]))),
         (read(("sorted", [111, 222])), read(("unsorted", [222, 111]))),
+        (read(("2 * 5", "10.0")), read(("20 / 2", "10.0"))),
+        (read(("2024-05-24", [])), read(("2024-24-05", []))),
+        (read(("5/12/2024", [])), read(("12/5/2024", []))),
         (read(("address", "10.0.0.1")), read(("address", "10.0.1"))),
     ],
 )
