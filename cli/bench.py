@@ -28,14 +28,27 @@ def verdicts(
     cases: Annotated[list[Path], typer.Option("--cases", help="JSON Lines of labelled cases. Repeatable.")],
     more: Annotated[list[Path] | None, typer.Argument(help="More case files, after `--cases FILE`.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole report here.")] = None,
+    fixtures: Annotated[Path | None, typer.Option(help="Folder of the file systems that origins name.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of databases: `tau_bench/` in it.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="JSON Lines of the pages that searches go over.")] = None,
+    git_mirrors: Annotated[
+        Path | None, typer.Option(help="Folder of `owner+name/` with a git directory below.")
+    ] = None,
 ) -> None:
-    """Score labelled cases with our verifier beside exact match, by kind and in all."""
+    """Score labelled cases with our verifier beside exact match and NeMo Gym's rules, by kind and in all."""
+    from pivotgym.envs.base import sources
     from pivotgym.envs.conformance.verdict_bench import VerdictBench, report
     from pivotgym.envs.conformance.verdict_cases import read_cases
 
     found = [case for path in [*cases, *(more or [])] for case in read_cases(path)]
-    with bar("cases") as progress:
-        result = report(VerdictBench().run(found, on_progress=progress))
+    named = {"fixtures": fixtures, "tau": data and data / "tau_bench", "corpus": corpus, "git_mirrors": git_mirrors}
+    given = {name: path for name, path in named.items() if path is not None}
+    sources.configure(given)
+    try:
+        with bar("cases") as progress:
+            result = report(VerdictBench().run(found, on_progress=progress))
+    finally:
+        sources.forget(*given)
     _show(result)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,6 @@ from pivotgym.verifiers.defaults import NO_DEFAULT, default_of
 from pivotgym.verifiers.schema import Signature
 
 _IGNORED = re.compile(r"[ ,./\-_*^]")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 OMITTED = ""
 
 
@@ -79,19 +78,6 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(item, other[key]) for key, item in one.items())
     return (type(one) is type(other) and one == other) or _numbers(one, other)
-
-
-def same_numbers(one: Any, other: Any) -> bool:
-    """Whether the numbers inside two values' texts are the same: "1.5 km" is not "15 km", though `same` says so."""
-    return _NUMBER.findall(_texts(one)) == _NUMBER.findall(_texts(other))
-
-
-def _texts(value: Any) -> str:
-    if isinstance(value, dict):
-        return " ".join(_texts(value[key]) for key in sorted(value))
-    if isinstance(value, list):
-        return " ".join(map(_texts, value))
-    return value if isinstance(value, str) else ""
 
 
 def _numbers(one: Any, other: Any) -> bool:

@@ -6,7 +6,9 @@ rules (one module per kind of action beside this one).
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Effects, Pivot, Verdict
@@ -48,3 +50,29 @@ def malformed(action: Malformed) -> Verdict:
 def cut_short(action: Action) -> Verdict:
     """The verdict on an action that was cut at its token limit."""
     return malformed(Malformed(text=action.content, reason="", truncated=True))
+
+
+def decided(
+    equal: bool,
+    method: str,
+    executed: bool,
+    reason: str,
+    components: dict[str, float],
+    evidence: dict[str, Any] | None = None,
+) -> Verdict:
+    """A verdict of 1 or 0. Arguments as the fields of `Verdict`."""
+    return Verdict(
+        reward=float(equal),
+        outcome="equivalent" if equal else "different",
+        method=method,
+        executed=executed,
+        components=components,
+        reason=reason,
+        evidence=evidence or {},
+    )
+
+
+def overlap(expected: Sequence[str], given: Sequence[str]) -> float:
+    """Share of names in common, counted: 1.0 for equal ones in any order, and where there are none."""
+    most = max(len(expected), len(given))
+    return sum((Counter(expected) & Counter(given)).values()) / most if most else 1.0

@@ -26,15 +26,19 @@ _TRAILING = re.compile(
     r"(?:by\s+)?default\b(?!\s+\w)",
     re.I,
 )
+_BARE = re.compile(r"(?:^|[.;,(]\s*)Default\s+(\w+)\s*[.)]?\s*$", re.I)
 _OMITTED = re.compile(
     r"\b(?:if|when)\s+(?:(?:it|this)\s+is\s+)?(?:omitted|left\s+out|(?:not|un)\s*(?:provided|specified|given|set))\s*,"
     rf"\s*(?:(?:it\s+)?(?:assumes?|uses?|is|will\s+be)\s+({_VALUE})|({_VALUE}|\w+)\s+(?:is|will\s+be)\s+(?:used|assumed))",
     re.I,
 )
 _QUOTED = re.compile(r"([\"'`])(.*?)\1(?!\w)", re.S)
-_END = re.compile(r"[,;)(\]\n]|\.(?:\s|$)|\s(?:if|when|unless|which|where|because|meaning|and|or)\s|\s-\s", re.I)
+_END = re.compile(
+    r",(?!\d{3}(?!\d))|[;)(\]\n]|\.(?:\s|$)|\s(?:if|when|unless|which|where|because|meaning|and|or)\s|\s-\s", re.I
+)
+_SENTENCE = re.compile(r"[;)(\n]|\.(?:\s|$)")
 _NUMBER = re.compile(
-    r"[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?![\d%:/-])(?!\s*(?:%|percent|hundred|thousand|million|billion))",
+    r"(?<![\w.,])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?![\d%:/-])(?!\s*(?:%|percent|hundred|thousand|million|billion))",
     re.I,
 )
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
@@ -57,7 +61,7 @@ def default_of(schema: dict[str, Any]) -> Any:
     9.8
     """
     if "default" in schema:
-        return schema["default"]
+        return _declared(schema["default"], schema)
     description = str(schema.get("description", ""))
     for text in _told(description):
         value = _read(text, schema)
@@ -66,12 +70,20 @@ def default_of(schema: dict[str, Any]) -> Any:
     return NO_DEFAULT
 
 
+def _declared(value: Any, schema: dict[str, Any]) -> Any:
+    """A declared default; a text where another type is due ("false" for a boolean) is read as that type."""
+    if not isinstance(value, str) or schema.get("type") not in _FITS or schema["type"] == "string":
+        return value
+    read = _read(value, schema)
+    return value if read is NO_DEFAULT else read
+
+
 def _told(description: str) -> list[str]:
     """What the description may call the default, likeliest first; each begins with the value."""
     if "default" not in description.lower() and not _OMITTED.search(description):
         return []
     found = [match[1] for match in _LEADING.finditer(description)]
-    found += [match[1] for match in _TRAILING.finditer(description)]
+    found += [match[1] for pattern in (_TRAILING, _BARE) for match in pattern.finditer(description)]
     found += [match[1] or match[2] for match in _OMITTED.finditer(description)]
     return found
 
@@ -87,7 +99,7 @@ def _read(text: str, schema: dict[str, Any]) -> Any:
 
 
 def _read_as(text: str, kind: str, schema: dict[str, Any]) -> Any:
-    quoted = _QUOTED.match(text)
+    quoted = _QUOTED.match(text) or _only(_QUOTED, text)
     plain = quoted[2] if quoted else _END.split(text, maxsplit=1)[0].strip()
     if kind in _EMPTY_OF and not quoted and _EMPTY.match(plain):
         return _EMPTY_OF[kind]()
@@ -97,7 +109,7 @@ def _read_as(text: str, kind: str, schema: dict[str, Any]) -> Any:
         value = _WORDS[plain.lower()]
         return value if value is None or isinstance(value, _FITS[kind]) else NO_DEFAULT
     if kind in ("integer", "number"):
-        return _number(plain, kind)
+        return _number(text, kind)
     return _container(text, kind)
 
 
@@ -112,13 +124,19 @@ def _choice(text: str, schema: dict[str, Any]) -> Any:
 
 
 def _number(text: str, kind: str) -> Any:
-    found = _NUMBER.match(text)
+    found = _NUMBER.match(text) or _only(_NUMBER, text)
     if found is None:
         return NO_DEFAULT
     value = json.loads(found[0].replace(",", "").lstrip("+").lower())
     if kind == "integer" and isinstance(value, float):
         return int(value) if value.is_integer() else NO_DEFAULT
     return value
+
+
+def _only(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """The one match in the first sentence; `None` where there are several."""
+    found = list(pattern.finditer(_SENTENCE.split(text, maxsplit=1)[0]))
+    return found[0] if len(found) == 1 else None
 
 
 def _container(text: str, kind: str) -> Any:

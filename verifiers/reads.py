@@ -8,7 +8,7 @@ anything else is one. Facts are compared as a set, so it does not matter how man
 proves something when it can hardly be told by chance: some value in it has three significant digits, or a text of four
 characters with a digit, or of twelve, or of two words that do not say "no". A read that failed, or that told `[]`,
 `true`, `3` or `pending`, proves nothing: two reads of different things often tell that. It is the same as the same call
-only (defaults filled in, white space in texts aside).
+only (defaults filled in, white space in texts and the order of numbers in a sum aside).
 
 A fact is also told by an object that has all fields of the expert's with the same values, and more of them: details
 instead of a summary. Then there must be as many facts as the expert's, each told by one of its own, so that listing
@@ -29,6 +29,8 @@ from pivotgym.verifiers.matching import match
 from pivotgym.verifiers.schema import Signature
 
 _NEGATES = re.compile(r"\s*(?:no|not|none|nothing|never|error|failed|invalid|unknown|empty)\b", re.I)
+_SUM = re.compile(r"(?!\d+([-/.])\d+\1\d+$)(?=.*\d[-+*/)])[\d.+*/()-]+")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _DIGITS, _LETTERS_AND_DIGITS, _LETTERS = 3, 4, 12
 
 
@@ -58,7 +60,7 @@ class Told:
     @property
     def effect(self) -> tuple[Any, ...]:
         """Equal for calls of the same effect."""
-        return (self.changed, self.facts) if self.proves else (self.call,)
+        return (self.changed, self.facts) if self.proves else (self.call, self.facts)
 
 
 def told(effects: Effects, signatures: Mapping[str, Signature]) -> list[Told]:
@@ -107,11 +109,12 @@ def proves(fact: str) -> bool:
 
 
 def _opened(value: Any) -> list[Any]:
-    if isinstance(value, dict) and len(value) == 1:
-        return _opened(next(iter(value.values())))
-    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        return value
-    return [value]
+    """The objects of a list of different ones, also inside an object of one field; else the value alone."""
+    inner = next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 else value
+    objects = isinstance(inner, list) and bool(inner) and all(isinstance(item, dict) for item in inner)
+    if objects and len(set(map(canonical_json, inner))) == len(inner):
+        return list(inner)
+    return [inner if isinstance(inner, dict) else value]
 
 
 def _spelling(value: Any) -> str:
@@ -142,8 +145,8 @@ def _facts(calls: list[Told]) -> set[str]:
     return set().union(*(call.facts for call in calls if call.proves))
 
 
-def _silent(calls: list[Told]) -> set[str]:
-    return {call.call for call in calls if not call.proves}
+def _silent(calls: list[Told]) -> set[tuple[Any, ...]]:
+    return {call.effect for call in calls if not call.proves}
 
 
 def _tells(due: str, given: str) -> bool:
@@ -166,12 +169,13 @@ def _spelled(call: Mapping[str, Any], signatures: Mapping[str, Signature]) -> st
     known = signatures.get(name)
     if known is not None and isinstance(arguments, dict):
         arguments = known.normal(arguments)
-    return canonical_json([name, _without_spaces(arguments)])
+    return canonical_json([name, _respelled(arguments)])
 
 
-def _without_spaces(value: Any) -> Any:
+def _respelled(value: Any) -> Any:
     if isinstance(value, str):
-        return "".join(value.split())
+        plain = "".join(value.split())
+        return sorted(map(float, _NUMBER.findall(plain))) if _SUM.fullmatch(plain) else plain
     if isinstance(value, dict):
-        return {key: _without_spaces(item) for key, item in value.items()}
-    return [_without_spaces(item) for item in value] if isinstance(value, list) else value
+        return {key: _respelled(item) for key, item in value.items()}
+    return [_respelled(item) for item in value] if isinstance(value, list) else value

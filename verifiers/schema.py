@@ -19,6 +19,7 @@ from pivotgym.core.errors import PivotRefused
 from pivotgym.core.messages import Tool, ToolCall
 from pivotgym.core.trajectory import Pivot
 from pivotgym.verifiers.attached import Attached
+from pivotgym.verifiers.defaults import default_of
 
 _TYPES = {
     "dict": "object",
@@ -129,8 +130,9 @@ class Signature:
         for name, schema in self.properties.items():
             if name in full or name in self.required:
                 continue
-            if schema.get("default") is not None:
-                full[name] = _number(schema["default"], schema)
+            default = default_of(schema) if "default" in schema else None
+            if default is not None:
+                full[name] = _number(default, schema)
         return full
 
 
@@ -166,6 +168,16 @@ def _without_enums(schema: Any) -> Any:
     return clean
 
 
+def _with_defaults(checked: dict[str, Any], properties: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A schema that lets every declared default pass, also "any" for an integer: who declared it takes it."""
+    odd = {
+        name: {"anyOf": [checked["properties"][name], {"const": part["default"]}]}
+        for name, part in properties.items()
+        if "default" in part and type(part["default"]) not in _python_types(part.get("type"))
+    }
+    return {**checked, "properties": {**checked["properties"], **odd}} if odd else checked
+
+
 _PYTHON: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "number": (int, float),
@@ -185,11 +197,12 @@ def _plain(schema: dict[str, Any]) -> dict[str, tuple[type, ...]]:
     plain = {}
     for name, part in schema.get("properties", {}).items():
         if isinstance(part, dict) and {"type", "title", "description"}.issuperset(part):
-            kinds = part.get("type")
-            plain[name] = tuple(
-                one for kind in (kinds if isinstance(kinds, list) else [kinds]) for one in _PYTHON.get(kind, ())
-            )
+            plain[name] = _python_types(part.get("type"))
     return plain
+
+
+def _python_types(kinds: Any) -> tuple[type, ...]:
+    return tuple(one for kind in (kinds if isinstance(kinds, list) else [kinds]) for one in _PYTHON.get(kind, ()))
 
 
 def signature(tool: Tool) -> Signature:
@@ -198,7 +211,7 @@ def signature(tool: Tool) -> Signature:
     properties = {
         name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()
     }
-    checked = {**_without_enums(schema), "type": "object"}
+    checked = _with_defaults({**_without_enums(schema), "type": "object"}, properties)
     return Signature(
         name=tool.name,
         properties=properties,

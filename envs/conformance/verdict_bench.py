@@ -1,4 +1,4 @@
-"""How often verdicts agree with labelled cases: ours beside exact match and, where there, other rules.
+"""How often verdicts agree with labelled cases: ours beside exact match and NeMo Gym's rules.
 
 Owns: running cases through each domain's real `Runtime`, and the metrics. Does not own: reading cases
 (`envs.conformance.verdict_cases`), the verdicts themselves (`verifiers/`), printing (`cli/`).
@@ -26,8 +26,19 @@ from pivotgym.envs.conformance.verdict_cases import VerdictCase
 WORLD_KNOWLEDGE = frozenset({"pos_alt_gold_value"})
 """Kinds whose label rests on knowledge of the world that no rule over the row has."""
 
-METHODS: Mapping[str, str] = {"pivotgym": "functional", "exact_match": "strict"}
-"""Methods by name in the report; the value is the rule that `Runtime.verify` is asked for."""
+_SINGLE_STEP = "nemo_gym.single_step_tool_use_with_argument_comparison"
+METHODS: Mapping[str, Mapping[str, str]] = {
+    "pivotgym": {"": "functional"},
+    "exact_match": {"": "strict"},
+    "nemo_gym": {
+        "": _SINGLE_STEP,
+        "browsing": _SINGLE_STEP + "?word_count_similarity_threshold=0.3",
+        "swe": "nemo_gym.swe_pivot",
+        "terminal": "nemo_gym.terminal_multi_harness",
+    },
+}
+"""Methods by name in the report; the values are the rules that `Runtime.verify` is asked for, by domain, with `""` for
+all others. NeMo Gym's verifiers and options are those that its shipped configurations name for that kind of data."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,7 @@ class VerdictBench:
     """
 
     def __init__(
-        self, *, runtime_of: Callable[[str], Runtime] | None = None, methods: Mapping[str, str] = METHODS
+        self, *, runtime_of: Callable[[str], Runtime] | None = None, methods: Mapping[str, Mapping[str, str]] = METHODS
     ) -> None:
         self._make = runtime_of or (lambda name: Runtime(load_domain(name)))
         self._methods = methods
@@ -81,8 +92,8 @@ class VerdictBench:
         results: dict[str, list[Result]] = {name: [] for name in self._methods}
         try:
             for done, case in enumerate(cases, start=1):
-                for name, rule in self._methods.items():
-                    results[name].append(self._one(case, rule))
+                for name, rules in self._methods.items():
+                    results[name].append(self._one(case, rules.get(case.domain, rules[""])))
                 if on_progress is not None:
                     on_progress(done, len(cases))
         finally:
@@ -92,7 +103,7 @@ class VerdictBench:
     def _one(self, case: VerdictCase, rule: str) -> Result:
         began = time.perf_counter()
         try:
-            verdict = self._runtime(case.domain).verify(case.pivot, case.candidate, rule=rule)  # type: ignore[arg-type]
+            verdict = self._runtime(case.domain).verify(case.pivot, case.candidate, rule=rule)
         except PivotGymError as error:
             return Result(case, None, error.code, str(error), time.perf_counter() - began)
         return Result(case, verdict, None, verdict.reason, time.perf_counter() - began)

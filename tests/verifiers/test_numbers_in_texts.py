@@ -4,7 +4,8 @@ import pytest
 
 from pivotgym.core.messages import Action, Message, Tool, ToolCall
 from pivotgym.core.trajectory import Origin, Pivot
-from pivotgym.verifiers.tool_calls import ToolCallComparator, canonical_result
+from pivotgym.verifiers.reads import facts_of
+from pivotgym.verifiers.tool_calls import ToolCallComparator
 
 MOVE = Tool(name="move", parameters={"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]})
 
@@ -39,9 +40,9 @@ def test_accepted_answers_follow_the_leaderboards_checker() -> None:
 
 
 def test_number_forms_in_results_are_equal() -> None:
-    assert canonical_result('{"a": 1.0}') == canonical_result('{"a": 1}')
+    assert facts_of('{"a": 1.0}') == facts_of('{"a": 1}')
 
 
 @pytest.mark.parametrize(("one", "other"), [("1.0.3", "1.3"), ("10.0.0.1", "10.0.1"), ("v1.0", "v1")])
 def test_versions_and_addresses_in_results_are_not_numbers(one: str, other: str) -> None:
-    assert canonical_result(one) != canonical_result(other)
+    assert facts_of(one) != facts_of(other)

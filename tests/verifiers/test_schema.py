@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pivotgym.core.messages import Tool, ToolCall
-from pivotgym.verifiers.schema import NO_DEFAULT, default_of, signature, to_json_schema
+from pivotgym.verifiers.defaults import NO_DEFAULT, default_of
+from pivotgym.verifiers.schema import signature, to_json_schema
 
 BOOK = signature(
     Tool(
@@ -149,3 +150,10 @@ def test_plain_parameters_are_checked_as_the_validator_does(properties, argument
     call = ToolCall(name="f", arguments=arguments)
 
     assert checked.problem(call) == slow.problem(call)
+
+
+def test_a_declared_default_is_valid_whatever_its_type() -> None:
+    tool = signature(Tool(name="songs", parameters={"properties": {"year": {"type": "integer", "default": "any"}}}))
+    assert tool.problem(ToolCall(name="songs", arguments={"year": "any"})) is None
+    assert tool.problem(ToolCall(name="songs", arguments={"year": 1999})) is None
+    assert tool.problem(ToolCall(name="songs", arguments={"year": "old"})) is not None

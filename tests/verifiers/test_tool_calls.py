@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from pivotgym.core.messages import Action, Message, Tool, ToolCall
 from pivotgym.core.trajectory import Effects, Pivot, Verdict
-from pivotgym.verifiers.tool_calls import ToolCallComparator, canonical_result
+from pivotgym.verifiers.reads import facts_of
+from pivotgym.verifiers.tool_calls import ToolCallComparator
 
 MAIL = Tool(
     name="mail",
@@ -119,16 +120,16 @@ def test_results_pair_in_any_order() -> None:
     [
         (effects("ok", state="t"), effects("ok", state="u"), "the state afterwards is another one"),
         (effects("ok", state="t"), effects("ok"), "the expert's action changes the state"),
-        (effects("7"), effects("8"), "the state is the same, the results are not"),
-        (effects("7"), effects("7", "7"), "the state is the same, but expected 1 calls, got 2"),
-        (effects("7", "8"), effects("7"), "the state is the same, but expected 2 calls, got 1"),
+        (effects("order 12345"), effects("order 12346"), "the state is the same, what was told is not"),
+        (effects("7"), effects("7", name="mail"), "the state is the same; what the expert's read told proves nothing"),
         (effects("7"), effects(), "expected a call, got a message"),
         (effects(), effects("7"), "expected a message, got a call"),
     ],
 )
 def test_each_difference_is_named(expert: Effects, candidate: Effects, reason: str) -> None:
     verdict = compare(expert, candidate)
-    assert (verdict.outcome, verdict.executed, verdict.reason) == ("different", True, reason)
+    assert (verdict.outcome, verdict.executed) == ("different", True)
+    assert verdict.reason.startswith(reason)
 
 
 @pytest.mark.parametrize("result", ["None", "", "[]", '{"matches": []}', '{"done": true}', '{"status": null}'])
@@ -146,12 +147,12 @@ def test_a_failure_without_effect_is_matched_by_the_same_calls_only() -> None:
     ("one", "other"), [('{"a": 1.0}', '{"a":1}'), ("Paid 12 now", "Paid  12 now\n"), ('["x", 3]', '[ "x", 3.0 ]')]
 )
 def test_results_have_one_spelling(one: str, other: str) -> None:
-    assert canonical_result(one) == canonical_result(other)
+    assert facts_of(one) == facts_of(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [("12.05", "12"), ("true", "1"), ('"1"', "1"), ("v1.0.2", "v1.2")])
+@pytest.mark.parametrize(("one", "other"), [("12.05", "12"), ("true", "1"), ("v1.0.2", "v1.2")])
 def test_different_results_stay_different(one: str, other: str) -> None:
-    assert canonical_result(one) != canonical_result(other)
+    assert facts_of(one) != facts_of(other)
 
 
 GOLD = [{"mail": {"to": ["Ann", "Ann Lee"], "copies": [1, ""]}}, {"mail": {"to": ["Bob"]}}]
@@ -169,7 +170,7 @@ def test_accepted_answers_pair_in_any_order() -> None:
 def test_partial_credit_stands_beside_the_reward() -> None:
     verdict = rule(call("mail", to="Bob"), call("mail", to="Eve", copies=1))
     assert verdict.reward == 0.0
-    assert verdict.components == {"name": 1.0, "arguments": 0.75, "calls_matched": 0.5}
+    assert verdict.components == {"name": 1.0, "arguments": 0.75, "calls_matched": 0.5, "partial": 0.5}
 
 
 @pytest.mark.parametrize(

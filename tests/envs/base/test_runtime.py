@@ -32,7 +32,7 @@ def test_another_state_is_different_and_was_executed(runtime: Runtime) -> None:
 
 
 def test_equal_effects_are_equivalent_whatever_the_call(runtime: Runtime) -> None:
-    verdict = runtime.verify(pivot((1, "3"), reference=add(0)), READ)
+    verdict = runtime.verify(pivot((121, "123"), reference=add(0)), READ)
     assert (verdict.outcome, verdict.executed) == ("equivalent", True)
 
 

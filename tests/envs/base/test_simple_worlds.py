@@ -5,6 +5,7 @@ from toy_store import Store, StoreDomain, call, make_pivot, say
 
 from pivotgym.core.errors import WorldFailed, WrongState
 from pivotgym.core.messages import Action
+from pivotgym.core.trajectory import Origin
 from pivotgym.envs.base.episode import Episode
 from pivotgym.envs.base.pivot_env import PivotEnv
 from pivotgym.envs.base.runtime import Runtime
@@ -30,11 +31,17 @@ def test_states_are_digested_for_a_world_that_does_not(runtime: Runtime) -> None
 def test_calls_are_told_apart_for_a_world_that_does_not(runtime: Runtime) -> None:
     verdict = runtime.verify(make_pivot(call("get", key="missing")), call("incr", key="missing"))
     assert (verdict.outcome, verdict.executed) == ("different", True)
-    assert "only the same calls count" in verdict.reason
+    assert "only the same call is equal to it" in verdict.reason
 
 
-def test_a_read_with_the_same_result_is_equivalent(runtime: Runtime) -> None:
-    assert runtime.verify(make_pivot(call("get", key="x")), call("incr", key="x", by=0)).reward == 1.0
+def test_a_read_that_tells_the_same_is_equivalent(runtime: Runtime) -> None:
+    pivot = make_pivot(call("get", key="x"), origin=Origin(kind="store", values={"x": 12345}))
+    assert runtime.verify(pivot, call("incr", key="x", by=0)).reward == 1.0
+
+
+def test_a_small_number_is_told_by_chance(runtime: Runtime) -> None:
+    pivot = make_pivot(call("get", key="x"), origin=Origin(kind="store", values={"x": 2, "y": 2}))
+    assert runtime.verify(pivot, call("get", key="y")).reward == 0.0
 
 
 def test_a_world_that_breaks_within_a_task_is_an_error_and_ends_it(task: Episode) -> None:

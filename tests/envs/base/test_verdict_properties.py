@@ -17,13 +17,15 @@ def one_call(name: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrateg
     return st.fixed_dictionaries(arguments).map(lambda given: ToolCall(name=name, arguments=given))
 
 
+READS = st.one_of(one_call("get", key=KEYS), one_call("list"))
 CALLS = st.one_of(
-    one_call("get", key=KEYS),
-    one_call("set", key=KEYS, value=st.integers(0, 3)),
-    one_call("incr", key=KEYS, by=st.integers(-2, 2)),
-    one_call("list"),
+    READS, one_call("set", key=KEYS, value=st.integers(0, 3)), one_call("incr", key=KEYS, by=st.integers(-2, 2))
 )
 ACTIONS = st.lists(CALLS, min_size=1, max_size=3).map(lambda calls: Action(tool_calls=tuple(calls)))
+
+
+def alone(call: ToolCall) -> Action:
+    return Action(tool_calls=(call,))
 
 
 def respelt(action: Action) -> Action:
@@ -69,14 +71,25 @@ def test_a_verdict_is_the_same_every_time(expert: Action, candidate: Action) -> 
     assert RUNTIME.verify(pivot, candidate) == Runtime(StoreDomain()).verify(pivot, candidate)
 
 
-@given(ACTIONS, ACTIONS)
-def test_equivalence_goes_both_ways(one: Action, two: Action) -> None:
+@given(CALLS.map(alone), CALLS.map(alone))
+def test_equivalence_of_single_calls_goes_both_ways(one: Action, two: Action) -> None:
     there = RUNTIME.verify(make_pivot(one), two).outcome
     back = RUNTIME.verify(make_pivot(two), one).outcome
     assert there == back
 
 
-@given(ACTIONS, CALLS)
-def test_a_surplus_call_is_never_accepted(action: Action, surplus: ToolCall) -> None:
-    longer = Action(tool_calls=(*action.tool_calls, surplus))
-    assert RUNTIME.verify(make_pivot(action), longer).reward == 0.0
+@given(READS, CALLS)
+def test_a_surplus_call_is_accepted_only_if_it_repeats_what_was_read(read: ToolCall, surplus: ToolCall) -> None:
+    longer = Action(tool_calls=(read, surplus))
+    repeats = (read.name, read.arguments) == (surplus.name, surplus.arguments)
+    assert RUNTIME.verify(make_pivot(alone(read)), longer).reward == float(repeats)
+
+
+@given(ACTIONS)
+def test_saying_it_all_twice_is_accepted_only_if_nothing_changed(action: Action) -> None:
+    twice = Action(tool_calls=action.tool_calls * 2)
+    verdict = RUNTIME.verify(make_pivot(action), twice)
+    if state_after(action) != state_after(twice):
+        assert verdict.reward == 0.0
+    elif all(call.name in ("get", "list") for call in action.tool_calls):
+        assert verdict.reward == 1.0

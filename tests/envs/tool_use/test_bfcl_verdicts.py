@@ -38,15 +38,23 @@ def test_a_read_of_the_same_facts_is_equivalent(runtime: Runtime, at) -> None:
 
 def test_a_read_of_other_facts_is_different(runtime: Runtime, at) -> None:
     verdict = runtime.verify(at(0, 5), call("grep", file_name="final_report.pdf", pattern="nothing there"))
-    assert verdict.reason == "the state is the same, the results are not"
+    assert verdict.reason == "the state is the same, what was told is not"
     assert verdict.components["state"] == 1.0
 
 
-def test_a_surplus_read_is_different(runtime: Runtime, at) -> None:
+def test_a_surplus_read_is_free_beside_a_write(runtime: Runtime, at) -> None:
     pivot = at(0, 0)
     both = Action(tool_calls=(*pivot.reference.tool_calls, *call("pwd").tool_calls))
     pivot = pivot.model_copy(update={"tools": [*pivot.tools, *runtime_tools(runtime, pivot)]})
-    assert runtime.verify(pivot, both).reason == "the state is the same, but expected 1 calls, got 2"
+    assert runtime.verify(pivot, both).reward == 1.0
+
+
+def test_a_surplus_read_beside_a_read_is_different(runtime: Runtime, at) -> None:
+    pivot = at(1, 8)
+    both = Action(tool_calls=(*pivot.reference.tool_calls, *call("pwd").tool_calls))
+    pivot = pivot.model_copy(update={"tools": [*pivot.tools, *runtime_tools(runtime, pivot)]})
+    verdict = runtime.verify(pivot, both)
+    assert (verdict.reward, verdict.components["calls_matched"]) == (0.0, 0.5)
 
 
 def runtime_tools(runtime: Runtime, pivot: Pivot):
@@ -70,7 +78,7 @@ def test_the_order_of_independent_calls_is_free(runtime: Runtime, at) -> None:
 def test_equal_silence_proves_nothing(runtime: Runtime, at) -> None:
     pivot = at(0, 5).model_copy(update={"reference": call("grep", file_name="final_report.pdf", pattern="zebra")})
     verdict = runtime.verify(pivot, call("grep", file_name="final_report.pdf", pattern="unicorn"))
-    assert verdict.reason == "the expert's action changes and says nothing, and only the same calls count as equal"
+    assert verdict.reason.endswith("proves nothing, so only the same call is equal to it")
 
 
 def test_a_failing_expert_makes_no_other_failure_equal(runtime: Runtime, at) -> None:
