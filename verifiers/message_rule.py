@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from pivotgym.core.messages import Message
@@ -76,6 +76,10 @@ class _Text:
         return sentences(self.text)
 
     @cached_property
+    def lower(self) -> set[str]:
+        return set(re.findall(r"\b[a-z]{2,}\b", self.text))
+
+    @cached_property
     def words(self) -> set[str]:
         return set(re.findall(r"\w+", self.plain))
 
@@ -117,7 +121,7 @@ def ruling(expert: str, candidate: str, conversation: Sequence[Message] = ()) ->
     if len(candidate) > 10 * len(expert) + _MORE_TEXT:
         return Ruling(_verdict(False, 0.0, 0.0, 0.0, "the text is more than ten times as long as the expert's"), True)
     ours, theirs = _Text(expert), _Text(candidate)
-    due = _due(ours)
+    due = _due(ours, conversation)
     missing = [fact.text for fact in due if not theirs.says(fact)]
     invented = _invented(ours, theirs, conversation)
     kept = 1.0 - len(missing) / len(due) if due else 1.0
@@ -145,9 +149,13 @@ def ruling(expert: str, candidate: str, conversation: Sequence[Message] = ()) ->
     return ruled("the text has the facts and the speech acts of the expert's", False, equal=True)
 
 
-def _due(expert: _Text) -> list[Fact]:
-    """The expert's facts without those it says twice: a part of a longer name, the name of a code given beside it."""
-    hard = [fact for fact in expert.facts if not fact.soft]
+def _due(expert: _Text, conversation: Sequence[Message]) -> list[Fact]:
+    """The expert's facts without those it says twice: a part of a longer name, the name of a code given beside it.
+
+    Of names, the words that are used in lower case too are ordinary ones: of "Gift Card" only "Gift" is due.
+    """
+    ordinary = expert.lower.union(*(_heard(message.text).lower for message in conversation))
+    hard = [_proper(fact, ordinary) for fact in expert.facts if not fact.soft]
     names = [set(fact.text.casefold().split()) for fact in hard if fact.kind == "name"]
     spelled_out = _spelled_out(expert.text)
     return [
@@ -156,6 +164,15 @@ def _due(expert: _Text) -> list[Fact]:
         if fact.kind != "name"
         or (plain(fact.text) not in spelled_out and not any(set(fact.text.casefold().split()) < name for name in names))
     ]
+
+
+def _proper(fact: Fact, ordinary: set[str]) -> Fact:
+    """A name without its ordinary words, but for the first where all are ordinary; other facts as they are."""
+    if fact.kind != "name":
+        return fact
+    words = fact.text.split()
+    kept = " ".join([word for word in words if word.casefold() not in ordinary] or words[:1])
+    return replace(fact, text=kept, keys=frozenset({kept.casefold()}))
 
 
 def _spelled_out(text: str) -> set[str]:
