@@ -40,8 +40,9 @@ _MORE_FACTS = 3
 _LEAST_WORDS = 2
 _COPIED_RUN = 8
 _COPIED_WORDS = 30
-_ASKED, _REFUSED, _STATED = 0.5, 0.4, 0.5
+_ASKED, _REFUSED, _STATED = 0.5, 0.4, 0.4
 """Least share of content words, where no fact decides."""
+_ASKED_WITH_FACTS = 0.3
 _MORE_TEXT = 4000
 """Characters that a candidate's text may have beyond ten times the expert's."""
 _WITH_CODE = re.compile(r"((?:[^\W\d_][\w'-]*[ \t]+){1,6})\([A-Z]{2,5}\)")
@@ -141,9 +142,7 @@ def ruling(expert: str, candidate: str, conversation: Sequence[Message] = ()) ->
     recited = _recited(due, ours, theirs, conversation)
     if recited is not None:
         return ruled(recited, True)
-    other = (
-        act or _other_question(ours, theirs, confirmations=not due) or (None if due else _other_wording(ours, theirs))
-    )
+    other = act or _other_question(ours, theirs, bool(due)) or (None if due else _other_wording(ours, theirs))
     if other is not None:
         return ruled(other, False)
     return ruled("the text has the facts and the speech acts of the expert's", False, equal=True)
@@ -268,12 +267,13 @@ def _other_act(expert: _Text, candidate: _Text) -> str | None:
     return None
 
 
-def _other_question(expert: _Text, candidate: _Text, *, confirmations: bool) -> str | None:
-    """Whether the questions are about the same, and the requests for confirmation where no fact says what they are."""
-    acts: list[Act] = ["question", "confirmation"]
-    for asking in acts[: 1 + confirmations]:
+def _other_question(expert: _Text, candidate: _Text, has_facts: bool) -> str | None:
+    """Whether the questions are about the same; facts that both have say much of what they are about."""
+    least = _ASKED_WITH_FACTS if has_facts else _ASKED
+    asking_acts: tuple[Act, ...] = ("question",) if has_facts else ("question", "confirmation")
+    for asking in asking_acts:
         asked, asks = expert.about(asking), candidate.about(asking)
-        if _ids(asked) ^ _ids(asks) or share(asked, candidate.about()) < _ASKED or share(asks, expert.about()) < _ASKED:
+        if _ids(asked) ^ _ids(asks) or share(asked, candidate.about()) < least or share(asks, expert.about()) < least:
             return "the text asks for something else than the expert's"
     return None
 

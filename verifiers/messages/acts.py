@@ -80,7 +80,8 @@ _REFUSES = re.compile(
     r"(?:not|\w{2,5}n't) \w{3,}able|non-?\w{3,}able)\b|"
     r"\b(?:do|does)(?:n't| not) (?:have (?:the (?:ability|capability|option|tools?)|access|a (?:tool|way)|"
     r"any (?:tool|way))|"
-    r"cover|support|allow|permit|qualify|offer)\b|\bnone of (?:the|my)\b|\bno (?:suitable|available|matching|"
+    r"cover|support|allow|permit|qualify|offer)\b|\bnone of (?:the|my) (?:\w+ )?(?:tools?|functions?|options)\b|"
+    r"\bno (?:suitable|available|matching|"
     r"relevant|such) "
     r"(?:tool|function|option)s?\b|sorry,? (?:but|i\b|no\b)|\b(?:must|have to|need to) (?:decline|deny|refuse)|"
     r"\b(?:outside|beyond) (?:of )?(?:my|our|the) |\bthere (?:is|are) no (?:exceptions?|way|tools?|functions?)\b|"
@@ -133,7 +134,8 @@ def _acts(sentence: str) -> frozenset[Act]:
     leave = _CONFIRM.search(sentence)
     asks_leave = leave is not None and not (_CONFIRMED.search(sentence) or _OPEN.search(sentence[: leave.start()]))
     refuses = bool(_REFUSES.search(sentence)) and not sentence.endswith("?")
-    if not (asks_leave or refuses or _DEMANDS.search(sentence)) and _COURTESY.search(sentence):
+    transfers = bool(_TRANSFERS.search(sentence)) and not sentence.endswith("let me know.")
+    if not (asks_leave or refuses or transfers or _DEMANDS.search(sentence)) and _COURTESY.search(sentence):
         return frozenset()
     if asks_leave and (
         sentence.endswith("?") or re.search(r"\b(?:please|let me know|reply|yes|need)\b|^confirm", sentence)
@@ -143,6 +145,6 @@ def _acts(sentence: str) -> frozenset[Act]:
         found.add("question")
     if refuses:
         found.add("refusal")
-    if _TRANSFERS.search(sentence):
+    if transfers:
         found.add("transfer")
     return frozenset(found or {"statement"})

@@ -75,6 +75,7 @@ def places_of_names(text: str) -> Iterator[tuple[int, str]]:
         while words and words[0] in _NO_NAMES:
             words, begins = words[1:], False
         labels = text.startswith("\x00", match.end() + len(_GAP.match(text, match.end())[0]))  # type: ignore[index]
+        labels = labels or text.startswith(":", match.end())
         if not words or labels or (begins and len(words) == 1):
             continue
         kept = [word for word in words if word not in _NO_NAMES]
