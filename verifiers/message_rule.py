@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from pivotgym.core.messages import Message
@@ -40,8 +40,9 @@ _MORE_FACTS = 3
 _LEAST_WORDS = 2
 _COPIED_RUN = 8
 _COPIED_WORDS = 30
-_ASKED, _REFUSED, _STATED = 0.5, 0.4, 0.5
+_ASKED, _REFUSED, _STATED = 0.5, 0.4, 0.4
 """Least share of content words, where no fact decides."""
+_ASKED_WITH_FACTS = 0.3
 _MORE_TEXT = 4000
 """Characters that a candidate's text may have beyond ten times the expert's."""
 _WITH_CODE = re.compile(r"((?:[^\W\d_][\w'-]*[ \t]+){1,6})\([A-Z]{2,5}\)")
@@ -74,6 +75,10 @@ class _Text:
     @cached_property
     def sentences(self) -> list[Sentence]:
         return sentences(self.text)
+
+    @cached_property
+    def lower(self) -> set[str]:
+        return set(re.findall(r"\b[a-z]{2,}\b", self.text))
 
     @cached_property
     def words(self) -> set[str]:
@@ -117,7 +122,7 @@ def ruling(expert: str, candidate: str, conversation: Sequence[Message] = ()) ->
     if len(candidate) > 10 * len(expert) + _MORE_TEXT:
         return Ruling(_verdict(False, 0.0, 0.0, 0.0, "the text is more than ten times as long as the expert's"), True)
     ours, theirs = _Text(expert), _Text(candidate)
-    due = _due(ours)
+    due = _due(ours, conversation)
     missing = [fact.text for fact in due if not theirs.says(fact)]
     invented = _invented(ours, theirs, conversation)
     kept = 1.0 - len(missing) / len(due) if due else 1.0
@@ -137,17 +142,19 @@ def ruling(expert: str, candidate: str, conversation: Sequence[Message] = ()) ->
     recited = _recited(due, ours, theirs, conversation)
     if recited is not None:
         return ruled(recited, True)
-    other = (
-        act or _other_question(ours, theirs, confirmations=not due) or (None if due else _other_wording(ours, theirs))
-    )
+    other = act or _other_question(ours, theirs, bool(due)) or (None if due else _other_wording(ours, theirs))
     if other is not None:
         return ruled(other, False)
     return ruled("the text has the facts and the speech acts of the expert's", False, equal=True)
 
 
-def _due(expert: _Text) -> list[Fact]:
-    """The expert's facts without those it says twice: a part of a longer name, the name of a code given beside it."""
-    hard = [fact for fact in expert.facts if not fact.soft]
+def _due(expert: _Text, conversation: Sequence[Message]) -> list[Fact]:
+    """The expert's facts without those it says twice: a part of a longer name, the name of a code given beside it.
+
+    Of names, the words that are used in lower case too are ordinary ones: of "Gift Card" only "Gift" is due.
+    """
+    ordinary = expert.lower.union(*(_heard(message.text).lower for message in conversation))
+    hard = [_proper(fact, ordinary) for fact in expert.facts if not fact.soft]
     names = [set(fact.text.casefold().split()) for fact in hard if fact.kind == "name"]
     spelled_out = _spelled_out(expert.text)
     return [
@@ -156,6 +163,15 @@ def _due(expert: _Text) -> list[Fact]:
         if fact.kind != "name"
         or (plain(fact.text) not in spelled_out and not any(set(fact.text.casefold().split()) < name for name in names))
     ]
+
+
+def _proper(fact: Fact, ordinary: set[str]) -> Fact:
+    """A name without its ordinary words, but for the first where all are ordinary; other facts as they are."""
+    if fact.kind != "name":
+        return fact
+    words = fact.text.split()
+    kept = " ".join([word for word in words if word.casefold() not in ordinary] or words[:1])
+    return replace(fact, text=kept, keys=frozenset({kept.casefold()}))
 
 
 def _spelled_out(text: str) -> set[str]:
@@ -251,12 +267,13 @@ def _other_act(expert: _Text, candidate: _Text) -> str | None:
     return None
 
 
-def _other_question(expert: _Text, candidate: _Text, *, confirmations: bool) -> str | None:
-    """Whether the questions are about the same, and the requests for confirmation where no fact says what they are."""
-    acts: list[Act] = ["question", "confirmation"]
-    for asking in acts[: 1 + confirmations]:
+def _other_question(expert: _Text, candidate: _Text, has_facts: bool) -> str | None:
+    """Whether the questions are about the same; facts that both have say much of what they are about."""
+    least = _ASKED_WITH_FACTS if has_facts else _ASKED
+    asking_acts: tuple[Act, ...] = ("question",) if has_facts else ("question", "confirmation")
+    for asking in asking_acts:
         asked, asks = expert.about(asking), candidate.about(asking)
-        if _ids(asked) ^ _ids(asks) or share(asked, candidate.about()) < _ASKED or share(asks, expert.about()) < _ASKED:
+        if _ids(asked) ^ _ids(asks) or share(asked, candidate.about()) < least or share(asks, expert.about()) < least:
             return "the text asks for something else than the expert's"
     return None
 

@@ -35,7 +35,8 @@ _FILLER = re.compile(
     r"(?: there)?(?:,? \w+)?[.!,]*$"
 )
 _CONFIRM = re.compile(
-    r"(?:would|do) you (?:like|want|wish|prefer)(?: for)?(?: me| us)? to\b|(?:shall|should|may|can) (?:i|"
+    r"(?:would|do) you (?:like|want|wish|prefer)(?: for)?(?:(?: me| us)? to| that| this| it)\b|(?:shall|should|"
+    r"may|can) (?:i|"
     r"we) (?:go ahead|"
     r"proceed|continue|book|cancel|change|do|make|place|process|submit|apply|use|start|begin|send|update|modify|"
     r"transfer)|"
@@ -57,7 +58,10 @@ _CONFIRMED = re.compile(
 )
 _OPEN = re.compile(r"\b(?:what|which|how|when|where|who)\b[^,:;]*$")
 """Before what could ask for a yes: "which one would you like to" asks for more than that."""
-_DEMANDS = re.compile(r"[\d\"_]|please (?:also )?(?:provide|share|tell|specify|enter|give|send|choose|select|confirm)")
+_DEMANDS = re.compile(
+    r"[\d\"_]|please (?:also )?(?:provide|share|tell|specify|enter|give|send|choose|select|confirm)|"
+    r"let me know (?:which|what|how|when|where|who)\b"
+)
 _ASKS = re.compile(
     r"\?|(?:please|kindly)(?: also| first)? (?:provide|share|tell|specify|enter|give|send|let me know|choose|select|"
     r"indicate|verify|describe|list|clarify|state|supply|type|pick|confirm|advise|attach|upload)|"
@@ -70,13 +74,14 @@ _ASKS = re.compile(
     r"number|name|details|information|address|date|email)))"
 )
 _REFUSES = re.compile(
-    r"\b(?:unable|cannot|can't|can not|couldn't|could not|won't be able|not able|not possible|impossible|"
+    r"\b(?:unable|cannot|can't|can not|couldn't|could not|won't be able|not able|(?:not|\w+n't) possible|impossible|"
     r"not (?:allowed|"
     r"permitted|eligible|authori[sz]ed)|ineligible|no longer (?:possible|able)|not something (?:i|we) can|"
     r"(?:not|\w{2,5}n't) \w{3,}able|non-?\w{3,}able)\b|"
     r"\b(?:do|does)(?:n't| not) (?:have (?:the (?:ability|capability|option|tools?)|access|a (?:tool|way)|"
     r"any (?:tool|way))|"
-    r"cover|support|allow|permit|qualify|offer)\b|\bnone of (?:the|my)\b|\bno (?:suitable|available|matching|"
+    r"cover|support|allow|permit|qualify|offer)\b|\bnone of (?:the|my) (?:\w+ )?(?:tools?|functions?|options)\b|"
+    r"\bno (?:suitable|available|matching|"
     r"relevant|such) "
     r"(?:tool|function|option)s?\b|sorry,? (?:but|i\b|no\b)|\b(?:must|have to|need to) (?:decline|deny|refuse)|"
     r"\b(?:outside|beyond) (?:of )?(?:my|our|the) |\bthere (?:is|are) no (?:exceptions?|way|tools?|functions?)\b|"
@@ -129,7 +134,8 @@ def _acts(sentence: str) -> frozenset[Act]:
     leave = _CONFIRM.search(sentence)
     asks_leave = leave is not None and not (_CONFIRMED.search(sentence) or _OPEN.search(sentence[: leave.start()]))
     refuses = bool(_REFUSES.search(sentence)) and not sentence.endswith("?")
-    if not (asks_leave or refuses or _DEMANDS.search(sentence)) and _COURTESY.search(sentence):
+    transfers = bool(_TRANSFERS.search(sentence)) and not sentence.endswith("let me know.")
+    if not (asks_leave or refuses or transfers or _DEMANDS.search(sentence)) and _COURTESY.search(sentence):
         return frozenset()
     if asks_leave and (
         sentence.endswith("?") or re.search(r"\b(?:please|let me know|reply|yes|need)\b|^confirm", sentence)
@@ -139,6 +145,6 @@ def _acts(sentence: str) -> frozenset[Act]:
         found.add("question")
     if refuses:
         found.add("refusal")
-    if _TRANSFERS.search(sentence):
+    if transfers:
         found.add("transfer")
     return frozenset(found or {"statement"})

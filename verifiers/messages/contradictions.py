@@ -10,17 +10,23 @@ denies what a clause of nearly the same words affirms; a word where the other te
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from typing import NamedTuple
 
 from pivotgym.verifiers.matching import match
 from pivotgym.verifiers.messages.facts import Fact, counts, facts, occurrences
 from pivotgym.verifiers.messages.names import LABELLED
-from pivotgym.verifiers.messages.wording import COMMON, stem
+from pivotgym.verifiers.messages.wording import COMMON, meaning, stem
 
 _DENIES = re.compile(
     r"\b(?:not|no|never|none|neither|nor|without|cannot|unable|un(?:available|successful)|fail(?:s|ed)?|lacks?|"
     r"\w+n't)\b|\bnon-"
 )
+_NO_LABEL = re.compile(
+    r"(?mi)^[ \t]*(?:[-+\u2022>|][ \t]*)*(?P<label>[^\W\d_][\w' /()-]{0,39}):[ \t]+(?:no|none|not \w+)\.?$"
+)
+"""A line such as `- Insurance: no`."""
+_REACH = 3
+"""Content words after a negation that count as denied."""
 _CLAUSE = re.compile(r"[.;:!?\n,()]+\s|\s[-\u2013\u2014]\s|\b(?:but|however|although|because|so that|while|and)\b")
 _OPPOSITES = [
     tuple(side.split("|") for side in pair.split(" / "))
@@ -40,7 +46,6 @@ _OPPOSITES = [
         "succeed|successful|successfully|complete / fail|unsuccessful|incomplete",
         "available / unavailable",
         "eligible / ineligible",
-        "refundable / nonrefundable|non-refundable",
         "depart|departure / arrive|arrival",
         "buy / sell",
         "return / exchange",
@@ -48,6 +53,7 @@ _OPPOSITES = [
 ]
 _WAY = re.compile(r"(\w+)\)?\s*(?:\bto\b|\u2192|->|\u2013)\s*(?:[a-z]+ )?\(?(\w+)")
 _SENTENCE = re.compile(r"(?<=[.!?])[ \t]+|\n")
+_BRACKETS = re.compile(r"\([^()]*\)")
 _DETAIL = re.compile(r"\s*[-+*\u2022>|]")
 
 
@@ -88,13 +94,22 @@ def _records(text: str) -> dict[tuple[str, str], list[Fact]]:
     anchors: list[str] = []
     for part in _SENTENCE.split(text):
         said = facts(part)
-        named = [key for fact in said if fact.kind in ("id", "name") for key in fact.keys]
-        anchors = named or (anchors if _DETAIL.match(part) else [])
+        named = {fact.at: key for fact in said if fact.kind in ("id", "name") for key in fact.keys}
+        anchors = list(named.values()) or (anchors if _DETAIL.match(part) else [])
         for fact in said:
             if fact.kind in ("date", "time") or (fact.kind == "number" and fact.unit):
-                for anchor in anchors:
+                for anchor in _bracketed(part, fact, named) or anchors:
                     found.setdefault((anchor, fact.kind), []).append(fact)
     return found
+
+
+def _bracketed(part: str, fact: Fact, named: dict[int, str]) -> list[str]:
+    """What stands in brackets after an id or a name belongs to that one alone."""
+    for span in _BRACKETS.finditer(part):
+        if span.start() < fact.at < span.end():
+            before = [at for at in named if at < span.start()]
+            return [named[max(before)]] if before else []
+    return []
 
 
 def _folded(text: str) -> str:
@@ -125,40 +140,65 @@ def _labels(text: str) -> dict[str, list[Fact]]:
 
 
 def _recounted(expert: str, candidate: str) -> str | None:
+    """A number before a noun that the expert's text puts before another noun, or nowhere."""
     ours, theirs = counts(expert), counts(candidate)
-    for noun, values in ours.items():
-        other = theirs.get(noun)
-        if other and not other & values:
-            return f"it says {sorted(other)[0]} {noun}, the expert's {sorted(values)[0]}"
+    everywhere = set().union(*ours.values())
+    for noun in ours.keys() & theirs.keys():
+        if ours[noun] & theirs[noun]:
+            continue
+        swapped = any(
+            theirs[noun] == ours[other] and theirs[other] == ours[noun] for other in ours.keys() & theirs.keys()
+        )
+        if swapped or not theirs[noun] <= everywhere:
+            return f"it says {min(theirs[noun])} {noun}, the expert's {min(ours[noun])}"
+    return None
+
+
+def _redirected(expert: str, candidate: str) -> str | None:
+    ours, theirs = (set(_WAY.findall(_folded(text))) for text in (expert, candidate))
+    for start, end in ours:
+        if (end, start) in theirs and (end, start) not in ours and (start, end) not in theirs:
+            return f"it says '{end} to {start}' where the expert's says '{start} to {end}'"
     return None
 
 
 def _denied(expert: str, candidate: str) -> str | None:
-    theirs = list(_clauses(candidate))
-    ours = list(_clauses(expert))
-    for words, denied, text in ours:
-        best = max(theirs, key=lambda clause: _likeness(words, clause[0]), default=None)
-        if best is None or _likeness(words, best[0]) < 0.6 or best[1] == denied:
-            continue
-        if not any(_likeness(best[0], other) >= 0.6 and sign == best[1] for other, sign, _ in ours):
-            return (
-                f"'{best[2].strip()[:80]}' denies '{text.strip()[:80]}'"
-                if best[1]
-                else f"it affirms '{text.strip()[:80]}'"
-            )
+    """What one text denies and the other affirms without denying anything of it."""
+    ours, theirs = _denials(expert), _denials(candidate)
+    for said, other, what in (
+        (theirs, ours, "denies what the expert's says"),
+        (ours, theirs, "affirms what it denies"),
+    ):
+        for denial in said.denied:
+            if denial & other.affirmed and not denial & other.negative:
+                return f"it {what} of {', '.join(sorted(denial & other.affirmed))}"
     return None
 
 
-def _clauses(text: str) -> Iterator[tuple[set[str], bool, str]]:
-    for clause in _CLAUSE.split(_folded(text)):
-        denials = len(_DENIES.findall(clause))
-        words = {stem(word) for word in re.findall(r"\w{2,}", _DENIES.sub(" ", clause)) if word not in COMMON}
-        if len(words) >= 2 or (words and denials):
-            yield words, denials % 2 == 1, clause
+class _Denials(NamedTuple):
+    """The first content words after each negation, all words of clauses with one, and the words that are not denied."""
+
+    denied: list[set[str]]
+    negative: set[str]
+    affirmed: set[str]
 
 
-def _likeness(one: set[str], other: set[str]) -> float:
-    return 2 * len(one & other) / (len(one) + len(other))
+def _denials(text: str) -> _Denials:
+    labels = [_stems(line["label"]) for line in _NO_LABEL.finditer(text.replace("*", ""))]
+    denied, negative, affirmed = labels, set().union(*labels), set[str]()
+    for clause in _CLAUSE.split(_NO_LABEL.sub("", _folded(text))):
+        before, *after = _DENIES.split(clause)
+        affirmed |= _stems(before)
+        negative |= _stems(clause) if after else set()
+        for part in after:
+            words = [word for word in re.findall(r"[^\W\d_]{2,}", part) if word not in COMMON]
+            denied.append({meaning(word) for word in words[:_REACH]})
+            affirmed |= {meaning(word) for word in words[_REACH:]}
+    return _Denials(denied, negative, affirmed)
+
+
+def _stems(text: str) -> set[str]:
+    return {meaning(word) for word in re.findall(r"[^\W\d_]{2,}", text.casefold()) if word not in COMMON}
 
 
 def _opposed(expert: str, candidate: str) -> str | None:
@@ -170,12 +210,4 @@ def _opposed(expert: str, candidate: str) -> str | None:
         for here, there in (sides, sides[::-1]):
             if ours & here and not ours & there and theirs & there and not theirs & here:
                 return f"it says '{sorted(theirs & there)[0]}' where the expert's says '{sorted(ours & here)[0]}'"
-    return None
-
-
-def _redirected(expert: str, candidate: str) -> str | None:
-    ours, theirs = (set(_WAY.findall(_folded(text))) for text in (expert, candidate))
-    for start, end in ours:
-        if (end, start) in theirs and (end, start) not in ours and (start, end) not in theirs:
-            return f"it says '{end} to {start}' where the expert's says '{start} to {end}'"
     return None

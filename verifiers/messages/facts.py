@@ -34,7 +34,7 @@ _DATES = [
 ]
 _SLASHED = re.compile(r"(?<![\w/.-])(\d{1,2})([/.])(\d{1,2})\2((?:19|20)?\d\d)(?![\w/-]|\.\d)")
 _TIME = re.compile(
-    r"(?<![\w:.])T?(?P<hour>[01]?\d|2[0-3])(?::(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?)?"
+    r"(?<![\w:.])T?(?P<hour>2[0-3]|[01]?\d)(?!\d)(?::(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?)?"
     r"(?:\s*(?P<half>[ap])\.?m\b\.?)?(?:\+\d\b)?",
     re.I,
 )
@@ -62,7 +62,10 @@ _NO_CODES = word_set(
     "PDF API URL VIP TBD NONE NOTE IMPORTANT PLEASE ONLY THE STOP THANK YOU FOR ARE MUST WILL USA ETA OTP CVV PIN"
 )
 _QUOTED = re.compile(r"\"([^\"\n]{1,80})\"|“([^”\n]{1,80})”|(?<!\w)'([^'\n]{2,80})'(?!\w)|`([^`\n]{1,80})`")
-_ITEM = re.compile(r"^[ \t]*(?:#+[ \t]*)?\(?\d{1,2}[.)][ \t]", re.M)
+_NUMBERED = r"(?:option|choice|step|item|flight|passenger|segment|leg|part)[ \t]+\d{1,2}[ \t]*:"
+_ITEM = re.compile(
+    rf"^[ \t]*(?:[-+#\u2022>|]+[ \t]*)?(?:\(?\d{{1,2}}[.)][ \t]+(?:{_NUMBERED})?|{_NUMBERED})", re.M | re.I
+)
 _SMALL = re.findall(
     r"\w+",
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "

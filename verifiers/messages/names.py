@@ -2,9 +2,9 @@
 
 Owns: finding them. Does not own: other facts (`verifiers.messages.facts`).
 
-A word in a capital inside a sentence is a name, and so are two or more in a row anywhere. Not counted: labels before a
-colon, headings, the words by which the user is greeted, days of the week, and words that English writes in capitals
-without naming anything.
+A word in a capital inside a sentence is a name, and so are two or more in a row anywhere. Not counted: labels before
+a colon or an id, headings, the words by which the user is greeted, days of the week, and words that English writes in
+capitals without naming anything.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _GREETED = re.compile(
     rf"(?P<name>(?:{_CAPITAL})(?:[ \t]+(?:{_CAPITAL}))?)(?=[,.!?\n]|$)",
     re.I,
 )
+_GAP = re.compile(r"[ \t]+#?|")
 _BEGINS = re.compile(r"(?:^|[.!?:;\n\x00(|>\u2022\"-])[\s)]*$")
 _NO_NAMES = word_set(
     "I I'm I'll I've I'd OK Okay Yes No Please Sorry Thanks Thank Hello Hi Dear Sure AM PM EST EDT CST PST GMT "
@@ -73,7 +74,9 @@ def places_of_names(text: str) -> Iterator[tuple[int, str]]:
         begins = bool(_BEGINS.search(text[max(0, match.start() - 6) : match.start()]))
         while words and words[0] in _NO_NAMES:
             words, begins = words[1:], False
-        if not words or (begins and len(words) == 1):
+        labels = text.startswith("\x00", match.end() + len(_GAP.match(text, match.end())[0]))  # type: ignore[index]
+        labels = labels or text.startswith(":", match.end())
+        if not words or labels or (begins and len(words) == 1):
             continue
         kept = [word for word in words if word not in _NO_NAMES]
         if kept:

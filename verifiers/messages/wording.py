@@ -38,7 +38,7 @@ def stem(word: str) -> str:
     """
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
-    for ending in ("ation", "ing", "ed", "es", "s"):
+    for ending in ("ation", "able", "ing", "ed", "es", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
             word = word[: -len(ending)]
             break
@@ -74,12 +74,12 @@ def content(text: str) -> set[str]:
     >>> sorted(content("could you please provide your user id and the booking number?"))
     ['book#', 'user#']
     """
-    named = re.sub(r"[^\W\d_]{2,}", lambda word: _meaning(word.group()), _ID_OF.sub(r"\1# ", text.replace("'", " ")))
+    named = re.sub(r"[^\W\d_]{2,}", lambda word: meaning(word.group()), _ID_OF.sub(r"\1# ", text.replace("'", " ")))
     words = re.findall(r"[^\W\d_]{2,}#?", named)
     return {word for word in words if word not in COMMON} - _TALK_STEMS
 
 
-def _meaning(word: str) -> str:
+def meaning(word: str) -> str:
     """The stem of a word, or of the word that stands for it and its synonyms."""
     return word if word in COMMON else _SYNONYMS.get(stem(word), stem(word))
 

@@ -57,7 +57,9 @@ class ScriptedUser:
     """
 
     def __init__(self, instruction: str, gold: Iterable[Action] = ()) -> None:
-        self._request = [first_person(part) for part in _SENTENCE.split(" ".join(instruction.split())) if part]
+        told = [part for part in _SENTENCE.split(" ".join(instruction.split())) if part]
+        self._request = [first_person(part) for part in told]
+        self._as_told = [plain(part) for part in told]
         calls = [call for action in gold for call in action.tool_calls]
         self._transfers = any("transfer" in call.name for call in calls)
         self._known = dict.fromkeys(known for call in calls for known in _values(call.arguments))
@@ -85,16 +87,17 @@ class ScriptedUser:
         told = [part for part in self._request if content(plain(part)) & asked]
         all_said = plain(" ".join(told))
         known = [
-            f"The {name.replace('_', ' ')} is {value}."
+            f"The {name} is {value}."
             for name, value in self._known
-            if content(plain(name.replace("_", " "))) & asked and plain(value) not in all_said
+            if _asked_for(name, asked) and plain(value) not in all_said
         ]
         return " ".join([*told, *known])
 
     def _unsaid(self, spoken: list[str]) -> str | None:
-        """The sentences of the request that were not said yet, as they stand."""
+        """The sentences of the request that were not said yet, in the first person or as the instruction has them."""
         said = plain(" ".join(spoken))
-        return " ".join(part for part in self._request if plain(part) not in said) or None
+        parts = zip(self._request, self._as_told, strict=True)
+        return " ".join(part for part, told in parts if plain(part) not in said and told not in said) or None
 
 
 def first_person(text: str) -> str:
@@ -108,11 +111,22 @@ def first_person(text: str) -> str:
     return text
 
 
+def _asked_for(name: str, asked: set[str]) -> bool:
+    """Whether a question is about an argument: one of its words for most, all of them for an argument within another."""
+    words = content(plain(name))
+    return bool(words) and (words <= asked if " of the " in name else bool(words & asked))
+
+
 def _values(arguments: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """The single values of a call's arguments, with the name of the field they stand in."""
+    """The single values of a call's arguments, with the name of the field they stand in.
+
+    >>> list(_values({"user_id": "a_1", "passengers": [{"name": "Ann"}]}))
+    [('user id', 'a_1'), ('name of the passengers', 'Ann')]
+    """
     if isinstance(arguments, dict):
         for key, value in arguments.items():
-            yield from _values(value, str(key))
+            own = str(key).replace("_", " ")
+            yield from _values(value, f"{own} of the {name}" if name else own)
     elif isinstance(arguments, list):
         for value in arguments:
             yield from _values(value, name)

@@ -37,7 +37,8 @@ def test_a_date_in_figures_is_read_both_ways() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("3 pm", "15:00"), ("3:30 p.m.", "15:30"), ("12 AM", "00:00"), ("9:05", "09:05")]
+    ("one", "other"),
+    [("3 pm", "15:00"), ("3:30 p.m.", "15:30"), ("12 AM", "00:00"), ("11 pm", "23:00"), ("9:05", "09:05")],
 )
 def test_times_have_one_spelling(one: str, other: str) -> None:
     assert only(f"at {one}").same(only(f"at {other}"))
@@ -68,6 +69,7 @@ def test_other_amounts_and_currencies_differ(text: str) -> None:
         ("the 'Blue Lamp'", "blue lamp"),
         ("to Oslo", "oslo"),
         ("for Ann Lee.", "ann lee"),
+        ("in Flight Number HAT097", "hat097"),
     ],
 )
 def test_ids_quotes_and_names_are_found_whole(text: str, key: str) -> None:
@@ -82,6 +84,7 @@ def test_ids_quotes_and_names_are_found_whole(text: str, key: str) -> None:
         "1. First\n2) second",
         "- **Trip Type:** open",
         "## Outgoing Flight",
+        "Option 2: wait.",
         "On Monday, I'll call.",
         "PLEASE READ THIS NOW.",
     ],

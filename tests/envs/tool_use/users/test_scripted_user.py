@@ -3,7 +3,7 @@
 import pytest
 from toy_shop import BUY, INSTRUCTION, ShopDomain, say
 
-from pivotgym.core.messages import Message
+from pivotgym.core.messages import Action, Message, ToolCall
 from pivotgym.envs.base.runtime import Runtime
 from pivotgym.envs.tool_use.users.scripted import NO_TRANSFER, NOT_KNOWN, YES, ScriptedUser, first_person
 
@@ -35,6 +35,18 @@ def test_it_opens_with_the_request_in_the_first_person(user: ScriptedUser) -> No
 )
 def test_it_answers_what_it_knows(user: ScriptedUser, question: str, told: str) -> None:
     assert told in str(answer(user, question))
+
+
+def test_what_belongs_to_another_is_not_told_as_the_users_own() -> None:
+    book = ToolCall(name="book", arguments={"user_id": "a_1", "passengers": [{"last_name": "Smith"}]})
+    user = ScriptedUser("You want to fly.", [Action(tool_calls=(book,))])
+    assert answer(user, "What is your user ID, and your name?") == "The user id is a_1."
+    assert answer(user, "What is the last name of the passengers?") == "The last name of the passengers is Smith."
+
+
+def test_what_the_recorded_opening_said_is_not_said_again() -> None:
+    opening = "My name is Lei. You are shy. For #W12, exchange the shirt."
+    assert answer(ScriptedUser(opening), "Thanks, it is exchanged.", opening) is None
 
 
 def test_it_says_so_when_it_does_not_know(user: ScriptedUser) -> None:
