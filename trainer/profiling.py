@@ -109,13 +109,16 @@ class _Run:
                 self.report.too_long += 1
             else:
                 groups.append((pivot, [sample.action for sample in samples]))
+        made: list[Pivot] = []
         for (pivot, actions), rewards in zip(groups, rewards_of(self.scorer, groups, self.guard), strict=True):
             if all(reward is None for reward in rewards):
                 self.report.unscored += 1
                 continue
-            self.file.append(pivot.with_profile(self._profile(pivot, rewards)))
-            self.report.profiled += 1
+            made.append(pivot.with_profile(self._profile(pivot, rewards)))
             self.report.all_equal += len(actions) > 1 and all(action == actions[0] for action in actions)
+        if made:
+            self.file.append(*made)
+            self.report.profiled += len(made)
 
     def _profile(self, pivot: Pivot, rewards: list[float | None]) -> Profile:
         return Profile(
