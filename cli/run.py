@@ -49,6 +49,8 @@ def profile(
         f"{done.profiled} candidates profiled ({done.resumed} were there), {done.sampled_tokens} tokens sampled, "
         f"{done.failed_samples} samples masked, in {out_file}"
     )
+    if done.profiled and done.all_equal == done.profiled:
+        say("  in every candidate all samples were the same: does the server sample at the temperature it is given?")
     if done.too_long:
         say(f"  left out {done.too_long}: the state is longer than the policy's context")
     if done.unscored:

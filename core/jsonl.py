@@ -151,7 +151,7 @@ def atomic(path: str | Path) -> Iterator[IO[bytes]]:
 
 
 class Appender:
-    """Appends records to a file so that a kill loses at most the record being written, and never corrupts the file.
+    """Appends records to a file so that a kill loses at most the records being written, and never corrupts the file.
 
     A half-written last line, left by a kill, is cut off when the file is opened again.
     """
@@ -178,9 +178,9 @@ class Appender:
         self._file.truncate(keep)
         self._file.seek(0, os.SEEK_END)
 
-    def append(self, record: BaseModel | dict[str, Any]) -> None:
-        """Write one record and hand it to the disk before returning."""
-        self._file.write(_encode(record))
+    def append(self, *records: BaseModel | dict[str, Any]) -> None:
+        """Write records and hand them to the disk before returning."""
+        self._file.write(b"".join(map(_encode, records)))
         self._file.flush()
         os.fsync(self._file.fileno())
 

@@ -85,8 +85,7 @@ def evaluate(
                 acted = [(chunk[index], [item.action for item in sampled[index]]) for index in sorted(sampled)]
                 for (pivot, actions), rewards in zip(acted, rewards_of(scorer, acted, guard), strict=True):
                     if any(reward is not None for reward in rewards):
-                        for row in _rows(pivot, actions, rewards, engine.policy_id, config, arm):
-                            file.append(row)
+                        file.append(*_rows(pivot, actions, rewards, engine.policy_id, config, arm))
                 finished += len(acted)
                 if on_progress is not None:
                     on_progress(finished, len(pivots))

@@ -27,6 +27,7 @@ class ProfileReport:
         resumed: Candidates found done.
         unscored: Candidates left out because none of their samples could be scored; the next run makes them again.
         too_long: Candidates left out because their state is longer than the policy's context.
+        all_equal: Candidates profiled now whose samples were all the same; if all are, the server does not sample.
         failed_samples: Samples masked because the engine or the environment failed.
         sampled_tokens: Tokens sampled, as far as the engine counts them.
     """
@@ -35,6 +36,7 @@ class ProfileReport:
     resumed: int = 0
     unscored: int = 0
     too_long: int = 0
+    all_equal: int = 0
     failed_samples: int = 0
     sampled_tokens: int = 0
 
@@ -107,12 +109,16 @@ class _Run:
                 self.report.too_long += 1
             else:
                 groups.append((pivot, [sample.action for sample in samples]))
-        for (pivot, _), rewards in zip(groups, rewards_of(self.scorer, groups, self.guard), strict=True):
+        made: list[Pivot] = []
+        for (pivot, actions), rewards in zip(groups, rewards_of(self.scorer, groups, self.guard), strict=True):
             if all(reward is None for reward in rewards):
                 self.report.unscored += 1
                 continue
-            self.file.append(pivot.with_profile(self._profile(pivot, rewards)))
-            self.report.profiled += 1
+            made.append(pivot.with_profile(self._profile(pivot, rewards)))
+            self.report.all_equal += len(actions) > 1 and all(action == actions[0] for action in actions)
+        if made:
+            self.file.append(*made)
+            self.report.profiled += len(made)
 
     def _profile(self, pivot: Pivot, rewards: list[float | None]) -> Profile:
         return Profile(

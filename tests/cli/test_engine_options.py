@@ -56,7 +56,9 @@ def test_profile_and_evaluate_through_a_server(candidates, environment_url, tmp_
 
     (made,) = {(pivot.profile.policy, pivot.profile.format) for pivot in read_records(tmp_path / "p.jsonl", Pivot)}
     assert made == ("m", "native/1")
-    assert "3 candidates profiled (0 were there), 18 tokens sampled" in " ".join(capsys.readouterr().out.split())
+    said_so = " ".join(capsys.readouterr().out.split())
+    assert "3 candidates profiled (0 were there), 18 tokens sampled" in said_so
+    assert "in every candidate all samples were the same" in said_so
 
 
 def test_server_that_is_down_is_a_failure_and_not_a_reward(candidates, environment_url, tmp_path, capsys):

@@ -90,3 +90,11 @@ def test_appender_cuts_a_long_half_written_line(tmp_path):
     Appender(path).close()
 
     assert path.read_text() == '{"a": 1}\n'
+
+
+def test_several_records_are_appended_in_order(tmp_path):
+    with Appender(tmp_path / "a.jsonl") as file:
+        file.append({"n": 1}, {"n": 2})
+        file.append({"n": 3})
+
+    assert [row["n"] for row in read_lines(tmp_path / "a.jsonl", dict)] == [1, 2, 3]

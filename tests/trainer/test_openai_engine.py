@@ -255,6 +255,7 @@ def test_profile_through_a_server_has_k_rewards_each(scorer, tmp_path) -> None:
 
     assert rewards_in(tmp_path / "p.jsonl") == {pivot.id: (0.0, 1.0, 0.0, 1.0) for pivot in make_pivots(6)}
     assert (report.profiled, report.failed_samples, report.sampled_tokens) == (6, 0, 6 * 4 * 3)
+    assert report.all_equal == 0
 
 
 def test_failed_samples_are_masked_and_no_reward_of_zero(scorer, tmp_path) -> None:
