@@ -20,7 +20,7 @@ from pivotgym.core.readers.responses import action_of
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.servers.endpoint import Call, RouteSpec
 from pivotgym.servers.service import Service
-from pivotgym.servers.wire import Reply, encode, read_json, reply
+from pivotgym.servers.wire import Reply, check, encode, read_json, reply
 
 _COMPATIBLE = "nemo_gym."
 _OURS = ("reward", "verdict")
@@ -54,18 +54,17 @@ class NemoGymAnswer(NemoGymRequest):
 async def verify(service: Service, call: Call) -> Reply:
     """Score one action."""
     data = read_json(call.body)
-    if not isinstance(data, dict):
-        raise InputError(f"body: expected an object, got {type(data).__name__}")
+    request = check(NemoGymRequest, data)
     rule = service.settings.nemo_gym_rule
-    action = _action(data.get("response"), raw=rule.startswith(_COMPATIBLE))
+    action = _action(request.response, raw=rule.startswith(_COMPATIBLE))
     verdict = await service.verify(_pivot(service, data), action, rule, service.settings.timeout_s)
     return _answer(call.body, data, verdict)
 
 
-def _action(response: Any, *, raw: bool) -> Action | Malformed:
-    output = response.get("output") if isinstance(response, dict) else None
+def _action(response: dict[str, Any], *, raw: bool) -> Action | Malformed:
+    output = response.get("output")
     if not isinstance(output, list):
-        raise InputError("response: expected a response of the Responses API, with a list `output`")
+        raise InputError("body: response.output: expected the items of a response of the Responses API, got no list")
     truncated = not raw and response.get("status") == "incomplete"
     try:
         return action_of(output, raw=raw, truncated=truncated)

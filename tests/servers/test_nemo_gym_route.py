@@ -140,9 +140,9 @@ def test_an_unknown_rule_is_refused_at_the_start() -> None:
         ({"expected_action": {"type": "dance"}}, "row: expected_action.type: expected message"),
         ({"expected_action": {**item(), "arguments": "{"}}, "row: expected_action.arguments: expected a JSON object"),
         ({"expected_action": {**item(), "arguments": ""}}, "row: expected_action.arguments: expected a JSON object"),
-        ({"responses_create_params": 1}, "row: responses_create_params: expected an object, got int"),
-        ({"response": None}, "response: expected a response of the Responses API, with a list `output`"),
-        ({"response": {"output": "x"}}, "response: expected a response of the Responses API, with a list `output`"),
+        ({"responses_create_params": 1}, "body: responses_create_params: Input should be a valid dictionary"),
+        ({"response": None}, "body: response: Input should be a valid dictionary"),
+        ({"response": {"output": "x"}}, "body: response.output: expected the items of a response of the Responses API"),
         ({"response": {"output": [1]}}, "body: response.output.0: expected an object, got int"),
         ({"response": {"output": [{"type": "function_call"}]}}, "body: response.output.0.name: expected a tool's name"),
     ],
@@ -161,7 +161,7 @@ def test_a_broken_row_says_that_the_policy_is_not_to_blame(http: httpx.Client) -
 
 
 def test_a_body_that_is_no_object_is_refused(http: httpx.Client) -> None:
-    assert send(http, [1]).json()["message"] == "body: expected an object, got list"
+    assert send(http, [1]).json()["message"].startswith("body: ")
 
 
 json_values = st.recursive(
