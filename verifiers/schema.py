@@ -212,7 +212,7 @@ def _plain(schema: dict[str, Any]) -> dict[str, tuple[type, ...]]:
         if isinstance(part, dict) and {"type", "title", "description"}.issuperset(part):
             kinds = part.get("type")
             plain[name] = tuple(
-                one for kind in (kinds if isinstance(kinds, list) else [kinds]) for one in _PYTHON.get(kind, ())
+                one for kind in (kinds if isinstance(kinds, list) else [kinds]) for one in _PYTHON.get(str(kind), ())
             )
     return plain
 
