@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from pivotgym.core.errors import InputError
+from pivotgym.core.errors import InputError, PivotRefused
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.readers.nemo_gym import pivot_of
 from pivotgym.core.readers.responses import action_of
@@ -80,9 +80,18 @@ def _pivot(service: Service, data: dict[str, Any]) -> Pivot:
         return known
     try:
         pivot = pivot_of(row, name="nemo_gym", domain=service.domain.name)
+        if not service.settings.nemo_gym_rule.startswith(_COMPATIBLE):
+            _check_expert(service, pivot)
     except InputError as error:
-        raise InputError(error.message, hint="the row is broken, not the policy's answer: leave it out") from error
+        raise type(error)(error.message, hint="the row is broken, not the policy's answer: leave it out") from error
     return service.pivots.inline.keep(key, pivot)
+
+
+def _check_expert(service: Service, pivot: Pivot) -> None:
+    """Refuse an expert's action that would be called invalid: NeMo Gym's own rules look at no schema, ours do."""
+    verdict = service.runtime.screen(pivot, pivot.reference)
+    if verdict is not None and verdict.outcome == "invalid":
+        raise PivotRefused(f"row: expected_action: {verdict.reason}")
 
 
 def _answer(body: bytes, data: dict[str, Any], verdict: Verdict) -> Reply:

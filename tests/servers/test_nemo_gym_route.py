@@ -154,6 +154,21 @@ def test_a_broken_body_is_refused_and_named(http: httpx.Client, change: dict[str
     assert answer.json()["message"].startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        ({**item(key="a"), "name": "fly"}, "row: expected_action: no tool is called 'fly'; the tools are ['set']"),
+        (item(key=1), "row: expected_action: set: argument 'key' does not fit its schema: 1 is not of type 'string'"),
+        ({"type": "message", "content": " "}, "row: expected_action: the action is empty"),
+    ],
+)
+def test_an_expert_that_our_rule_calls_invalid_is_refused(http: httpx.Client, expected: Any, message: str) -> None:
+    for output in (expected, item(key="a", value=1)):
+        answer = send(http, body(output if output["type"] != "message" else text("Hi"), expected=expected))
+        assert (answer.status_code, answer.json()["code"]) == (422, "pivot_refused")
+        assert message in answer.json()["message"]
+
+
 def test_a_broken_row_says_that_the_policy_is_not_to_blame(http: httpx.Client) -> None:
     answer = send(http, body(item(), expected={"type": "dance"})).json()
 
