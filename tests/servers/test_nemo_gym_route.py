@@ -200,9 +200,16 @@ mixed = st.fixed_dictionaries(
 )
 
 
+@pytest.fixture(scope="module")
+def kept_http(server: BackgroundServer) -> Iterator[httpx.Client]:
+    """A client for many examples."""
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=20) as made:
+        yield made
+
+
 @given(sent=mixed | json_values)
-def test_any_json_gets_a_reward_or_a_refusal(server: Any, sent: Any) -> None:
-    answer = httpx.post(f"{server.url}/nemo_gym/verify", json=sent, trust_env=False)
+def test_any_json_gets_a_reward_or_a_refusal(kept_http: httpx.Client, sent: Any) -> None:
+    answer = send(kept_http, sent)
 
     assert answer.status_code in (200, 400, 422)
     assert ("reward" in answer.json()) == (answer.status_code == 200)
