@@ -44,6 +44,7 @@ def post(http: httpx.Client, path: str, body: bytes) -> httpx.Response:
     if answer.status_code != 200:
         assert 400 <= answer.status_code < 500, answer.text
         assert {"code", "message", "hint", "session_id", "retryable"} <= set(answer.json())
+        assert answer.json()["hint"]
         assert "Traceback" not in answer.text
     return answer
 
