@@ -90,7 +90,9 @@ class Sessions(RuleBasedStateMachine):
         assert self.post("/reset", session_id=session, task_id="goal-1").json()["session_id"] == session
         self.values[session], self.steps[session] = {}, 0
 
-    @rule(session=sessions, action=st.sampled_from([{}, {"content": 1}, {"tool_calls": [{}]}, {"role": "user"}, None, 7]))
+    @rule(
+        session=sessions, action=st.sampled_from([{}, {"content": 1}, {"tool_calls": [{}]}, {"role": "user"}, None, 7])
+    )
     def act_wrongly(self, session: str, action: Any) -> None:
         answer = self.post(f"/sessions/{session}/step", action=action)
         if answer.status_code == 200:
