@@ -63,7 +63,7 @@ class Service:
         self.domain: Domain = self.runtime.domain
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
         self.pivots.add([*self.domain.pivots(), *pivots])
-        self.pool = Pool(settings.threads, inline=self.domain.inline)
+        self.pool = Pool(settings.threads, settings.max_waiting, inline=self.domain.inline)
         self.peers = Peers(place, settings.max_timeout_s)
         if place.folder is not None:
             self.pivots.added = AddedPivots(place.folder / "pivots.jsonl")
