@@ -104,8 +104,10 @@ class Service:
         verdict = self.runtime.screen(pivot, action, rule=rule)
         if verdict is None:
             assert isinstance(action, Action)
+            # Only worlds are known to be quick: a rule may take long, or ask a judge.
+            where = self.pool.call if self.runtime.runs(pivot, action, rule=rule) else self.pool.run
             try:
-                verdict = await self.pool.call(
+                verdict = await where(
                     lambda: self.runtime.decide(pivot, action, rule=rule), timeout_s, "the verification", pure=True
                 )
             except TimedOut as error:
