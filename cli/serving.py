@@ -39,6 +39,9 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="Model that plays the users of tasks, named likewise. Repeatable."),
     ] = None,
+    nemo_gym_rule: Annotated[
+        str, typer.Option(help="Rule of /nemo_gym/verify; NeMo Gym's own are `nemo_gym.NAME?option=value`.")
+    ] = "functional",
 ) -> None:
     """Serve a domain: reset to any pivot, step, fork, verify. The API is described at /docs."""
     from pivotgym.core.chat_server import parse_chat_server
@@ -56,6 +59,7 @@ def serve(
             "sources": parse(source or []),
             "judge": parse_chat_server("--judge", judge or []),
             "user": parse_chat_server("--user", user or []),
+            "nemo_gym_rule": nemo_gym_rule,
         }
     )
     serve_domain(domain, pivots=pivots or [], settings=settings)

@@ -123,7 +123,7 @@ class SessionStore:
             session.pivot_id, session.task_id = what["pivot_id"], what["task_id"]
             session.steps, session.ended, session.failed = 0, False, None
             with regardless():
-                await self._pool.call(old.close)
+                await self._pool.call(old.close, must=True)
 
     async def step(self, session: Session, action: Action | Malformed, timeout_s: float) -> StepResult:
         """Take an action.
@@ -198,7 +198,7 @@ class SessionStore:
     async def _free(self, session: Session) -> None:
         async with session.lock:
             try:
-                await self._pool.call(session.episode.close)
+                await self._pool.call(session.episode.close, must=True)
             except PoolClosed:
                 session.episode.close()
             except Exception as error:  # the slot must come free whatever the world does; `as_error` logs it

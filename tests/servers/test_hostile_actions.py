@@ -25,7 +25,9 @@ PIVOT = {
     "domain": "tool_use",
     "messages": [{"role": "user", "content": "refund 10 of W1"}],
     "tools": [{"type": "function", "function": {"name": "refund", "description": "", "parameters": PARAMETERS}}],
-    "reference": {"tool_calls": [{"type": "function", "function": {"name": "refund", "arguments": json.dumps(EXPERT)}}]},
+    "reference": {
+        "tool_calls": [{"type": "function", "function": {"name": "refund", "arguments": json.dumps(EXPERT)}}]
+    },
     "origin": {"kind": "none"},
 }
 SEVERAL = [HealthCheck.function_scoped_fixture]

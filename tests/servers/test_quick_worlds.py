@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-from toy_domain import Store, StoreDomain, call, make_pivot
+from toy_domain import Store, StoreComparator, StoreDomain, call, make_pivot
 
 from pivotgym.core.errors import WorldFailed
 from pivotgym.core.messages import Action
-from pivotgym.core.trajectory import Effects
+from pivotgym.core.trajectory import Effects, Origin, Pivot, Verdict
 from pivotgym.servers.client import Client
 from pivotgym.servers.idempotency import Once
 from pivotgym.servers.serve import BackgroundServer
@@ -70,6 +70,29 @@ def test_an_executed_verdict_runs_where_the_server_is(client: Client) -> None:
 
     assert (verdict.reward, verdict.executed) == (0.0, True)
     assert not any(name.startswith("pivotgym-world") for name in QuickStore.threads)
+
+
+def test_a_rule_runs_on_a_thread_since_it_may_take_long(serving: Any) -> None:
+    seen: list[str] = []
+
+    class Slow(StoreComparator):
+        def screen(self, pivot: Pivot, action: Action) -> None:
+            return None
+
+        def by_rule(self, pivot: Pivot, action: Action) -> Verdict:
+            seen.append(threading.current_thread().name)
+            return super().by_rule(pivot, action)
+
+    class ByRule(Quick):
+        comparator = Slow()
+
+        def executable(self, origin: Origin) -> bool:
+            return False
+
+    with Client(serving(ByRule()).url) as client:
+        assert client.verify("toy/a:1", call("get", key="a")).method == "unequal_calls"
+
+    assert [name.startswith("pivotgym-world") for name in seen] == [True]
 
 
 def test_a_step_sent_twice_is_taken_once(http: httpx.Client) -> None:
