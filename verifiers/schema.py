@@ -202,7 +202,7 @@ def _plain(schema: dict[str, Any]) -> dict[str, tuple[type, ...]]:
 
 
 def _python_types(kinds: Any) -> tuple[type, ...]:
-    return tuple(one for kind in (kinds if isinstance(kinds, list) else [kinds]) for one in _PYTHON.get(kind, ()))
+    return tuple(one for kind in (kinds if isinstance(kinds, list) else [kinds]) for one in _PYTHON.get(str(kind), ()))
 
 
 def signature(tool: Tool) -> Signature:

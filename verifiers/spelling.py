@@ -22,6 +22,10 @@ _FLAG = re.compile(r"(?<!\S)--?[^\W\d_]")
 _PATH = re.compile(r"(?:~?/|\.{1,2}/|[A-Za-z]:\\)\S*|\S*/\S*\.\w{1,5}")
 _LINES = re.compile(r"\n\s*\S")
 _SECRET = re.compile(r"pass(?:word|phrase|code|wd)|secret|token|api[_\s-]?key|credential", re.I)
+_CODE = re.compile(
+    r"commands?|cmd|(?:source_)?code|script|regex|pattern|keystrokes|(?:old|new)_(?:str|string|text)|file_text|patch|diff",
+    re.I,
+)
 _FORMAT = re.compile(r"\b(?:Y{2,4}|M{2}|D{2}|H{2})\b|YYYY|%[YmdHM]|ISO.?8601|\b24.hour|\bformat\b")
 _QUOTES = str.maketrans({"\u2018": '"', "\u2019": '"', "\u201c": '"', "\u201d": '"', "'": '"', "\u2013": "-"})
 _NUMBER_WITH_UNIT = re.compile(r"([-+]?\d+(?:\.\d+)?)\s*([^\W\d_]+)")
@@ -38,7 +42,7 @@ def same_text(one: str, other: str, *, name: str = "", description: str = "") ->
     Args:
         one: The expert's.
         other: The candidate's.
-        name: The parameter's name: secrets are compared exactly.
+        name: The parameter's name: secrets are compared exactly, commands and code but for blanks at ends of lines.
         description: Its description, which may name a unit or a format.
 
     >>> same_text("New York, NY", "new york ny"), same_text("1.5 km", "15 km"), same_text("x^2", "x*2")
@@ -48,7 +52,7 @@ def same_text(one: str, other: str, *, name: str = "", description: str = "") ->
         return True
     if _SECRET.search(name):
         return False
-    if any(rule.search(text) for rule in (_FLAG, _LINES) for text in (one, other)):
+    if _CODE.fullmatch(name) or any(rule.search(text) for rule in (_FLAG, _LINES) for text in (one, other)):
         return _lines(one) == _lines(other)
     if any(_PATH.fullmatch(text.strip()) for text in (one, other)):
         return one.strip().rstrip("/") == other.strip().rstrip("/") != ""
@@ -71,7 +75,7 @@ def _surface(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold().strip()
     plain = re.sub(r"(?<=\w)\s+-\s+(?=\w)", "-", plain)
     plain = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", plain)
-    plain = re.sub(r"(?<=[^\W\d_]{2})-(?=\w)|(?<=[^\W_])-(?=[^\W\d_]{2})", " ", plain)
+    plain = re.sub(r"(?<=[^\W\d_]{2})-(?=\w)|(?<=[^\W_])-(?=[^\W\d_]{2})|(?<=[,.])-(?=[^\W\d_])", " ", plain)
     plain = re.sub(r"(?<!\d)\.|\.(?!\d)", " ", plain)
     plain = re.sub(r"(?<=\d)[\s,_]+(?=[\d.])", "|", plain)
     plain = re.sub(r"[\s,_]+", "", plain)

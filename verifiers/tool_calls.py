@@ -9,7 +9,7 @@ texts (`verifiers.message_rule`, `verifiers.judge`).
 2. *Fast path* (accepts, never rejects): the same calls in the same order after schema-aware normalisation.
 3. *Execution*: equivalent when the state afterwards is the same and the same facts were told, by whatever calls.
 4. *Rule*, where nothing can be executed: the accepted answers that the pivot carries; without them the expert's own
-   arguments. Calls pair one to one in any order.
+   arguments. Calls pair one to one in any order. Texts by `verifiers.no_tool` and `verifiers.message_rule`.
 
 The reward is 1 or 0; the component `partial` is the share of calls in common, for those who want partial credit.
 """
@@ -23,6 +23,7 @@ from pivotgym.verifiers.base import decided
 from pivotgym.verifiers.call_effects import by_effects
 from pivotgym.verifiers.call_rules import by_accepted, by_expert
 from pivotgym.verifiers.judge import MessageJudge, judged_message
+from pivotgym.verifiers.no_tool import no_tool_rule
 from pivotgym.verifiers.schema import Signature, Signatures, spelled
 from pivotgym.verifiers.strict import spelled as spelled_exactly
 
@@ -69,7 +70,10 @@ class ToolCallComparator:
         """Rule 4."""
         expected = pivot.reference.tool_calls
         if not expected and not action.tool_calls:
-            return judged_message(pivot.reference.content, action.content, pivot.messages, self.judge)
+            no_tool = no_tool_rule(pivot.reference.content, action.content)
+            return no_tool or judged_message(
+                pivot.reference.content, action.content, pivot.messages, self.judge
+            )
         if not expected or not action.tool_calls:
             kinds = ("a message", "a call") if action.tool_calls else ("a call", "a message")
             return decided(False, "accepted_answers", False, f"expected {kinds[0]}, got {kinds[1]}", _all(0.0))

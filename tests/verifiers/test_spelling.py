@@ -11,6 +11,7 @@ from pivotgym.verifiers.spelling import same_text
     ("one", "other"),
     [
         ("New York, NY", "new york ny"),
+        ("New York, NY", "New-York,-NY"),
         ("Global-Fabric", "GLOBAL_FABRIC"),
         ("e-mail", "Email"),
         ("T-shirt", "t shirt"),
@@ -129,6 +130,13 @@ def test_long_runs_of_digits_may_be_grouped() -> None:
 def test_secrets_are_compared_as_they_are() -> None:
     assert not same_text("Hunter2", "hunter2", name="password")
     assert same_text("Hunter2", "hunter2", name="user")
+
+
+@pytest.mark.parametrize("name", ["command", "cmd", "code", "pattern", "old_str", "new_string", "patch"])
+def test_parameters_that_hold_commands_or_code_are_compared_as_they_are(name: str) -> None:
+    assert not same_text("cat A.txt", "cat a.txt", name=name)
+    assert not same_text("x y", "xy", name=name)
+    assert same_text("cat  a.txt ", "cat a.txt", name=name)
 
 
 TEXTS = st.text(alphabet=string.ascii_letters + string.digits + " .,-_/'^*+\n", max_size=12)

@@ -106,3 +106,34 @@ def test_the_command_prints_and_writes_the_report(tmp_path: Path, capsys: pytest
 def test_the_command_names_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app(["bench", "verdicts", "--cases", str(tmp_path / "none.jsonl")]) == 3
     assert "expected a JSON Lines file" in capsys.readouterr().err
+
+
+def test_nemo_gyms_rules_stand_beside(tmp_path: Path) -> None:
+    found = report(VerdictBench().run(cases(*ROWS[:3])))["methods"]["nemo_gym"]
+    assert (found["errors"], found["by_kind"]["pos_same"]["false_reject_rate"]) == (0, 0.0)
+
+
+def test_a_source_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "a.jsonl", ROWS)
+    assert run_app(["bench", "verdicts", "--cases", str(path), "--data", str(tmp_path)]) == 3
+    assert "source 'tau': expected a folder or file, found none" in capsys.readouterr().err
+
+
+def test_without_their_data_cases_to_be_run_are_errors() -> None:
+    one = row(0, 1, "tau_pos", to="Ann", amount=6) | {"origin": {"kind": "tau", "toolkit": "retail", "prefix": []}}
+    found = report(VerdictBench().run(cases(one)))["methods"]["pivotgym"]
+    assert found["errors_by_code"] == {"missing_dependency": 1}
+
+
+def test_the_labelled_cases_of_tool_use(shared_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    labelled = shared_data / "verifier_cases" / "tool_use.jsonl"
+    assert run_app(["bench", "verdicts", "--cases", str(labelled), "--data", str(shared_data), "--json", str(out)]) == 0
+    methods = json.loads(out.read_text())["methods"]
+    ours = methods["pivotgym"]
+    assert ours["errors"] == 0
+    assert ours["balanced_accuracy"] >= 0.95
+    assert ours["false_accept_rate"] <= 0.02
+    assert ours["with_world_knowledge"]["false_accept_rate"] <= 0.02
+    assert ours["by_origin"]["tau"]["executed"] > 0.5
+    assert methods["exact_match"]["balanced_accuracy"] < ours["balanced_accuracy"]
