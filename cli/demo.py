@@ -29,8 +29,8 @@ _FULL_SEEDS = 3
 _FULL = (
     "max_prompt_tokens=420",
     "data.eval_pivots=240",
-    "data.profile_states=240",
-    "data.sft_states=320",
+    "data.profile_states=340",
+    "data.sft_states=200",
     "grpo.steps=30",
     "evaluate.samples=4",
 )
