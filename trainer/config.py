@@ -54,11 +54,11 @@ class RunConfig(BaseModel):
         server_wait_s: Seconds to wait until that server is ready.
         token: Bearer token file for it.
         rule: `functional` (the domain's comparator) or `strict` (exact equality, PivotRL Eq. 2).
-        engine: Where sampled actions come from.
         policy: Name or folder of the starting policy.
         dtype: Of the computation; master weights in training are fp32 always.
         format: How the policy reads states and writes actions; `auto` takes the one that the model was trained on.
         max_prompt_tokens: Longer states are dropped at extraction and counted.
+        engine: Where sampled actions come from.
         seed: Which states are drawn; the sections have seeds of their own.
         data: What `pivotgym demo` draws from its trajectories.
     """
@@ -70,11 +70,11 @@ class RunConfig(BaseModel):
     server_wait_s: float = Field(default=30.0, gt=0)
     token: Path | None = None
     rule: Literal["functional", "strict"] = "functional"
-    engine: EngineSettings = EngineSettings()
     policy: str = SMOLLM2_NAME
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     format: str = "smollm"
     max_prompt_tokens: int = Field(default=1024, ge=1)
+    engine: EngineSettings = EngineSettings()
     seed: int = 0
     data: DataSettings = DataSettings()
     profile: ProfileConfig = ProfileConfig()
