@@ -56,11 +56,11 @@ class RunConfig(BaseModel):
         token: Bearer token file for it.
         rule: `functional` (the domain's comparator), `strict` (exact equality, PivotRL Eq. 2), or another that the
             server's `/metadata` lists, e.g. `nemo_gym.swe_pivot?reward_mode=continuous`.
-        engine: Where sampled actions come from.
         policy: Name or folder of the starting policy.
         dtype: Of the computation; master weights in training are fp32 always.
         format: How the policy reads states and writes actions; `auto` takes the one that the model was trained on.
         max_prompt_tokens: Longer states are dropped at extraction and counted.
+        engine: Where sampled actions come from.
         seed: Which states are drawn; the sections have seeds of their own.
         sources: Folders or files from which a server started for the run rebuilds origins, by name.
         judge: Model that judges messages, for a server started for the run: `{base_url, model, api_key_env}`.
@@ -75,11 +75,11 @@ class RunConfig(BaseModel):
     server_wait_s: float = Field(default=30.0, gt=0)
     token: Path | None = None
     rule: str = "functional"
-    engine: EngineSettings = EngineSettings()
     policy: str = SMOLLM2_NAME
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     format: str = "smollm"
     max_prompt_tokens: int = Field(default=1024, ge=1)
+    engine: EngineSettings = EngineSettings()
     seed: int = 0
     sources: dict[str, Path] = Field(default_factory=dict)
     judge: ChatServer | None = None

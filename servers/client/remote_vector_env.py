@@ -34,7 +34,7 @@ class EnvsFailed(InfrastructureError):
     Attributes:
         errors: What each failed environment failed with, by index.
         results: What `step` or `reset` would have returned; a failed environment has an empty observation, a reward of
-            NaN and no info.
+            NaN (unless it failed only at the reset after its end) and no info.
     """
 
     code: ClassVar[str] = "envs_failed"
@@ -115,7 +115,7 @@ class RemoteVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):
             UnknownOption: If an option is none of these, there are several, or a list has another length.
             NotFound: If there is no such pivot or task, or nothing to draw from.
             EnvsFailed: If the server failed at some of them.
-            PivotGymError: What else the server answered.
+            InputError: What else the server refused, with the environment's index.
         """
         options = dict(options or {})
         chosen = self._mask(options.pop("reset_mask", None))
@@ -126,6 +126,10 @@ class RemoteVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):
         self._listed = None
         infos: dict[str, Any] = {}
         errors = self._each(np.flatnonzero(chosen), lambda index: self._begin(index, starts[index]), infos)
+        for index, error in errors.items():
+            if isinstance(error, InputError):
+                details = {**error.details, "index": index}
+                raise type(error)(f"environment {index}: {error.message}", hint=error.hint, details=details) from error
         self._complain("reset", errors, (tuple(self._observations), infos))
         return tuple(self._observations), infos
 
@@ -135,7 +139,8 @@ class RemoteVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):
         Raises:
             InputError: If there is not one text for each environment.
             WrongState: Before `reset`, or where an environment has ended or failed and has to be reset first.
-            EnvsFailed: If the server, the world or the verifier broke in some: never a reward of 0. The others went on.
+            EnvsFailed: If some could not act, because the server, the world or the verifier broke, the session is gone
+                or the server refused the action: never a reward of 0. The others went on.
         """
         actions = list(actions)
         if len(actions) != self.num_envs or not all(isinstance(action, str) for action in actions):
@@ -150,7 +155,12 @@ class RemoteVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):
             if due[index]:
                 made, rewards[index] = await self._begin(index), 0.0
                 return made
-            made, rewards[index], ended[index], cut[index] = await self._act(index, actions[index])
+            session = self._sessions[index]
+            assert session is not None
+            row = await session.step(read_action(actions[index]))
+            self._observations[index], rewards[index], ended[index], cut[index], made = row
+            if (ended[index] or cut[index]) and self.autoreset_mode is AutoresetMode.SAME_STEP:
+                made = {"final_obs": row.observation, "final_info": row.info, **await self._begin(index)}
             return made
 
         errors = self._each(range(self.num_envs), one, infos)
@@ -158,6 +168,11 @@ class RemoteVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):
         results = (tuple(self._observations), rewards, ended, cut, infos)
         self._complain("step", errors, results)
         return results
+
+    @property
+    def session_ids(self) -> list[str | None]:
+        """The server's ids of the sessions, `None` where there is none."""
+        return [session.id if session is not None else None for session in self._sessions]
 
     def close_extras(self, **_: Any) -> None:
         """End the sessions and close the connections."""
@@ -173,16 +188,6 @@ class RemoteVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
-
-    async def _act(self, index: int, action: str) -> tuple[dict[str, Any], float, bool, bool]:
-        """One environment's action: its info, reward, end and cut."""
-        session = self._sessions[index]
-        assert session is not None
-        self._observations[index], reward, ended, cut, info = await session.step(read_action(action))
-        if (ended or cut) and self.autoreset_mode is AutoresetMode.SAME_STEP:
-            final = {"final_obs": self._observations[index], "final_info": info}
-            info = {**final, **await self._begin(index)}
-        return info, reward, ended, cut
 
     async def _begin(self, index: int, start: dict[str, Any] | None = None) -> dict[str, Any]:
         """Reset one environment, without a start to a drawn one; its info."""
@@ -257,10 +262,6 @@ class RemoteVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):
     def _complain(self, call: str, errors: dict[int, PivotGymError], results: Any) -> None:
         if not errors:
             return
-        for index, error in errors.items():
-            if isinstance(error, InputError):
-                details = {**error.details, "index": index}
-                raise type(error)(f"environment {index}: {error.message}", hint=error.hint, details=details) from error
         first, error = next(iter(errors.items()))
         raise EnvsFailed(
             f"{call}: {len(errors)} of {self.num_envs} environments failed; environment {first} with "

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
@@ -158,6 +159,18 @@ def test_failure_of_one_names_it_and_leaves_the_others_usable(making: Making, mo
         envs.reset(options={"task_id": "goal-1", "reset_mask": np.array([False, True, False])})
     observations, rewards, ended, *_ = envs.step([look] * 3)
     assert (observations[0], observations[2], ended.any(), np.isnan(rewards).any()) == ("None", "None", False, False)
+
+
+def test_session_that_the_server_forgot_fails_alone(making: Making, http: httpx.Client) -> None:
+    envs = making()
+    envs.reset(options={"pivot_id": "toy/a:0"})
+    http.delete(f"/sessions/{envs.session_ids[1]}")
+
+    with pytest.raises(EnvsFailed, match="environment 1 with not_found") as caught:
+        envs.step([RED] * 3)
+
+    assert caught.value.results[1][[0, 2]].tolist() == [1.0, 1.0]
+    assert not np.isnan(envs.step([RED] * 3)[1]).any()
 
 
 def test_failure_at_a_reset_names_it_too(serving: Callable[..., BackgroundServer]) -> None:
