@@ -210,11 +210,12 @@ def _plain(schema: dict[str, Any]) -> dict[str, tuple[type, ...]]:
     plain = {}
     for name, part in schema.get("properties", {}).items():
         if isinstance(part, dict) and {"type", "title", "description"}.issuperset(part):
-            kinds = part.get("type")
-            plain[name] = tuple(
-                one for kind in (kinds if isinstance(kinds, list) else [kinds]) for one in _PYTHON.get(str(kind), ())
-            )
+            plain[name] = _python_types(part.get("type"))
     return plain
+
+
+def _python_types(kinds: Any) -> tuple[type, ...]:
+    return tuple(one for kind in (kinds if isinstance(kinds, list) else [kinds]) for one in _PYTHON.get(kind, ()))
 
 
 def signature(tool: Tool) -> Signature:
