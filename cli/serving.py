@@ -22,14 +22,14 @@ from pivotgym.trainer.config import load_config
 def serve(
     domain: Annotated[str, typer.Argument(help="An installed domain, or `module:attribute`.")] = "tool_use",
     pivots: Annotated[list[Path] | None, typer.Option(help="JSON Lines of pivots to load at the start.")] = None,
+    nemo_gym_rule: Annotated[
+        str, typer.Option(help="Rule of /nemo_gym/verify; NeMo Gym's own are `nemo_gym.NAME?option=value`.")
+    ] = "functional",
     host: Annotated[str, typer.Option(help="Any other than loopback needs PIVOTGYM_TOKEN_FILE.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
     max_sessions: Annotated[int, typer.Option(help="Live sessions; more are refused with Retry-After.")] = 256,
     workers: Annotated[int, typer.Option(help="Processes that serve; a session stays in the one it began in.")] = 1,
     idle_timeout_s: Annotated[float, typer.Option(help="Idle sessions are closed after this.")] = 900.0,
-    nemo_gym_rule: Annotated[
-        str, typer.Option(help="Rule of /nemo_gym/verify; NeMo Gym's own are `nemo_gym.NAME?option=value`.")
-    ] = "functional",
 ) -> None:
     """Serve a domain: reset to any pivot, step, fork, verify. The API is described at /docs."""
     from pivotgym.servers.serve import serve as serve_domain
@@ -37,12 +37,12 @@ def serve(
 
     settings = Settings.load(
         {
+            "nemo_gym_rule": nemo_gym_rule,
             "host": host,
             "port": port,
             "max_sessions": max_sessions,
             "workers": workers,
             "idle_timeout_s": idle_timeout_s,
-            "nemo_gym_rule": nemo_gym_rule,
         }
     )
     serve_domain(domain, pivots=pivots or [], settings=settings)
