@@ -83,7 +83,15 @@ class Settings(BaseModel):
 
     def limits(self) -> dict[str, float]:
         """The limits a client should know, as `/metadata` publishes them."""
-        sizes = ("max_sessions", "max_waiting", "max_body_bytes", "max_header_bytes", "max_batch", "max_pivots", "max_origin_bytes")
+        sizes = (
+            "max_sessions",
+            "max_waiting",
+            "max_body_bytes",
+            "max_header_bytes",
+            "max_batch",
+            "max_pivots",
+            "max_origin_bytes",
+        )
         times = ("idle_timeout_s", "receive_timeout_s", "timeout_s", "max_timeout_s")
         return {name: getattr(self, name) for name in (*sizes, *times)}
 
