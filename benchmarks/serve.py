@@ -1,11 +1,13 @@
-"""How fast one server process scores: `/verify` with small and large bodies, `/verify/batch`, start-up and memory.
+"""How fast one server process scores: `/nemo_gym/verify`, `/verify`, `/verify/batch`, start-up and memory.
 
-Run: `python benchmarks/serve.py`. The domain's world does nothing, so that what is measured is the server and the
-tool-call comparison.
+Run: `python benchmarks/serve.py [--payloads FOLDER] [--seconds S] [--only NAME]`. The domain's world does nothing, so
+that what is measured is the server and the tool-call comparison. `/nemo_gym/verify` gets the bodies of `--payloads`
+(NeMo Gym's format, `single_step_tool_use*.json`) and stands beside plain FastAPI doing the same in the same run.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -15,6 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from serve_bare import running as bare
 from serve_load import Load, rss_mb, run_apart, show
 
 from pivotgym.core.messages import Action, Message, Tool, ToolCall
@@ -38,7 +41,7 @@ class Nothing(World):
 
     def run(self, action: Action) -> Effects:
         """Show the arguments."""
-        return Effects(observations=[call.arguments_text for call in action.tool_calls])
+        return Effects(observations=[call.arguments_text for call in action.tool_calls], state="0", before="0")
 
     def fork(self) -> Nothing:
         """Another one."""
@@ -46,13 +49,14 @@ class Nothing(World):
 
     def digest(self) -> str:
         """Always the same."""
-        return ""
+        return "0"
 
 
 class Plain(Domain):
     """The domain that is served."""
 
     name = "plain"
+    inline = True
     comparator = ToolCallComparator()
 
     def world(self) -> Nothing:
@@ -64,9 +68,9 @@ def domain() -> Plain:
     return Plain()
 
 
-def pivot(padding: int = 0) -> Pivot:
+def pivot(padding: int = 0, turn: int = 0) -> Pivot:
     return Pivot(
-        id="plain/a:0",
+        id=f"plain/a:{turn}",
         domain="plain",
         messages=[Message(role="user", content="The weather in Rome for two days, please." + " pad" * (padding // 4))],
         reference=action(),
@@ -75,39 +79,81 @@ def pivot(padding: int = 0) -> Pivot:
     )
 
 
-def action(days: int = 2) -> Action:
-    return Action(tool_calls=(ToolCall(name="forecast", arguments={"city": "Rome", "days": days, "unit": "C"}),))
+def action(days: float = 2, extra: int = 0) -> Action:
+    """A call; `extra` spells an equal one in another way."""
+    arguments = {"city": "Rome", "days": days + 0.0 if extra % 2 else days, **({"unit": "C"} if extra % 4 < 2 else {})}
+    return Action(tool_calls=(ToolCall(name="forecast", arguments=arguments),))
 
 
 def verify_body(**pivot_field: Any) -> str:
     return json.dumps({**pivot_field, "action": action().to_json()})
 
 
+PAYLOADS = ("single_step_tool_use_lean", "single_step_tool_use", "single_step_tool_use_200k")
+
+
+def measure(name: str, server: tuple[str, int], path: str, body: str, seconds: float, each: int = 1) -> None:
+    """Load a route and print one line."""
+    url, pid = server
+    load = Load(url, path, [body], connections=64 if each == 1 else 4, seconds=seconds)
+    show(name, run_apart(load, pid), "requests" if each == 1 else "actions", each)
+
+
+def nemo_gym(server: tuple[str, int], payloads: Path, seconds: float) -> None:
+    """Their bodies, beside the floor."""
+    with bare() as floor:
+        for path in [payloads / f"{name}.json" for name in PAYLOADS]:
+            body = path.read_text()
+            size = f"{len(body) / 1e3:.1f} KB"
+            measure(f"/nemo_gym/verify, {size}", server, "/nemo_gym/verify", body, seconds)
+            measure(f"  plain FastAPI, {size}", floor, "/verify", body, seconds)
+        print(f"  plain FastAPI: {rss_mb(floor[1]):.0f} MB resident after the load")
+
+
+def native(server: tuple[str, int], seconds: float) -> None:
+    """`/verify`, by id and with the whole pivot."""
+    measure("/verify, pivot by id", server, "/verify", verify_body(pivot_id="plain/a:0"), seconds)
+    for padding in (0, 24_000, 217_000):
+        body = verify_body(pivot=pivot(padding).to_json())
+        measure(f"/verify, whole pivot, {len(body) / 1e3:.1f} KB", server, "/verify", body, seconds)
+    other = json.dumps({"pivot_id": "plain/a:0", "action": action(3).to_json()})
+    measure("/verify, executed", server, "/verify", other, seconds)
+
+
+def batch(server: tuple[str, int], seconds: float) -> None:
+    """`/verify/batch`: 16 pivots with 16 actions each."""
+    kinds = {
+        "equal to the expert's": [action()] * 16,
+        "equal, in four spellings": [action(extra=n) for n in range(16)],
+        "one other, executed": [action(3)] * 16,
+        "all others, executed": [action(3 + n) for n in range(16)],
+    }
+    for name, actions in kinds.items():
+        sent = [one.to_json() for one in actions]
+        items = [{"pivot_id": f"plain/a:{turn}", "actions": sent} for turn in range(16)]
+        measure(
+            f"/verify/batch of 256, {name}", server, "/verify/batch", json.dumps({"items": items}), seconds, each=256
+        )
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--payloads", type=Path, default=Path("../shared/data/payloads"))
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--only", choices=("nemo_gym", "native", "batch"))
+    given = parser.parse_args()
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 4.0
     begun = time.perf_counter()
-    with BackgroundServer("serve:domain", pivots=[pivot()], process=True) as server:
-        print(f"healthy after {time.perf_counter() - begun:.2f} s, {rss_mb(server.pid):.0f} MB resident")
-
-        def measure(name: str, path: str, *bodies: str, each: int = 1) -> None:
-            unit = "requests" if each == 1 else "actions"
-            load = Load(server.url, path, list(bodies), connections=64 if each == 1 else 4, seconds=seconds)
-            show(name, run_apart(load, server.pid), unit, each)
-
-        measure("/verify, pivot by id", "/verify", verify_body(pivot_id="plain/a:0"))
-        small = verify_body(pivot=pivot().to_json())
-        measure(f"/verify, whole pivot, {len(small) / 1e3:.1f} KB", "/verify", small)
-        large = verify_body(pivot=pivot(24_000).to_json())
-        measure(f"/verify, whole pivot, {len(large) / 1e3:.1f} KB", "/verify", large)
-        huge = verify_body(pivot=pivot(217_000).to_json())
-        measure(f"/verify, whole pivot, {len(huge) / 1e3:.0f} KB", "/verify", huge)
-        other = json.dumps({"pivot_id": "plain/a:0", "action": action(3).to_json()})
-        measure("/verify, executed", "/verify", other)
-        for name, days in (("accepted by the fast path", (2,)), ("executed", (3,))):
-            items = [{"pivot_id": "plain/a:0", "actions": [action(days[0]).to_json()] * 16} for _ in range(16)]
-            measure(f"/verify/batch of 256, {name}", "/verify/batch", json.dumps({"items": items}), each=256)
-        print(f"{rss_mb(server.pid):.0f} MB resident after the load")
+    with BackgroundServer("serve:domain", pivots=[pivot(turn=turn) for turn in range(16)], process=True) as running:
+        print(f"healthy after {time.perf_counter() - begun:.2f} s, {rss_mb(running.pid):.0f} MB resident")
+        server = (running.url, running.pid)
+        if given.only in (None, "nemo_gym") and given.payloads.is_dir():
+            nemo_gym(server, given.payloads, given.seconds)
+        if given.only in (None, "native"):
+            native(server, given.seconds)
+        if given.only in (None, "batch"):
+            batch(server, given.seconds)
+        print(f"{rss_mb(running.pid):.0f} MB resident after the load")
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ class Load:
 
 def request_bytes(host: str, path: str, body: bytes, method: str = "POST") -> bytes:
     """A request as it is sent."""
-    head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    about = f"Content-Type: application/json\r\nContent-Length: {len(body)}"
+    return f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{about}\r\n\r\n".encode() + body
 
 
 async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """How fast one server process runs sessions of a trivial world: reset and eight steps, 64 clients.
 
-Run: `python benchmarks/serve_sessions.py`.
+Run: `python benchmarks/serve_sessions.py`. Plain FastAPI, with sessions that are a number in a dictionary, stands
+beside it in the same run.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from serve import Plain, action, pivot
+from serve_bare import running as bare
 from serve_load import cpu_s, exchange, request_bytes, rss_mb
 
 from pivotgym.core.messages import Message
@@ -62,17 +64,24 @@ async def _load(url: str, seconds: float) -> dict[str, float]:
     return {"ops": sum(counts), "seconds": time.perf_counter() - begun}
 
 
+def measure(name: str, url: str, pid: int) -> None:
+    """Load a server and print one line."""
+    before = cpu_s(pid)
+    done = subprocess.run([sys.executable, __file__, url], stdout=subprocess.PIPE, check=True)
+    result = json.loads(done.stdout)
+    cpu_ms = (cpu_s(pid) - before) / result["ops"] * 1e3
+    print(
+        f"{name}: {result['ops'] / result['seconds']:,.0f} resets and steps/s (closing is not counted), "
+        f"{cpu_ms:.3f} CPU ms each, {rss_mb(pid):.0f} MB resident"
+    )
+
+
 def main() -> None:
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)
     with BackgroundServer("serve_sessions:domain", process=True) as server:
-        before = cpu_s(server.pid)
-        done = subprocess.run([sys.executable, __file__, server.url], stdout=subprocess.PIPE, check=True)
-        result = json.loads(done.stdout)
-        cpu_ms = (cpu_s(server.pid) - before) / result["ops"] * 1e3
-        print(
-            f"{result['ops'] / result['seconds']:,.0f} resets and steps/s (closing each session is not counted), "
-            f"{cpu_ms:.3f} CPU ms each, {rss_mb(server.pid):.0f} MB resident"
-        )
+        measure("sessions", server.url, server.pid)
+    with bare() as (url, pid):
+        measure("plain FastAPI", url, pid)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ for command in (
     serving.serve,
     data.fetch,
     data.extract,
+    data.convert,
     run.profile,
     data.filter_,
     run.sft,

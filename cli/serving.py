@@ -27,6 +27,9 @@ def serve(
     max_sessions: Annotated[int, typer.Option(help="Live sessions; more are refused with Retry-After.")] = 256,
     workers: Annotated[int, typer.Option(help="Processes that serve; a session stays in the one it began in.")] = 1,
     idle_timeout_s: Annotated[float, typer.Option(help="Idle sessions are closed after this.")] = 900.0,
+    nemo_gym_rule: Annotated[
+        str, typer.Option(help="Rule of /nemo_gym/verify; NeMo Gym's own are `nemo_gym.NAME?option=value`.")
+    ] = "functional",
 ) -> None:
     """Serve a domain: reset to any pivot, step, fork, verify. The API is described at /docs."""
     from pivotgym.servers.serve import serve as serve_domain
@@ -39,6 +42,7 @@ def serve(
             "max_sessions": max_sessions,
             "workers": workers,
             "idle_timeout_s": idle_timeout_s,
+            "nemo_gym_rule": nemo_gym_rule,
         }
     )
     serve_domain(domain, pivots=pivots or [], settings=settings)

@@ -12,6 +12,9 @@ from typing import Any
 
 from pivotgym.core.errors import InputError
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+"""Made once: `json.dumps` with options makes an encoder at each call, which costs more than a short text does."""
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
@@ -35,7 +38,7 @@ def canonical_json(value: Any) -> str:
     '{"a":[1,2],"b":1}'
     """
     try:
-        return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return _encode(_plain(value))
     except (TypeError, ValueError) as error:
         raise InputError(f"value: expected JSON data, got something else: {error}") from error
 

@@ -22,7 +22,7 @@ from pivotgym.core.trajectory import Pivot
 from pivotgym.envs.base.contract import Domain
 from pivotgym.envs.base.runtime import Runtime
 from pivotgym.servers import routes_meta, routes_pivots, routes_sessions, routes_verify
-from pivotgym.servers.adapters import gym, openrlhf
+from pivotgym.servers.adapters import gym, nemo_gym, openrlhf
 from pivotgym.servers.auth import Guard
 from pivotgym.servers.dispatch import Application, Dispatch
 from pivotgym.servers.endpoint import Endpoint
@@ -40,6 +40,7 @@ ROUTES = (
     *routes_meta.ROUTES,
     *gym.ROUTES,
     *openrlhf.ROUTES,
+    *nemo_gym.ROUTES,
 )
 
 

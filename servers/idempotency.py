@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class _Entry(Generic[T]):
-    def __init__(self, body: str, task: asyncio.Task[T]) -> None:
+    def __init__(self, body: str, task: asyncio.Future[T]) -> None:
         self.body = body
         self.task = task
 
@@ -41,11 +41,13 @@ class Once(Generic[T]):
     Args:
         most: Answers remembered; the oldest finished ones are forgotten first.
         keep_errors: Whether a failed call is remembered too (where failing may already have changed something).
+        at_once: Whether calls wait for nothing, so that none needs a task of its own.
     """
 
-    def __init__(self, most: int, *, keep_errors: bool = False) -> None:
+    def __init__(self, most: int, *, keep_errors: bool = False, at_once: bool = False) -> None:
         self._most = most
         self._keep_errors = keep_errors
+        self._at_once = at_once
         self._entries: OrderedDict[str, _Entry[T]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -76,6 +78,8 @@ class Once(Generic[T]):
                 dropped if it has not begun.
         """
         entry = self._entries.get(key) if key is not None else None
+        if entry is None and self._at_once:
+            return await (call() if key is None else self._here(key, body, call))
         if entry is None:
             entry = self._start(key, body, call)
         elif entry.body != body:
@@ -97,6 +101,24 @@ class Once(Generic[T]):
             details={"begun": True},
         )
 
+    async def _here(self, key: str, body: str, call: Callable[[], Awaitable[T]]) -> T:
+        """Run a call without a task, and remember what came of it."""
+        entry = _Entry(body, asyncio.get_running_loop().create_future())
+        entry.task.add_done_callback(lambda task: self._done(key, entry, task))
+        self._entries[key] = entry
+        self._forget_oldest()
+        try:
+            result = await call()
+        except asyncio.CancelledError:
+            entry.task.cancel()
+            raise
+        except Exception as error:
+            entry.task.set_exception(error)
+            entry.task.exception()  # it is read here, whether or not anybody asks again
+            raise
+        entry.task.set_result(result)
+        return result
+
     def _start(self, key: str | None, body: str, call: Callable[[], Awaitable[T]]) -> _Entry[T]:
         with regardless() if key is not None else nullcontext():
             entry = _Entry(body, asyncio.ensure_future(_awaited(call)))
@@ -106,12 +128,12 @@ class Once(Generic[T]):
             self._forget_oldest()
         return entry
 
-    def _done(self, key: str | None, entry: _Entry[T], task: asyncio.Task[T]) -> None:
+    def _done(self, key: str | None, entry: _Entry[T], task: asyncio.Future[T]) -> None:
         failed = task.cancelled() or task.exception() is not None
         if key is not None and failed and self._entries.get(key) is entry and not self._kept(task):
             del self._entries[key]
 
-    def _kept(self, task: asyncio.Task[T]) -> bool:
+    def _kept(self, task: asyncio.Future[T]) -> bool:
         if not self._keep_errors or task.cancelled():
             return False
         error = task.exception()
@@ -130,7 +152,7 @@ async def _awaited(call: Callable[[], Awaitable[T]]) -> T:
 _background: set[asyncio.Task[Any]] = set()
 
 
-def _hand_over(task: asyncio.Task[T], unread: Callable[[T], Awaitable[Any]]) -> None:
+def _hand_over(task: asyncio.Future[T], unread: Callable[[T], Awaitable[Any]]) -> None:
     if task.cancelled() or task.exception() is not None:
         return
     with regardless():

@@ -24,7 +24,8 @@ from pivotgym.servers.schemas import PivotSummary
 
 T = TypeVar("T")
 MAX_PAGE = 1000
-INLINE_BYTES = 64 * 2**20
+INLINE_BYTES = 4 * 2**20
+"""Of JSON; checked pivots with what is worked out for them take five times as much memory."""
 
 
 def read_pivots(paths: Iterable[Path]) -> list[Pivot]:
@@ -72,28 +73,35 @@ class Inline:
         self._kept: OrderedDict[bytes, tuple[Pivot, int]] = OrderedDict()
         self._bytes = 0
 
+    def look_up(self, value: Any) -> tuple[Pivot | None, tuple[bytes, int]]:
+        """The pivot kept for a JSON value, if there is one; and what `keep` wants to know."""
+        text = to_json(value)
+        key = hashlib.sha256(text).digest()
+        known = self._kept.get(key)
+        if known is not None:
+            self._kept.move_to_end(key)
+        return known[0] if known is not None else None, (key, len(text))
+
     def exchange(self, data: Any) -> tuple[bytes, int] | None:
-        """Put a known pivot in the place of `data["pivot"]`; for one that is not known, its key and size."""
+        """Put a known pivot in the place of `data["pivot"]`; for one that is not known, what `keep` wants to know."""
         sent = data.get("pivot") if isinstance(data, dict) else None
         if not isinstance(sent, dict):
             return None
-        text = to_json(sent)
-        key = hashlib.blake2b(text, digest_size=32).digest()
-        known = self._kept.get(key)
+        known, key = self.look_up(sent)
         if known is None:
-            return key, len(text)
-        self._kept.move_to_end(key)
-        data["pivot"] = known[0]
+            return key
+        data["pivot"] = known
         return None
 
-    def keep(self, found: tuple[bytes, int] | None, pivot: Pivot | None) -> None:
-        """Remember a pivot under what `exchange` gave for it."""
-        if found is None or pivot is None or found[0] in self._kept:
-            return
-        self._kept[found[0]] = (pivot, found[1])
-        self._bytes += found[1]
-        while self._bytes > self._most_bytes:
-            self._bytes -= self._kept.popitem(last=False)[1][1]
+    def keep(self, key: tuple[bytes, int], pivot: Pivot) -> Pivot:
+        """Remember a pivot; the one that is kept."""
+        digest, size = key
+        if digest not in self._kept:
+            self._kept[digest] = (pivot, size)
+            self._bytes += size
+            while self._bytes > self._most_bytes:
+                self._bytes -= self._kept.popitem(last=False)[1][1]
+        return pivot
 
 
 class PivotRegistry:

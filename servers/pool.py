@@ -24,14 +24,37 @@ class PoolClosed(InfrastructureError):
 
 
 class Pool:
-    """A bounded thread pool. A thread cannot be stopped, so work that outlives its time-out runs on, unread."""
+    """A bounded thread pool. A thread cannot be stopped, so work that outlives its time-out runs on, unread.
 
-    def __init__(self, workers: int, max_waiting: int) -> None:
+    Args:
+        workers: How many threads.
+        max_waiting: Calls that may wait for a thread; more are refused.
+        inline: Whether worlds are so quick that a thread would cost more than they do.
+    """
+
+    def __init__(self, workers: int, max_waiting: int, *, inline: bool = False) -> None:
         self.workers = workers
+        self.inline = inline
         self._most = workers + max_waiting
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="pivotgym-world")
         self._unfinished: set[Future[Any]] = set()
         self._closed = False
+
+    async def call(
+        self,
+        work: Callable[[], T],
+        timeout_s: float | None = None,
+        what: str = "the call",
+        *,
+        pure: bool = False,
+        must: bool = False,
+    ) -> T:
+        """Call into a world: as `run`, or at once where worlds are quick. Arguments and errors as for `run`."""
+        if not self.inline:
+            return await self.run(work, timeout_s, what, pure=pure, must=must)
+        if self._closed:
+            raise PoolClosed("the server is stopping")
+        return work()
 
     async def run(
         self,

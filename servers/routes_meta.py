@@ -53,7 +53,7 @@ async def metadata(service: Service, call: Call) -> Reply:
             server_version=pivotgym.__version__,
             schema_version=SCHEMA_VERSION,
             verifier=domain.comparator.name,
-            rules=["functional", "strict"],
+            rules=service.runtime.rules(),
             candidate_rule=domain.candidate_rule,
             horizons=["pivot", "episode"],
             formats=format_names(),

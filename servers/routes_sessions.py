@@ -117,7 +117,7 @@ async def _target(service: Service, request: SessionRequest) -> Pivot | Task:
         raise InputError("turn: expected together with trajectory_id and only then")
     if request.task_id is not None:
         task_id = request.task_id
-        return await service.pool.run(lambda: service.runtime.task(task_id))
+        return await service.pool.call(lambda: service.runtime.task(task_id))
     if request.trajectory_id is not None:
         return service.pivots.find(f"{request.trajectory_id}:{request.turn}", None)
     return service.pivots.find(request.pivot_id, request.pivot)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from pivotgym.core.errors import InputError, PivotGymError, TimedOut, TooLarge
 from pivotgym.core.jsonl import describe
@@ -41,19 +42,21 @@ async def verify(service: Service, call: Call) -> Reply:
     unknown = service.pivots.inline.exchange(data)
     request = check(VerifyRequest, data)
     pivot = service.pivots.find(request.pivot_id, request.pivot)
-    service.pivots.inline.keep(unknown, request.pivot)
+    if unknown is not None:
+        service.pivots.inline.keep(unknown, pivot)
     action = read_action(request.action)
     return reply(await service.verify(pivot, action, request.rule, service.timeout(request.timeout_s)))
 
 
 @dataclass(slots=True)
 class _Slot:
-    """One action of a batch and, once known, its verdict or error."""
+    """One action of a batch and, once known, its verdict or error; `first` is the slot with the same question."""
 
     pivot: Pivot | None
     sent: Any
     answer: Verdict | PivotGymError | None = None
     action: Action | Malformed | None = None
+    first: _Slot | None = None
 
 
 async def verify_batch(service: Service, call: Call) -> Reply:
@@ -65,10 +68,11 @@ async def verify_batch(service: Service, call: Call) -> Reply:
     most = service.settings.max_batch
     if len(slots) > most:
         raise TooLarge(f"items: expected at most {most} actions in one batch, got {len(slots)}", hint="split it")
-    await _score_all(service, [slot for slot in slots if slot.answer is None], request.rule, timeout_s)
+    await _score_all(service, _distinct(slots), request.rule, timeout_s)
     late = TimedOut(f"not scored within the batch's {timeout_s:g} s", hint="raise timeout_s, or send fewer items")
     for slot in slots:
-        answer = slot.answer = slot.answer or (service.late(late, slot.pivot) if slot.pivot else late)
+        known = slot.answer or (slot.first and slot.first.answer)
+        answer = slot.answer = known or (service.late(late, slot.pivot) if slot.pivot else late)
         if isinstance(answer, Verdict):
             service.counted(answer)
         else:
@@ -85,7 +89,8 @@ def _slots(service: Service, item: Any) -> _Slot | list[_Slot]:
             came = "both" if len(given) == 2 else "neither" if not given else "null"
             raise InputError(f"action, actions: expected exactly one of them, got {came}")
         pivot = service.pivots.find(checked.pivot_id, checked.pivot)
-        service.pivots.inline.keep(unknown, checked.pivot)
+        if unknown is not None:
+            service.pivots.inline.keep(unknown, pivot)
     except Exception as error:  # the item fails alone; `_item_error` logs what nobody expected
         failed = _item_error(error)
         actions = item.get("actions") if isinstance(item, dict) else None
@@ -99,17 +104,26 @@ def _item_error(error: Exception) -> PivotGymError:
     return InputError(f"item: {describe(error)}") if isinstance(error, ValidationError) else as_error(error)
 
 
+def _distinct(slots: list[_Slot]) -> list[_Slot]:
+    """The first slot of each action at each pivot: what one policy samples is often the same."""
+    firsts: dict[tuple[int, bytes], _Slot] = {}
+    for slot in slots:
+        if slot.answer is None:
+            slot.first = firsts.setdefault((id(slot.pivot), to_json(slot.sent)), slot)
+    return list(firsts.values())
+
+
 async def _score_all(service: Service, slots: list[_Slot], rule: Rule | None, timeout_s: float) -> None:
     """Screen all on one thread, then execute what is left on as many as there are workers.
 
     Screening takes microseconds and holds the interpreter's lock, so that more threads would only slow it down; a hop
-    to a thread for each action would cost more than the verdict.
+    to a thread for each action would cost more than the verdict. The same goes for worlds that are as quick.
     """
     ends = time.monotonic() + timeout_s
     with suppress(TimedOut):
         await service.pool.run(lambda: _screen(service, slots, rule, ends), timeout_s, pure=True)
     left = [slot for slot in slots if slot.answer is None]
-    size = -(-len(left) // service.pool.workers) or 1
+    size = -(-len(left) // (1 if service.pool.inline else service.pool.workers)) or 1
     client = current()
 
     async def execute(run: list[_Slot]) -> None:
@@ -137,10 +151,10 @@ def _execute(service: Service, slots: list[_Slot], rule: Rule | None, ends: floa
     for slot in slots:
         if time.monotonic() > ends or (client is not None and client.gone):
             return
-        if slot.pivot is None or slot.action is None:
+        if slot.pivot is None or not isinstance(slot.action, Action):
             continue
         try:
-            slot.answer = service.runtime.verify(slot.pivot, slot.action, rule=rule)
+            slot.answer = service.runtime.decide(slot.pivot, slot.action, rule=rule)
         except Exception as error:  # the action fails alone; `_item_error` logs what nobody expected
             slot.answer = _item_error(error)
 

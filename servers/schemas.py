@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from pivotgym.core.errors import InputError, NotFound
+from pivotgym.core.errors import ConfigError, InputError, NotFound
 from pivotgym.core.formats import get_format
 from pivotgym.core.messages import Action, Malformed, Message, Tool
 from pivotgym.core.trajectory import Pivot, Verdict
+from pivotgym.envs.base.runtime import known_rule
+
+
+def _rule(name: str) -> str:
+    try:
+        return known_rule(name)
+    except ConfigError as error:
+        raise ValueError(error.message) from error
+
 
 Horizon = Literal["pivot", "episode"]
-Rule = Literal["functional", "strict"]
+Rule = Annotated[str, AfterValidator(_rule)]
 Timeout = Annotated[float | None, Field(default=None, gt=0, allow_inf_nan=False, strict=True)]
 Key = Annotated[str | None, Field(default=None, min_length=1, max_length=200)]
 Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]

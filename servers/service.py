@@ -5,14 +5,14 @@ Owns: putting the runtime, the registries, the sessions, the pool and the metric
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from pivotgym.core.errors import ConfigError, TimedOut, Warming
 from pivotgym.core.formats import format_names
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.envs.base.contract import Domain
-from pivotgym.envs.base.runtime import Runtime
+from pivotgym.envs.base.runtime import Runtime, known_rule
 from pivotgym.servers.added import AddedPivots
 from pivotgym.servers.metrics import Metrics
 from pivotgym.servers.peers import Peers, Place
@@ -46,7 +46,7 @@ class Service:
         place: Which of several worker processes this is.
 
     Raises:
-        ConfigError: If the tokens do not fit the settings, or there is no such format.
+        ConfigError: If the tokens do not fit the settings, or there is no such format or rule.
         InputError: If a pivot does not fit the domain.
     """
 
@@ -57,12 +57,13 @@ class Service:
         self.tokens: Tokens = read_tokens(settings)
         if settings.reward_format not in format_names():
             raise ConfigError(f"reward_format: expected one of {format_names()}, got {settings.reward_format!r}")
+        known_rule(settings.nemo_gym_rule)
         self._owns_runtime = not isinstance(domain, Runtime)
         self.runtime = domain if isinstance(domain, Runtime) else Runtime(domain, max_states=settings.max_states)
         self.domain: Domain = self.runtime.domain
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
         self.pivots.add([*self.domain.pivots(), *pivots])
-        self.pool = Pool(settings.threads, settings.max_waiting)
+        self.pool = Pool(settings.threads, settings.max_waiting, inline=self.domain.inline)
         self.peers = Peers(place, settings.max_timeout_s)
         if place.folder is not None:
             self.pivots.added = AddedPivots(place.folder / "pivots.jsonl")
@@ -102,9 +103,13 @@ class Service:
         """
         verdict = self.runtime.screen(pivot, action, rule=rule)
         if verdict is None:
-            work = self.scoring(pivot, action, rule)
+            assert isinstance(action, Action)
+            # Only worlds are known to be quick: a rule may take long, or ask a judge.
+            where = self.pool.call if self.runtime.runs(pivot, action, rule=rule) else self.pool.run
             try:
-                verdict = await self.pool.run(work, timeout_s, "the verification", pure=True)
+                verdict = await where(
+                    lambda: self.runtime.decide(pivot, action, rule=rule), timeout_s, "the verification", pure=True
+                )
             except TimedOut as error:
                 raise self.late(error, pivot) from None
         return self.counted(verdict)
@@ -114,7 +119,3 @@ class Service:
         if error.details.get("begun") is False or self.runtime.built(pivot):
             return error
         return warming(error)
-
-    def scoring(self, pivot: Pivot, action: Action | Malformed, rule: Rule | None) -> Callable[[], Verdict]:
-        """The verification as work for the pool."""
-        return lambda: self.runtime.verify(pivot, action, rule=rule)

@@ -49,7 +49,7 @@ class Session:
     failed: PivotGymError | None = None
     closed: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    once: Once[Reply] = field(default_factory=lambda: Once(REMEMBERED_STEPS, keep_errors=True))
+    once: Once[Reply] = field(kw_only=True)
 
 
 class SessionStore:
@@ -64,7 +64,7 @@ class SessionStore:
         self._closed: dict[str, str] = {}
         self._reserved = 0
         self._closing: set[asyncio.Task[None]] = set()
-        self.creations: Once[Reply] = Once(REMEMBERED_CREATIONS)
+        self.creations: Once[Reply] = Once(REMEMBERED_CREATIONS, at_once=pool.inline)
 
     def __len__(self) -> int:
         return len(self._sessions) + self._reserved + len(self._closing)
@@ -106,8 +106,9 @@ class SessionStore:
             )
         self._reserved += 1
         try:
-            episode = await self._pool.run(build)
-            session = Session(id=self._new_id(), episode=episode, touched=time.monotonic(), **what)
+            episode = await self._pool.call(build)
+            once: Once[Reply] = Once(REMEMBERED_STEPS, keep_errors=True, at_once=self._pool.inline)
+            session = Session(id=self._new_id(), episode=episode, touched=time.monotonic(), once=once, **what)
             self._sessions[session.id] = session
             return session
         finally:
@@ -116,13 +117,13 @@ class SessionStore:
     async def replace(self, session: Session, build: Callable[[], Episode], **what: Any) -> None:
         """Reset a session in place: the new episode takes the old one's slot. Arguments as for `create`."""
         async with session.lock:
-            episode = await self._pool.run(build)
+            episode = await self._pool.call(build)
             old, session.episode = session.episode, episode
             session.horizon, session.seed = what["horizon"], what["seed"]
             session.pivot_id, session.task_id = what["pivot_id"], what["task_id"]
             session.steps, session.ended, session.failed = 0, False, None
             with regardless():
-                await self._pool.run(old.close, must=True)
+                await self._pool.call(old.close, must=True)
 
     async def step(self, session: Session, action: Action | Malformed, timeout_s: float) -> StepResult:
         """Take an action.
@@ -138,7 +139,7 @@ class SessionStore:
                 raise session.failed
             if session.closed:
                 self.get(session.id)
-            result = await self._pool.run(lambda: session.episode.step(action))
+            result = await self._pool.call(lambda: session.episode.step(action))
         except Exception as error:
             raise self._settle(session, error) from error
         finally:
@@ -173,7 +174,7 @@ class SessionStore:
         if session.lock.locked() or session.failed is not None:
             return None
         async with session.lock:
-            return await self._pool.run(session.episode.digest)
+            return await self._pool.call(session.episode.digest)
 
     def close(self, session_id: str, why: str = "it was closed by a client") -> None:
         """Close a session; the world of a busy one as soon as its call ends. Closing it again does nothing.
@@ -197,7 +198,7 @@ class SessionStore:
     async def _free(self, session: Session) -> None:
         async with session.lock:
             try:
-                await self._pool.run(session.episode.close, must=True)
+                await self._pool.call(session.episode.close, must=True)
             except PoolClosed:
                 session.episode.close()
             except Exception as error:  # the slot must come free whatever the world does; `as_error` logs it

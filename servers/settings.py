@@ -43,6 +43,7 @@ class Settings(BaseModel):
         timeout_s: Time-out of a call that names none, seconds.
         max_timeout_s: The longest time-out a call may name, seconds.
         reward_format: Text format in which `/reward` reads actions.
+        nemo_gym_rule: The rule of `/nemo_gym/verify`: ours, or one of NeMo Gym's own (`nemo_gym.NAME?option=value`).
         access_log: Whether each request is logged (tokens redacted).
     """
 
@@ -67,6 +68,7 @@ class Settings(BaseModel):
     timeout_s: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     max_timeout_s: float = Field(default=600.0, gt=0, allow_inf_nan=False)
     reward_format: str = "hermes"
+    nemo_gym_rule: str = "functional"
     access_log: bool = False
 
     @classmethod

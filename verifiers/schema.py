@@ -13,7 +13,10 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
+from pivotgym.core.errors import PivotRefused
 from pivotgym.core.messages import Tool, ToolCall
 from pivotgym.core.trajectory import Pivot
 from pivotgym.verifiers.attached import Attached
@@ -101,16 +104,23 @@ class Signature:
         properties: Schemas of its parameters.
         required: Which must be given.
         closed: Whether other parameters are refused: always, unless the schema lists none or allows them.
+        plain: For parameters of which the schema says no more than their type, the Python types that fit.
+        validator: Checks everything the schema says.
     """
 
     name: str
     properties: dict[str, dict[str, Any]]
     required: frozenset[str]
     closed: bool
+    plain: dict[str, tuple[type, ...]]
     validator: Draft202012Validator
 
     def problem(self, call: ToolCall) -> str | None:
-        """Why a call of this tool is invalid, in one sentence, or `None`."""
+        """Why a call of this tool is invalid, in one sentence, or `None`.
+
+        Raises:
+            PivotRefused: If the tool's schema refers to something that it does not have.
+        """
         if isinstance(call.arguments, str):
             return f"{self.name}: expected a JSON object as arguments, got {call.arguments[:80]!r}"
         arguments = self.without_nulls(call.arguments)
@@ -120,7 +130,12 @@ class Signature:
         unknown = sorted(arguments.keys() - self.properties.keys()) if self.closed else []
         if unknown:
             return f"{self.name}: no argument is called {unknown[0]!r}; they are {sorted(self.properties)}"
-        error: ValidationError | None = next(self.validator.iter_errors(arguments), None)
+        if all(type(value) in self.plain.get(name, ()) for name, value in arguments.items()):
+            return None
+        try:
+            error: ValidationError | None = next(self.validator.iter_errors(arguments), None)
+        except Unresolvable as error_of_schema:
+            raise PivotRefused(f"tools: the schema of {self.name!r} cannot be used: {error_of_schema}"[:300]) from None
         if error is None:
             return None
         place = ".".join(str(part) for part in error.absolute_path) or "arguments"
@@ -176,18 +191,47 @@ def _without_enums(schema: Any) -> Any:
     return clean
 
 
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "number": (int, float),
+    "integer": (int,),
+    "array": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
+_SAYS_NO_MORE = {"type", "properties", "required", "additionalProperties", "title", "description", "$schema"}
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, tuple[type, ...]]:
+    """The parameters that can be checked without the validator, which takes ten times as long."""
+    if not _SAYS_NO_MORE.issuperset(schema):
+        return {}
+    plain = {}
+    for name, part in schema.get("properties", {}).items():
+        if isinstance(part, dict) and {"type", "title", "description"}.issuperset(part):
+            kinds = part.get("type")
+            plain[name] = tuple(
+                one for kind in (kinds if isinstance(kinds, list) else [kinds]) for one in _PYTHON.get(str(kind), ())
+            )
+    return plain
+
+
 def signature(tool: Tool) -> Signature:
     """The signature of a tool."""
     schema = to_json_schema(tool.parameters)
     properties = {
         name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()
     }
+    checked = {**_without_enums(schema), "type": "object"}
     return Signature(
         name=tool.name,
         properties=properties,
         required=frozenset(schema.get("required") or ()),
         closed=bool(properties) and schema.get("additionalProperties", False) is False,
-        validator=Draft202012Validator({**_without_enums(schema), "type": "object"}),
+        plain=_plain(checked),
+        # Our own registry: the default one fetches whatever address a schema refers to.
+        validator=Draft202012Validator(checked, registry=Registry()),
     )
 
 
@@ -203,6 +247,9 @@ class Signatures:
         return self._kept.keep(pivot, {tool.name: signature(tool) for tool in pivot.tools}) if kept is None else kept
 
 
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+
+
 def spelled(name: str, arguments: dict[str, Any]) -> str:
     """A call as text that is equal for equal normal forms only; `true` is not `1`."""
-    return json.dumps([name, arguments], sort_keys=True, ensure_ascii=False)
+    return _encode([name, arguments])

@@ -33,10 +33,13 @@ class StrictComparator:
         return _verdict(spelled(action) == spelled(pivot.reference))
 
 
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+
+
 def spelled(action: Action) -> str:
     """An action as text that is equal for equal actions only."""
     calls = [[call.name, call.arguments] for call in action.tool_calls]
-    return json.dumps([action.content.strip(), calls], sort_keys=True, ensure_ascii=False)
+    return _encode([action.content.strip(), calls])
 
 
 def _verdict(equal: bool) -> Verdict:

@@ -28,9 +28,11 @@ from pivotgym.core.canonical import canonical_json
 from pivotgym.core.messages import Action, Tool, ToolCall
 from pivotgym.core.trajectory import Effects, Pivot, Verdict
 from pivotgym.verifiers.accepted import argument_score, fits, same_numbers
+from pivotgym.verifiers.attached import Attached
 from pivotgym.verifiers.matching import match
 from pivotgym.verifiers.message_rule import message_rule
 from pivotgym.verifiers.schema import Signature, Signatures, signature, spelled
+from pivotgym.verifiers.strict import spelled as spelled_exactly
 
 _SAYS_NOTHING = {"", "none", "null", "[]", "{}", "true", "false"}
 
@@ -42,9 +44,17 @@ class ToolCallComparator:
 
     def __init__(self) -> None:
         self._signatures = Signatures()
+        self._experts: Attached[tuple[str, Verdict | None]] = Attached()
 
     def screen(self, pivot: Pivot, action: Action) -> Verdict | None:
-        """Rules 1 and 2."""
+        """Rules 1 and 2, worked out once per pivot for an action that is the expert's letter by letter."""
+        known = self._experts.get(pivot)
+        if known is None:
+            expert = pivot.reference
+            known = self._experts.keep(pivot, (_literally(expert), self._screened(pivot, expert)))
+        return known[1] if known[0] and _literally(action) == known[0] else self._screened(pivot, action)
+
+    def _screened(self, pivot: Pivot, action: Action) -> Verdict | None:
         try:
             signatures = self._signatures.of(pivot)
             problem = _problem(action, signatures)
@@ -113,6 +123,14 @@ class ToolCallComparator:
             reason = f"the arguments of {names if len(names) > 1 else names[0]} are not among the accepted ones"
         evidence = {"expected": unmatched, "got": [[name, arguments] for name, arguments, _ in calls]}
         return _decided(False, method, False, reason, components, evidence)
+
+
+def _literally(action: Action) -> str:
+    """An action as text, equal for equal actions only; empty where it is nested too deeply."""
+    try:
+        return spelled_exactly(action)
+    except RecursionError:
+        return ""
 
 
 def _fits(entry: dict[str, Any], call: tuple[str, Any, Signature], exact: bool) -> bool:

@@ -121,6 +121,9 @@ class Domain(ABC):
     version: ClassVar[str] = "1"
     description: ClassVar[str] = ""
     candidate_rule: ClassVar[str] = "every assistant turn"
+    inline: ClassVar[bool] = False
+    """Whether its worlds start, run, fork and digest within microseconds: a server then runs them where it is, without
+    a thread and without time-outs."""
     comparator: Comparator
 
     @abstractmethod

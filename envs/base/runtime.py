@@ -26,13 +26,25 @@ from pivotgym.envs.base.contract import Domain, Task, World
 from pivotgym.envs.base.states import StateCache
 from pivotgym.verifiers.attached import Attached
 from pivotgym.verifiers.base import Comparator, cut_short, malformed
-from pivotgym.verifiers.strict import StrictComparator
+from pivotgym.verifiers.rules import FUNCTIONAL, comparator_of, rule_names
 
 if TYPE_CHECKING:
     from pivotgym.envs.base.episode import Episode
 
-Rule = Literal["functional", "strict"]
+Rule = str
+"""`functional`, or a name of `verifiers.rules`."""
 Horizon = Literal["pivot", "episode"]
+
+
+def known_rule(rule: str) -> str:
+    """The rule's name, once it is known that there is such a rule.
+
+    Raises:
+        ConfigError: If there is none, or its options do not fit.
+    """
+    if rule != FUNCTIONAL:
+        comparator_of(rule)
+    return rule
 
 
 @dataclass
@@ -53,18 +65,17 @@ class Runtime:
     Args:
         domain: The domain.
         max_states: How many restored states are kept.
-        verifier: The rule used when a call names none: `functional` (the domain's comparator) or `strict` (exact
-            equality, the paper's Eq. 2).
+        verifier: The rule used when a call names none: `functional` (the domain's comparator), `strict` (exact
+            equality, the paper's Eq. 2), or another of `verifiers.rules`.
 
     Raises:
-        ConfigError: If `verifier` is neither.
+        ConfigError: If there is no such rule.
     """
 
     def __init__(self, domain: Domain, *, max_states: int = 512, verifier: Rule = "functional") -> None:
         self.domain = domain
         self.states = StateCache(domain.world, max_states=max_states)
-        self._comparators: dict[str, Comparator] = {"functional": domain.comparator, "strict": StrictComparator()}
-        self._default = self._known(verifier)
+        self._default = known_rule(verifier)
         self._seen: Attached[_Prepared] = Attached()
 
     def verify(self, pivot: Pivot, action: Action | Malformed, *, rule: Rule | None = None) -> Verdict:
@@ -73,9 +84,10 @@ class Runtime:
         Args:
             pivot: The state and the expert's action.
             action: The candidate.
-            rule: `functional`, `strict`, or the runtime's own.
+            rule: As for the runtime's `verifier`; `None` for that one.
 
         Raises:
+            ConfigError: If there is no such rule.
             PivotRefused: If the pivot's state cannot be rebuilt, or its own action cannot be run there.
             InfrastructureError: If the world or the verifier broke: never a verdict.
         """
@@ -83,8 +95,12 @@ class Runtime:
         if verdict is not None:
             return verdict
         assert isinstance(action, Action)
+        return self.decide(pivot, action, rule=rule)
+
+    def decide(self, pivot: Pivot, action: Action, *, rule: Rule | None = None) -> Verdict:
+        """The part of `verify` that comes after `screen` had no answer. Arguments and errors as for `verify`."""
         comparator = self._comparator(rule)
-        if not self._runs(pivot, action, comparator):
+        if not self.runs(pivot, action, rule=rule):
             with unforeseen_is(VerifierFailed, f"{comparator.name}: deciding pivot {pivot.id!r} by rule"):
                 return comparator.by_rule(pivot, action)
         expert = self._expert(pivot)
@@ -101,6 +117,12 @@ class Runtime:
         comparator = self._comparator(rule)
         with unforeseen_is(VerifierFailed, f"{comparator.name}: screening pivot {pivot.id!r}"):
             return comparator.screen(pivot, action)
+
+    def runs(self, pivot: Pivot, action: Action, *, rule: Rule | None = None) -> bool:
+        """Whether `decide` runs both actions: for the domain's own comparator only, and where one of them calls."""
+        if self._comparator(rule) is not self.domain.comparator or not self.domain.executable(pivot.origin):
+            return False
+        return bool(pivot.reference.tool_calls or action.tool_calls)
 
     def prepare(self, pivot: Pivot) -> None:
         """Build a pivot's state and run the expert's action there, so that later verdicts wait for neither.
@@ -131,7 +153,7 @@ class Runtime:
                 hint=verdict.reason,
                 details=verdict.evidence,
             )
-        if self._runs(pivot, pivot.reference, self._comparator(None)):
+        if self.runs(pivot, pivot.reference):
             first, again = self._expert(pivot), self._effects(pivot, pivot.reference)
             if (first.state, first.observations) != (again.state, again.observations):
                 raise PivotRefused(
@@ -193,6 +215,10 @@ class Runtime:
             raise NotFound(f"task: domain {self.domain.name!r} has {known} tasks, none is called {task_id!r}")
         return task
 
+    def rules(self) -> list[str]:
+        """The rules that `verify` knows; some take options, see `verifiers.rules`."""
+        return rule_names()
+
     def close(self) -> None:
         """Drop all states. Calling it again does nothing."""
         self.states.clear()
@@ -212,19 +238,9 @@ class Runtime:
             )
         return task
 
-    def _known(self, rule: str) -> str:
-        if rule not in self._comparators:
-            raise ConfigError(f"verifier: expected one of {sorted(self._comparators)}, got {rule!r}")
-        return rule
-
     def _comparator(self, rule: str | None) -> Comparator:
-        return self._comparators[self._default if rule is None else self._known(rule)]
-
-    def _runs(self, pivot: Pivot, action: Action, comparator: Comparator) -> bool:
-        """Whether effects decide: not for the strict rule, and not where neither action calls anything."""
-        if comparator is self._comparators["strict"] or not self.domain.executable(pivot.origin):
-            return False
-        return bool(pivot.reference.tool_calls or action.tool_calls)
+        rule = self._default if rule is None else rule
+        return self.domain.comparator if rule == FUNCTIONAL else comparator_of(rule)
 
     def _prepared(self, pivot: Pivot) -> _Prepared:
         found = self._seen.get(pivot)

@@ -89,6 +89,7 @@ def test_openapi_lists_every_route_with_its_schemas(http: httpx.Client) -> None:
         ("post", "/step"),
         ("post", "/reward"),
         ("post", "/reward/{token}"),
+        ("post", "/nemo_gym/verify"),
     }
     body = document["paths"]["/verify"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     name = body["$ref"].removeprefix("#/components/schemas/")

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -125,3 +126,26 @@ def test_any_arguments_get_an_answer(arguments: dict[str, object]) -> None:
 @given(json_values)
 def test_any_schema_can_be_read(schema: object) -> None:
     assert isinstance(to_json_schema(schema), dict) == isinstance(schema, dict)
+
+
+plain_types = st.sampled_from(["string", "number", "integer", "boolean", "array", "object", "null", "float", "any"])
+values = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([1.0, 0.5, "a", [1], {"a": 1}])
+
+
+@given(
+    properties=st.dictionaries(
+        st.sampled_from("abc"),
+        st.builds(
+            lambda kind, more: {"type": kind, **more},
+            plain_types | st.lists(plain_types, min_size=1, max_size=2),
+            st.sampled_from([{}, {"description": "x"}, {"minimum": 1}, {"items": {"type": "string"}}]),
+        ),
+    ),
+    arguments=st.dictionaries(st.sampled_from("abc"), values),
+)
+def test_plain_parameters_are_checked_as_the_validator_does(properties, arguments) -> None:
+    checked = signature(Tool(name="f", parameters={"type": "object", "properties": properties}))
+    slow = replace(checked, plain={})
+    call = ToolCall(name="f", arguments=arguments)
+
+    assert checked.problem(call) == slow.problem(call)

@@ -266,3 +266,10 @@ def test_labelled_cases_without_accepted_answers() -> None:
         if verdict.reward != case["label"]:
             wrong.append(case["kind"])
     assert set(wrong) <= {"pos_alt_gold_value"}, "only other gold values, which these cases do not carry, may be missed"
+
+
+def test_the_experts_own_action_is_invalid_where_it_does_not_fit_the_schema() -> None:
+    wrong = act(call("mail", to=3))
+    verdict = screen(wrong, wrong)
+    assert verdict is not None
+    assert verdict.outcome == "invalid"
