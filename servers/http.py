@@ -1,7 +1,8 @@
 """HTTP/1.1 below ASGI: what uvicorn's protocol does not bound. No request can hold a connection or memory for long.
 
 Owns: the size of a request's head, the time in which a request must have come, refusals of what is no HTTP, the rest of
-a body that nobody will read, and telling that a client has left. Does not own: the size of bodies that are read (`endpoint`).
+a body that nobody will read, and telling that a client has left. Does not own: the size of bodies that are read
+(`endpoint`).
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = self._extensions
+        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
         self._incomplete = True
 
     def on_headers_complete(self) -> None:
