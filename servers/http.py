@@ -1,7 +1,8 @@
 """HTTP/1.1 below ASGI: what uvicorn's protocol does not bound. No request can hold a connection or memory for long.
 
-Owns: the size of a request's head, the time in which a request must have come, refusals of what is no HTTP, and the
-rest of a body that nobody will read. Does not own: the size of bodies that are read (`endpoint`).
+Owns: the size of a request's head, the time in which a request must have come, refusals of what is no HTTP, the rest of
+a body that nobody will read, and telling that a client has left. Does not own: the size of bodies that are read
+(`endpoint`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pivotgym.core.errors import InputError, PivotGymError, TooLarge
+from pivotgym.servers.presence import LEFT
 from pivotgym.servers.settings import Settings
 from pivotgym.servers.wire import error_reply
 
@@ -66,6 +68,8 @@ class _Protocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._unread_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._left: asyncio.Future[None] | None = None
+        self._extensions = {LEFT: self._leaving}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -73,7 +77,16 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_deadline()
+        if self._left is not None and not self._left.done():
+            self._left.set_result(None)
         super().connection_lost(exc)
+
+    def _leaving(self) -> asyncio.Future[None]:
+        if self._left is None:
+            self._left = self.loop.create_future()
+            if self.transport.is_closing():
+                self._left.set_result(None)
+        return self._left
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
@@ -88,6 +101,7 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
         self._incomplete = True
 
     def on_headers_complete(self) -> None:

@@ -16,6 +16,7 @@ import secrets
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -96,8 +97,10 @@ class Peers:
 
     def holder(self, session_id: str) -> int | None:
         """The other worker that a session would live in; `None` for one that would live here, or nowhere."""
+        if self.place.count == 1:
+            return None
         number = session_id.partition("-")[0]
-        if self.place.count == 1 or not (number.isascii() and number.isdigit() and len(number) < 4):
+        if not (number.isascii() and number.isdigit() and len(number) < 4):
             return None
         return int(number) if int(number) in self.others else None
 
@@ -109,15 +112,21 @@ class Peers:
         keeper = int.from_bytes(hashed) % self.place.count
         return keeper if keeper != self.place.index else None
 
-    async def in_session(self, session_id: str, method: str, path: str, body: bytes = b"") -> Reply | None:
-        """The answer of the worker that holds a session; `None` if this one does.
+    async def in_session(self, session_id: str, method: str, path: str, body: bytes = b"") -> Reply:
+        """The answer of the other worker that holds a session.
+
+        Args:
+            session_id: A session with a `holder`.
+            method: HTTP method.
+            path: Path of the call; `{}` stands for the session's id.
+            body: Body of the call.
 
         Raises:
             NotFound: If that worker is away, and the session with it.
         """
         holder = self.holder(session_id)
-        if holder is None:
-            return None
+        assert holder is not None
+        path = path.replace("{}", quote(session_id, safe=""))
         try:
             return await self.send(holder, method, path, body)
         except Away as away:

@@ -1,6 +1,7 @@
 """Whether the client of a request is still there: nothing is worked out for one that went away.
 
-The watch costs a task, so that it begins only when a request has to wait for something.
+Our own connections (`http`) say so themselves, for next to nothing. Below another ASGI server a task watches for the
+message that says it.
 
 Owns: that question, from any depth below a request. Does not own: what is dropped (`pool`, `idempotency`).
 """
@@ -8,7 +9,7 @@ Owns: that question, from any depth below a request. Does not own: what is dropp
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -20,6 +21,10 @@ from pivotgym.core.errors import InputError
 _current: ContextVar[Presence | None] = ContextVar("presence", default=None)
 
 
+LEFT = "pivotgym.left"
+"""ASGI extension of our own connections: a function that gives a future, done once the connection is closed."""
+
+
 class ClientGone(InputError):
     """The client closed its connection before the answer; nobody reads this error, but the metrics count it."""
 
@@ -28,31 +33,38 @@ class ClientGone(InputError):
 
 
 class Presence:
-    """The client of one request, watched from the first question on. Starts when its body has been read."""
+    """The client of one request. To be asked once its body has been read."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._told: Callable[[], asyncio.Future[None]] | None = scope.get("extensions", {}).get(LEFT)
         self._receive = receive
-        self._left: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._left: asyncio.Future[None] | None = None
+        self._ended = False
 
     @property
     def gone(self) -> bool:
-        """Whether it is known to have left; safe on any thread."""
-        return self._left is not None and self._left.done()
+        """Whether nobody waits for the answer any more, as far as is known; safe on any thread."""
+        return self._ended or (self._left is not None and self._left.done())
 
-    def left(self) -> asyncio.Task[None]:
-        """A task that ends when the client leaves."""
+    def left(self) -> asyncio.Future[None]:
+        """A future that is done when the client has left."""
         if self._left is None:
-            self._left = asyncio.ensure_future(self._watch())
+            if self._told is not None:
+                self._left = self._told()
+            else:
+                self._left = self._watch = asyncio.ensure_future(self._watched())
         return self._left
 
-    async def _watch(self) -> None:
+    async def _watched(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
     def end(self) -> None:
-        """Stop watching: the request is answered."""
-        if self._left is not None:
-            self._left.cancel()
+        """The request is answered."""
+        self._ended = True
+        if self._watch is not None:
+            self._watch.cancel()
 
 
 def current() -> Presence | None:
@@ -77,14 +89,36 @@ async def finished(work: asyncio.Future[Any], timeout_s: float | None) -> bool:
         ClientGone: If the client left first.
     """
     client = current()
-    if client is None:
-        done, _ = await asyncio.wait({work}, timeout=timeout_s)
-        return bool(done)
-    left = client.left()
-    done, _ = await asyncio.wait({work, left}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    if left in done and work not in done:
+    left = client.left() if client is not None else None
+    await _either(work, left, timeout_s)
+    if left is not None and left.done() and not work.done():
         raise ClientGone("the client closed the connection before the answer")
-    return work in done
+    return work.done()
+
+
+async def _either(work: asyncio.Future[Any], left: asyncio.Future[None] | None, timeout_s: float | None) -> None:
+    """What `asyncio.wait` does for the first of two futures, at a third of its cost."""
+    if work.done() or (left is not None and left.done()):
+        return
+    loop = asyncio.get_running_loop()
+    waiter = loop.create_future()
+
+    def wake(_: object = None) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    timer = loop.call_later(timeout_s, wake) if timeout_s is not None else None
+    work.add_done_callback(wake)
+    if left is not None:
+        left.add_done_callback(wake)
+    try:
+        await waiter
+    finally:
+        work.remove_done_callback(wake)
+        if left is not None:
+            left.remove_done_callback(wake)
+        if timer is not None:
+            timer.cancel()
 
 
 class Watch:
@@ -98,7 +132,7 @@ class Watch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        client = Presence(receive)
+        client = Presence(scope, receive)
         token = _current.set(client)
         try:
             await self._app(scope, receive, send)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from pivotgym.core.errors import Full, InputError, PivotGymError, TimedOut, from_wire
 from pivotgym.core.trajectory import Pivot
@@ -135,18 +134,15 @@ async def _close_unread(service: Service, answer: Reply) -> None:
     if service.peers.holder(session_id) is None:
         service.sessions.close(session_id, "its creator did not wait for it")
     else:
-        await service.peers.in_session(session_id, "DELETE", _path(session_id))
-
-
-def _path(session_id: str, rest: str = "") -> str:
-    return f"/sessions/{quote(session_id, safe='')}{rest}"
+        await service.peers.in_session(session_id, "DELETE", "/sessions/{}")
 
 
 async def step(service: Service, call: Call) -> Reply:
     """Take an action in a session."""
     session_id = call.path["session_id"]
-    answer = await service.peers.in_session(session_id, "POST", _path(session_id, "/step"), call.body)
-    return answer or await step_session(service, session_id, parse(StepRequest, call.body))
+    if service.peers.holder(session_id) is not None:
+        return await service.peers.in_session(session_id, "POST", "/sessions/{}/step", call.body)
+    return await step_session(service, session_id, parse(StepRequest, call.body))
 
 
 async def step_session(service: Service, session_id: str, request: StepRequest) -> Reply:
@@ -179,9 +175,8 @@ async def step_session(service: Service, session_id: str, request: StepRequest) 
 async def fork(service: Service, call: Call) -> Reply:
     """Copy a session."""
     session_id = call.path["session_id"]
-    answer = await service.peers.in_session(session_id, "POST", _path(session_id, "/fork"), call.body)
-    if answer is not None:
-        return answer
+    if service.peers.holder(session_id) is not None:
+        return await service.peers.in_session(session_id, "POST", "/sessions/{}/fork", call.body)
     request = parse(ForkRequest, call.body)
     session = service.sessions.get(session_id)
     timeout_s = service.timeout(request.timeout_s)
@@ -201,9 +196,8 @@ async def fork(service: Service, call: Call) -> Reply:
 async def describe(service: Service, call: Call) -> Reply:
     """What a session is."""
     session_id = call.path["session_id"]
-    answer = await service.peers.in_session(session_id, "GET", _path(session_id))
-    if answer is not None:
-        return answer
+    if service.peers.holder(session_id) is not None:
+        return await service.peers.in_session(session_id, "GET", "/sessions/{}")
     session = service.sessions.get(session_id)
     busy = session.lock.locked()
     return reply(
@@ -225,9 +219,8 @@ async def describe(service: Service, call: Call) -> Reply:
 async def close(service: Service, call: Call) -> Reply:
     """End a session; ending it again does nothing."""
     session_id = call.path["session_id"]
-    answer = await service.peers.in_session(session_id, "DELETE", _path(session_id))
-    if answer is not None:
-        return answer
+    if service.peers.holder(session_id) is not None:
+        return await service.peers.in_session(session_id, "DELETE", "/sessions/{}")
     service.sessions.close(session_id)
     return reply(Closed(session_id=session_id))
 

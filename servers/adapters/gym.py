@@ -31,9 +31,8 @@ async def reset(service: Service, call: Call) -> Reply:
     request = parse(ResetRequest, call.body)
     if request.session_id is None:
         return await create_session(service, request, "/reset", call.body)
-    answer = await service.peers.in_session(request.session_id, "POST", "/reset", call.body)
-    if answer is not None:
-        return answer
+    if service.peers.holder(request.session_id) is not None:
+        return await service.peers.in_session(request.session_id, "POST", "/reset", call.body)
     session = service.sessions.get(request.session_id)
 
     async def again() -> Reply:
@@ -53,8 +52,9 @@ async def reset(service: Service, call: Call) -> Reply:
 async def step(service: Service, call: Call) -> Reply:
     """Take an action in the session that the body names."""
     request = parse(GymStepRequest, call.body)
-    answer = await service.peers.in_session(request.session_id, "POST", "/step", call.body)
-    return answer or await step_session(service, request.session_id, request)
+    if service.peers.holder(request.session_id) is not None:
+        return await service.peers.in_session(request.session_id, "POST", "/step", call.body)
+    return await step_session(service, request.session_id, request)
 
 
 ROUTES = (
