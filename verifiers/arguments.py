@@ -67,7 +67,8 @@ def same_value(expert: Any, given: Any, schema: dict[str, Any], name: str = "") 
 
 def _same_string(expert: str, given: str, schema: dict[str, Any], name: str) -> bool:
     description = str(schema.get("description", ""))
-    choices = [text for text in schema.get("enum") or () if isinstance(text, str)]
+    listed = schema.get("enum")
+    choices = [text for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
     if sum(same_text(expert, text) for text in choices) > 1:
         return expert == given
     return same_text(expert, given, name=name, description=description)
@@ -86,6 +87,7 @@ def _same_list(expert: list[Any], given: list[Any], schema: dict[str, Any], name
 def _same_object(expert: dict[str, Any], given: dict[str, Any], schema: dict[str, Any]) -> bool:
     properties = schema.get("properties")
     properties = properties if isinstance(properties, dict) else {}
-    required = frozenset(schema.get("required") or ())
+    listed = schema.get("required")
+    required = {key for key in listed if isinstance(key, str)} if isinstance(listed, list) else set()
     one, other = ({key: item for key, item in side.items() if item is not None} for side in (expert, given))
     return all(_same_field(key, one, other, properties, required) for key in one.keys() | other.keys())

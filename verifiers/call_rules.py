@@ -51,10 +51,11 @@ def _verdict(
         known = signatures.get(one[0]) or signature(Tool(name=one[0]))
         return score(one[1], other[1], known) if one[0] == other[0] else -1.0
 
-    pairs = match(due, given, lambda one, other: right(one, other) == 1.0)
+    rights = [[right(one, other) for other in given] for one in due]
+    pairs = match(range(len(due)), range(len(given)), lambda one, other: rights[one][other] == 1.0)
     matched = sum(pair is not None for pair in pairs)
     names, theirs = [name for name, _ in due], [name for name, _ in given]
-    best = [max(0.0, *(right(one, other) for other in given)) for one in due]
+    best = [max(0.0, *row) for row in rights]
     components = {
         "name": overlap(names, theirs),
         "arguments": sum(best) / len(best) if best else 0.0,

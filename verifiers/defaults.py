@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 NO_DEFAULT = object()
@@ -62,17 +63,28 @@ def default_of(schema: dict[str, Any]) -> Any:
     """
     if "default" in schema:
         return _declared(schema["default"], schema)
-    description = str(schema.get("description", ""))
-    for text in _told(description):
-        value = _read(text, schema)
-        if value is not NO_DEFAULT:
-            return value
-    return NO_DEFAULT
+    description = schema.get("description")
+    if not isinstance(description, str) or not description:
+        return NO_DEFAULT
+    kind, choices = schema.get("type"), schema.get("enum")
+    kinds = kind if isinstance(kind, list) else [kind]
+    return _told_value(description, _texts(kinds), _texts(choices if isinstance(choices, list) else []))
+
+
+def _texts(values: list[Any]) -> tuple[str, ...]:
+    return tuple(one for one in values if isinstance(one, str))
+
+
+@lru_cache(maxsize=4096)
+def _told_value(description: str, kinds: tuple[str, ...], choices: tuple[str, ...]) -> Any:
+    found = (_read(text, {"type": list(kinds), "enum": choices}) for text in _told(description))
+    return next((value for value in found if value is not NO_DEFAULT), NO_DEFAULT)
 
 
 def _declared(value: Any, schema: dict[str, Any]) -> Any:
     """A declared default; a text where another type is due ("false" for a boolean) is read as that type."""
-    if not isinstance(value, str) or schema.get("type") not in _FITS or schema["type"] == "string":
+    kind = schema.get("type")
+    if not isinstance(value, str) or not isinstance(kind, str) or kind not in _FITS or kind == "string":
         return value
     read = _read(value, schema)
     return value if read is NO_DEFAULT else read

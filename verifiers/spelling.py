@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import date, datetime
+from datetime import date
 
 _FLAG = re.compile(r"(?<!\S)--?[^\W\d_]")
 _PATH = re.compile(r"(?:~?/|\.{1,2}/|[A-Za-z]:\\)\S*|\S*/\S*\.\w{1,5}")
@@ -31,9 +31,16 @@ _QUOTES = str.maketrans({"\u2018": '"', "\u2019": '"', "\u201c": '"', "\u201d": 
 _NUMBER_WITH_UNIT = re.compile(r"([-+]?\d+(?:\.\d+)?)\s*([^\W\d_]+)")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _JOINABLE = 7
-_DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%B %d %Y", "%d %B %Y", "%b %d %Y", "%d %b %Y")
-_TIMES = ("%H:%M", "%H:%M:%S", "%I:%M%p", "%I%p")
-_SLASHED = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
+_DIGIT = re.compile(r"\d")
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+_DATE_WORDS = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b|\bof\b|,|(?<=[a-z])\.")
+_YEAR_FIRST = re.compile(r"(\d{4})(?=[-/.]|\d{4}$)([-/.]?)(\d{1,2})\2(\d{1,2})")
+_YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")
+_NAMED = re.compile(r"(?:([a-z]+) (\d{1,2})|(\d{1,2}) ([a-z]+)) (\d{4})")
+_CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?(?::(\d{2}))?(?:([ap])\.?m\.?)?")
 
 
 def same_text(one: str, other: str, *, name: str = "", description: str = "") -> bool:
@@ -102,35 +109,49 @@ def _same_measure(one: str, other: str, description: str) -> bool:
 
 
 def _same_moment(one: str, other: str) -> bool:
-    for read in (_date, _time):
-        first, second = read(one), read(other)
-        if first is not None and second is not None:
-            return first == second
-    return False
+    if not (_DIGIT.search(one) and _DIGIT.search(other)):
+        return False
+    return any(read(one) is not None and read(one) == read(other) for read in (_date, _time))
 
 
 def _date(text: str) -> date | None:
     """A date, in a spelling that has one reading only; the 3rd of April is not read from "3/4/2024"."""
-    plain = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b|\bof\b|,", " ", text.strip(), flags=re.I)
-    plain = " ".join(plain.split())
-    slashed = _SLASHED.fullmatch(plain)
-    if slashed is not None:
-        first, second, year = map(int, slashed.groups())
-        if first == second or max(first, second) > 12:
-            day, month = max(first, second), min(first, second)
-            return _parsed(f"{year}-{month}-{day}", _DATES[:1])
+    plain = " ".join(_DATE_WORDS.sub(" ", text.casefold()).split())
+    found = _YEAR_FIRST.fullmatch(plain)
+    if found is not None:
+        return _day(int(found[1]), int(found[3]), int(found[4]))
+    found = _NAMED.fullmatch(plain)
+    if found is not None:
+        month = _month(found[1] or found[4])
+        return _day(int(found[5]), month, int(found[2] or found[3])) if month else None
+    found = _YEAR_LAST.fullmatch(plain)
+    if found is None:
         return None
-    return _parsed(plain, _DATES)
+    low, high = sorted((int(found[1]), int(found[3])))
+    return _day(int(found[4]), low, high) if high > 12 or low == high else None
 
 
-def _time(text: str) -> date | None:
-    return _parsed(re.sub(r"[\s.]", "", text).upper(), _TIMES)
+def _month(name: str) -> int | None:
+    full = [place for place, month in enumerate(_MONTHS, start=1) if name in (month, month[:3], month[:4])]
+    return full[0] if full else None
 
 
-def _parsed(text: str, formats: tuple[str, ...]) -> datetime | None:
-    for form in formats:
-        try:
-            return datetime.strptime(text, form)
-        except ValueError:
-            continue
-    return None
+def _day(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _time(text: str) -> tuple[int, int, int] | None:
+    """Hour, minute and second of a time of day; "7" alone is none."""
+    found = _CLOCK.fullmatch("".join(text.casefold().split()))
+    if found is None or not (found[2] or found[4]):
+        return None
+    hour, half = int(found[1]), found[4]
+    if half is not None:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half == "p" else 0)
+    minute, second = int(found[2] or 0), int(found[3] or 0)
+    return (hour, minute, second) if hour < 24 and minute < 60 and second < 60 else None

@@ -27,6 +27,8 @@ from pivotgym.verifiers.no_tool import no_tool_rule
 from pivotgym.verifiers.schema import Signature, Signatures, spelled
 from pivotgym.verifiers.strict import spelled as spelled_exactly
 
+_TOO_DEEP = "arguments: nested too deeply to be read"
+
 
 class ToolCallComparator:
     """The rules above, as a `verifiers.base.Comparator`. Thread-safe.
@@ -59,12 +61,15 @@ class ToolCallComparator:
             if not _same_calls(action, pivot.reference, signatures):
                 return None
         except RecursionError:
-            return _invalid("arguments: nested too deeply to be read")
+            return _invalid(_TOO_DEEP)
         return decided(True, "normalised_call", False, "the calls are the expert's after normalisation", _all(1.0))
 
     def compare(self, pivot: Pivot, expert: Effects, candidate: Effects) -> Verdict:
         """Rule 3."""
-        return by_effects(expert, candidate, self._signatures.of(pivot))
+        try:
+            return by_effects(expert, candidate, self._signatures.of(pivot))
+        except RecursionError:
+            return _invalid(_TOO_DEEP)
 
     def by_rule(self, pivot: Pivot, action: Action) -> Verdict:
         """Rule 4."""
@@ -78,9 +83,12 @@ class ToolCallComparator:
             kinds = ("a message", "a call") if action.tool_calls else ("a call", "a message")
             return decided(False, "accepted_answers", False, f"expected {kinds[0]}, got {kinds[1]}", _all(0.0))
         signatures = self._signatures.of(pivot)
-        if pivot.accepted:
-            return by_accepted(pivot.accepted, action, signatures)
-        return by_expert(expected, action, signatures)
+        try:
+            if pivot.accepted:
+                return by_accepted(pivot.accepted, action, signatures)
+            return by_expert(expected, action, signatures)
+        except RecursionError:
+            return _invalid(_TOO_DEEP)
 
 
 def _literally(action: Action) -> str:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pivotgym.core.messages import Action, Message, Tool, ToolCall
 from pivotgym.core.trajectory import Pivot
-from pivotgym.verifiers.arguments import same_arguments, share_of_same
+from pivotgym.verifiers.arguments import same_arguments, same_value, share_of_same
 from pivotgym.verifiers.schema import signature
 from pivotgym.verifiers.tool_calls import ToolCallComparator
 
@@ -160,3 +160,11 @@ def test_an_argument_left_out_is_never_accepted_without_a_default(arguments: dic
     shorter = {key: value for key, value in arguments.items() if key != name}
     if shorter != arguments:
         assert reward(arguments, shorter) == 0.0
+
+
+@pytest.mark.parametrize(
+    "schema", [{"enum": 3}, {"required": True}, {"required": [[]]}, {"properties": 3}, {"items": 3}]
+)
+def test_a_broken_schema_gets_an_answer(schema: dict[str, Any]) -> None:
+    for value in ("a", ["a"], {"a": 1}):
+        assert same_value(value, value, schema)

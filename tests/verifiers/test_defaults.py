@@ -1,6 +1,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pivotgym.verifiers.defaults import NO_DEFAULT, default_of
 
@@ -92,3 +94,36 @@ def test_of_listed_values_the_one_that_is_named_is_meant() -> None:
 
 def test_without_a_type_any_value_is_read() -> None:
     assert default_of({"description": "Defaults to true"}) is True
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+WORDS = st.lists(
+    st.sampled_from(
+        [
+            "Default",
+            "is",
+            "to",
+            "by default",
+            "if omitted,",
+            "'",
+            '"',
+            "5",
+            "5%",
+            "[1,",
+            "{",
+            "used",
+            ".",
+            "(",
+            "-1.5e3",
+        ]
+    )
+).map(" ".join)
+
+
+@given(st.dictionaries(st.sampled_from(["type", "enum", "default"]), JSON), WORDS | st.text(max_size=40) | JSON)
+def test_any_schema_gets_an_answer(schema: dict[str, Any], description: Any) -> None:
+    found = default_of({**schema, "description": description})
+    assert "default" not in schema or found is not NO_DEFAULT

@@ -96,6 +96,18 @@ def test_arguments_nested_without_end_are_invalid() -> None:
     assert verdict is None or verdict.outcome == "invalid"
 
 
+@pytest.mark.parametrize("depth", [100, 300, 500, 900, 3000])
+def test_deep_arguments_get_a_verdict_by_rule(depth: int) -> None:
+    value: object = 1
+    for _ in range(depth):
+        value = [value]
+    deep = ToolCall.model_construct(name="ping", arguments={"x": value}, id=None)
+    action = Action.model_construct(content="", tool_calls=(deep,), reasoning=None, truncated=False)
+    pivot = at(act(call("ping", x=[[2]])))
+    verdict = COMPARATOR.screen(pivot, action) or COMPARATOR.by_rule(pivot, action)
+    assert verdict.reward == 0.0
+
+
 def effects(*results: str, state: str = "s", before: str = "s", failed: bool = False, name: str = "ping") -> Effects:
     calls = [{"name": name, "arguments": {}} for _ in results]
     return Effects(
