@@ -273,7 +273,8 @@ def _other_question(expert: _Text, candidate: _Text, has_facts: bool) -> str | N
     asking_acts: tuple[Act, ...] = ("question",) if has_facts else ("question", "confirmation")
     for asking in asking_acts:
         asked, asks = expert.about(asking), candidate.about(asking)
-        if _ids(asked) ^ _ids(asks) or share(asked, candidate.about()) < least or share(asks, expert.about()) < least:
+        other_ids = _ids(asks) - _ids(asked) if has_facts else _ids(asks) ^ _ids(asked)
+        if other_ids or share(asked, candidate.about()) < least or share(asks, expert.about()) < least:
             return "the text asks for something else than the expert's"
     return None
 

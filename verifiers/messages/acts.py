@@ -22,7 +22,7 @@ _COURTESY = re.compile(
     r" are) (?:very )?welcome|"
     r"if you(?:'d| would)? (?:ever )?(?:have|need|want|require) (?:any )?(?:more|other|further|additional|else|help|"
     r"assistance|questions?)|how (?:can|may|could) i (?:help|assist)|what (?:can|may) i (?:do|help)|"
-    r"(?:happy|glad|here|pleased) to (?:help|assist)|i can (?:help|assist)(?: you)?(?: with (?:that|this|it))?[.!]|"
+    r"(?:happy|glad|here|pleased) to (?:help|assist)|^(?:\w+, )?i(?:'d| would| can| will|'ll)(?: be)?(?: (?:happy|glad) to)? (?:help|assist)\b|"
     r"^(?:safe travels|have a |enjoy |take care|good ?bye|bye|thank you|thanks|many thanks|welcome)|"
     r"i(?: do| completely| fully)? understand (?:your|that you|how|the (?:importance|frustration))|"
     r"i(?: really)? appreciate|"
@@ -93,11 +93,12 @@ _TRANSFERS = re.compile(
     r"\byou (?:are|have) been transferred\b|\byou are being transferred\b|\btransfer you\b"
 )
 _PURPOSE = re.compile(r"^(?:in order )?to (?!confirm)[^,]{3,120}, (?=(?:i|we|could|can|please|may|would|what|which)\b)")
+_SO_THAT = re.compile(r",? (?:so (?:that )?(?:i|we)(?: can|'ll)|in order to) .*?(?=[.?!]*$)")
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence, folded for comparing, and the acts it performs; none for courtesy."""
+    """A sentence, folded for comparing and without what it is said for, and the acts it performs; none for courtesy."""
 
     text: str
     acts: frozenset[Act]
@@ -119,7 +120,7 @@ def sentences(text: str) -> list[Sentence]:
     [['statement'], ['confirmation']]
     """
     pieces = (plain(piece).strip(" -+#|>\u2022") for piece in _SPLIT.split(text))
-    return [Sentence(_PURPOSE.sub("", piece), _acts(piece)) for piece in pieces if piece]
+    return [Sentence(_SO_THAT.sub("", _PURPOSE.sub("", piece)), _acts(piece)) for piece in pieces if piece]
 
 
 def acts(text: str) -> frozenset[Act]:

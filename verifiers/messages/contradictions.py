@@ -52,7 +52,7 @@ _OPPOSITES = [
     )
 ]
 _WAY = re.compile(r"(\w+)\)?\s*(?:\bto\b|\u2192|->|\u2013)\s*(?:[a-z]+ )?\(?(\w+)")
-_SENTENCE = re.compile(r"(?<=[.!?])[ \t]+|\n")
+_PART = re.compile(r"(?<=[.!?;])[ \t]+|,? (?:and|then) |\n")
 _BRACKETS = re.compile(r"\([^()]*\)")
 _DETAIL = re.compile(r"\s*[-+*\u2022>|]")
 
@@ -89,12 +89,16 @@ def _misplaced(expert: str, candidate: str) -> str | None:
 
 
 def _records(text: str) -> dict[tuple[str, str], list[Fact]]:
-    """Dates, times and amounts by the ids and names of their sentence; details in a list belong to the line above."""
+    """Dates, times and amounts by the ids and names of their clause; details in a list belong to the line above."""
     found: dict[tuple[str, str], list[Fact]] = {}
     anchors: list[str] = []
-    for part in _SENTENCE.split(text):
+    if "respectively" in text:
+        return found
+    for part in _PART.split(text):
         said = facts(part)
         named = {fact.at: key for fact in said if fact.kind in ("id", "name") for key in fact.keys}
+        strong = {at: key for at, key in named.items() if any(letter.isdigit() for letter in key)}
+        named = strong or named  # a flight's number says more of what is meant than the places it goes by
         anchors = list(named.values()) or (anchors if _DETAIL.match(part) else [])
         for fact in said:
             if fact.kind in ("date", "time") or (fact.kind == "number" and fact.unit):

@@ -112,7 +112,7 @@ def first_person(text: str) -> str:
 
 
 def _asked_for(name: str, asked: set[str]) -> bool:
-    """Whether a question is about an argument: one of its words for most, all of them for an argument within another."""
+    """Whether a question is about an argument: shares a word with it, and all words of an argument within another."""
     words = content(plain(name))
     return bool(words) and (words <= asked if " of the " in name else bool(words & asked))
 
