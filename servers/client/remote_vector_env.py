@@ -96,9 +96,9 @@ class RemoteVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):
         self._failed = np.zeros(num_envs, dtype=np.bool_)
         self._listed: dict[str, list[str]] | None = None
         self._listing = asyncio.Lock()
+        self._client = AsyncClient(base_url, **client)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="pivotgym-vector-env", daemon=True)
-        self._client = AsyncClient(base_url, **client)
         self._thread.start()
 
     def reset(
