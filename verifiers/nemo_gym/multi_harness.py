@@ -7,7 +7,8 @@ An action must be of the expert's kind (message, one call, several). A message m
 schema of its tool, name the expert's tool, and give no argument that the expert left out; then the harness's rule for
 that tool decides, and where there is none the values do not count. Several calls are sorted by name and arguments and
 compared in pairs. The harness is the row's field `harness`, unless an option names one; the row's `threshold` goes
-before the option's. A batch of one expected call is that call.
+before the option's. A batch of one expected call is that call. Schemas are JSON Schema (NeMo Gym reads them in
+OpenAPI's dialect, which also knows `nullable`); one that is broken refuses the pivot, where it is worth 0 there.
 """
 
 from __future__ import annotations
