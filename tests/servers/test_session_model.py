@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +18,13 @@ from pivotgym.servers.serve import BackgroundServer
 Serving = Callable[..., BackgroundServer]
 KEYS = st.sampled_from("abc")
 VALUES = st.integers(0, 3) | st.text(max_size=3)
+
+
+def eventually(condition: Callable[[], bool], within_s: float = 20.0) -> bool:
+    ends = time.monotonic() + within_s
+    while not condition() and time.monotonic() < ends:
+        time.sleep(0.05)
+    return condition()
 
 
 class Sessions(RuleBasedStateMachine):
@@ -138,5 +146,5 @@ def test_sessions_behave_like_their_model(http: httpx.Client, examples: int) -> 
             max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
-    assert "pivotgym_sessions_live 0.0" in http.get("/metrics").text
-    assert Store.live <= worlds + 2, "the starts of the two tasks are kept"
+    assert eventually(lambda: "pivotgym_sessions_live 0.0" in http.get("/metrics").text)
+    assert eventually(lambda: Store.live <= worlds + 2), "the starts of the two tasks are kept"
