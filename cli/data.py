@@ -1,4 +1,4 @@
-"""Commands on files: fetch, extract, filter, report, config.
+"""Commands on files: fetch, extract, convert, filter, report, config.
 
 Owns: their options and what they print. Does not own: the work (`trainer/`, `core/`, the domains).
 """
@@ -17,6 +17,7 @@ from pivotgym.cli.ui import escape, out, say
 from pivotgym.core.errors import InputError, NotFound
 from pivotgym.core.jsonl import ReadReport, read_records, write_records
 from pivotgym.core.readers.chat import read_chat
+from pivotgym.core.readers.nemo_gym import read_nemo_gym, write_nemo_gym
 from pivotgym.core.trajectory import Pivot
 from pivotgym.trainer.config import dump_config, load_config, save_config
 
@@ -93,6 +94,27 @@ def read_pivots(paths: list[Path]) -> list[Pivot]:
     if len({pivot.id for pivot in pivots}) != len(pivots):
         raise InputError(f"pivots: an id stands twice in {', '.join(map(str, paths))}", hint="give each file once")
     return pivots
+
+
+def convert(
+    rows: Annotated[Path, typer.Argument(help="NVIDIA's pivot rows, or pivots with --to nemo_gym (JSON Lines).")],
+    out_file: OutFile,
+    to: Annotated[str, typer.Option(help="`pivots`, or `nemo_gym` for NVIDIA's rows.")] = "pivots",
+    domain: Annotated[str | None, typer.Option(help="The pivots' domain; without it, by each row's shape.")] = None,
+    on_error: OnErrorOption = "stop",
+) -> None:
+    """Turn NVIDIA's pivot rows into pivots, or back, without loss; one row in memory."""
+    if to not in ("pivots", "nemo_gym"):
+        raise InputError(f"to: expected 'pivots' or 'nemo_gym', got {to!r}")
+    read = ReadReport()
+    if to == "pivots":
+        found = read_nemo_gym(rows, domain=domain, on_error=on_error, report=read)  # type: ignore[arg-type]
+        count = write_records(out_file, (pivot.to_json() for pivot in found))
+    else:
+        count = write_nemo_gym(out_file, read_records(rows, Pivot, on_error=on_error, report=read))  # type: ignore[arg-type]
+    if read.skipped:
+        say(f"  skipped {read.skipped} bad lines, the first: {escape(read.reasons[0])}")
+    say(f"{count} {'pivots' if to == 'pivots' else 'rows'} in {out_file}")
 
 
 def filter_(pivots: Pivots, out_file: OutFile, config: Config = None, set_: Overrides = None) -> None:

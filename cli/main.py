@@ -32,6 +32,7 @@ for command in (
     serving.serve,
     data.fetch,
     data.extract,
+    data.convert,
     run.profile,
     data.filter_,
     run.sft,

@@ -22,6 +22,9 @@ from pivotgym.trainer.config import load_config
 def serve(
     domain: Annotated[str, typer.Argument(help="An installed domain, or `module:attribute`.")] = "tool_use",
     pivots: Annotated[list[Path] | None, typer.Option(help="JSON Lines of pivots to load at the start.")] = None,
+    nemo_gym_rule: Annotated[
+        str, typer.Option(help="Rule of /nemo_gym/verify; NeMo Gym's own are `nemo_gym.NAME?option=value`.")
+    ] = "functional",
     host: Annotated[str, typer.Option(help="Any other than loopback needs PIVOTGYM_TOKEN_FILE.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
     max_sessions: Annotated[int, typer.Option(help="Live sessions; more are refused with Retry-After.")] = 256,
@@ -39,6 +42,7 @@ def serve(
 
     settings = Settings.load(
         {
+            "nemo_gym_rule": nemo_gym_rule,
             "host": host,
             "port": port,
             "max_sessions": max_sessions,

@@ -82,7 +82,9 @@ def create_app(
     app = Application(title=title, version=pivotgym.__version__, lifespan=life, redirect_slashes=False, redoc_url=None)
     app.state.service = service
     app.openapi = functools.cache(  # type: ignore[method-assign]
-        lambda: document(title, pivotgym.__version__, service.domain.description, ROUTES)
+        lambda: document(
+            title, pivotgym.__version__, service.domain.description, ROUTES, secured=service.tokens.bearer is not None
+        )
     )
     endpoints = [(spec, Endpoint(spec, service)) for spec in ROUTES]
     for spec, endpoint in endpoints:

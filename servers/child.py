@@ -1,4 +1,6 @@
-"""The process behind `BackgroundServer`, and each worker of several: reads its task from standard input, serves, ends when standard input ends.
+"""The process behind `BackgroundServer`, and each of several workers.
+
+It reads its task from standard input, serves, and ends when standard input ends.
 
 Owns: the child's side of that. Does not own: serving (`serve`).
 """

@@ -14,8 +14,8 @@ import asyncio
 import hashlib
 import secrets
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,7 +29,8 @@ _KEPT_HEADERS = (b"content-type", b"retry-after")
 MARGIN_S = 30.0
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True)
+class Place:
     """A worker's number, how many there are, and the folder of their sockets; `None` where there is only one."""
 
     index: int = 0

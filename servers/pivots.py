@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic_core import to_json
 
-from pivotgym.core.errors import InputError, NotFound, TooLarge, WrongState
+from pivotgym.core.errors import InputError, NotFound, PivotRefused, TooLarge, WrongState
 from pivotgym.core.jsonl import read_records
 from pivotgym.core.trajectory import Pivot
 from pivotgym.envs.base.contract import Domain
@@ -24,7 +24,8 @@ from pivotgym.servers.schemas import PivotSummary
 
 T = TypeVar("T")
 MAX_PAGE = 1000
-INLINE_BYTES = 64 * 2**20
+INLINE_BYTES = 4 * 2**20
+"""Of JSON; checked pivots with what is worked out for them take five times as much memory."""
 
 
 def read_pivots(paths: Iterable[Path]) -> list[Pivot]:
@@ -167,11 +168,12 @@ class PivotRegistry:
 
         Raises:
             InputError: If both or neither are given.
+            PivotRefused: If nothing can be compared with its expert's action.
         """
         if (pivot_id is None) == (pivot is None):
             came = "neither" if pivot is None else "both"
             raise InputError(f"pivot_id, pivot: expected exactly one of them, got {came}")
-        return self.get(pivot_id) if pivot_id is not None else self.checked(pivot)  # type: ignore[arg-type]
+        return usable(self.get(pivot_id) if pivot_id is not None else self.checked(pivot))  # type: ignore[arg-type]
 
     def add(self, pivots: Sequence[Pivot]) -> int:
         """Add pivots, all or none, and return how many were new.
@@ -226,6 +228,29 @@ class PivotRegistry:
         """A page of the list. Errors as for `Page`."""
         self.refresh()
         return Page(self._summaries, cursor, limit)
+
+
+def usable(pivot: Pivot) -> Pivot:
+    """The pivot, once its expert's action is one that could have been taken; what is wrong there is not the policy's.
+
+    Raises:
+        PivotRefused: If it is empty, cut short, or calls with arguments that are no JSON object or a tool not offered.
+    """
+    expert = pivot.reference
+    problem = None
+    if expert.truncated or not (expert.tool_calls or expert.content.strip()):
+        problem = "was cut at its token limit" if expert.truncated else "is empty"
+    for place, call in enumerate(expert.tool_calls):
+        if call.malformed:
+            problem = f"has arguments in call {place} that are no JSON object"
+        elif pivot.tools and all(tool.name != call.name for tool in pivot.tools):
+            problem = f"calls {call.name[:100]!r}, which is none of the {len(pivot.tools)} tools offered"
+    if problem is not None:
+        raise PivotRefused(
+            f"pivot.reference: the expert's action of pivot {pivot.id[:200]!r} {problem}",
+            hint="mend the pivot; no action can be scored against it",
+        )
+    return pivot
 
 
 def _summary(pivot: Pivot) -> PivotSummary:

@@ -120,7 +120,7 @@ async def _target(service: Service, request: SessionRequest) -> Pivot | Task:
         task_id = request.task_id
         return await service.pool.call(lambda: service.runtime.task(task_id))
     if request.trajectory_id is not None:
-        return service.pivots.get(f"{request.trajectory_id}:{request.turn}")
+        return service.pivots.find(f"{request.trajectory_id}:{request.turn}", None)
     return service.pivots.find(request.pivot_id, request.pivot)
 
 

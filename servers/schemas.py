@@ -26,9 +26,9 @@ def _rule(name: str) -> str:
 
 Horizon = Literal["pivot", "episode"]
 Rule = Annotated[str, AfterValidator(_rule)]
-Timeout = Annotated[float | None, Field(default=None, gt=0, allow_inf_nan=False)]
+Timeout = Annotated[float | None, Field(default=None, gt=0, allow_inf_nan=False, strict=True)]
 Key = Annotated[str | None, Field(default=None, min_length=1, max_length=200)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 
 
 class Wire(BaseModel):
@@ -48,7 +48,7 @@ class TextAction(Wire):
 
     text: str
     format: str
-    truncated: bool = False
+    truncated: Annotated[bool, Field(strict=True)] = False
 
 
 def _kind(data: Any) -> str:
@@ -213,7 +213,7 @@ class SessionRequest(Wire):
     pivot_id: str | None = None
     pivot: Pivot | None = None
     trajectory_id: str | None = None
-    turn: Annotated[int | None, Field(default=None, ge=0)]
+    turn: Annotated[int | None, Field(default=None, ge=0, strict=True)]
     task_id: str | None = None
     seed: Seed = 0
     options: SessionOptions = Field(default_factory=SessionOptions)

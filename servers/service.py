@@ -63,7 +63,7 @@ class Service:
         self.domain: Domain = self.runtime.domain
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
         self.pivots.add([*self.domain.pivots(), *pivots])
-        self.pool = Pool(settings.threads, inline=self.domain.inline)
+        self.pool = Pool(settings.threads, settings.max_waiting, inline=self.domain.inline)
         self.peers = Peers(place, settings.max_timeout_s)
         if place.folder is not None:
             self.pivots.added = AddedPivots(place.folder / "pivots.jsonl")
@@ -104,8 +104,10 @@ class Service:
         verdict = self.runtime.screen(pivot, action, rule=rule)
         if verdict is None:
             assert isinstance(action, Action)
+            # Only worlds are known to be quick: a rule may take long, or ask a judge.
+            where = self.pool.call if self.runtime.runs(pivot, action, rule=rule) else self.pool.run
             try:
-                verdict = await self.pool.call(
+                verdict = await where(
                     lambda: self.runtime.decide(pivot, action, rule=rule), timeout_s, "the verification", pure=True
                 )
             except TimedOut as error:

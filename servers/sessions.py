@@ -16,8 +16,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from secrets import token_hex
 from typing import Any, Literal
 
 from pivotgym.core.errors import Full, InfrastructureError, NotFound, PivotGymError, TimedOut, Warming
@@ -57,9 +55,7 @@ class Session:
 class SessionStore:
     """All sessions of a server. Used from the event loop only."""
 
-    def __init__(
-        self, pool: Pool, max_sessions: int, idle_timeout_s: float, new_id: Callable[[], str] = partial(token_hex, 16)
-    ) -> None:
+    def __init__(self, pool: Pool, max_sessions: int, idle_timeout_s: float, new_id: Callable[[], str]) -> None:
         self._pool = pool
         self._new_id = new_id
         self._max = max_sessions
@@ -127,7 +123,7 @@ class SessionStore:
             session.pivot_id, session.task_id = what["pivot_id"], what["task_id"]
             session.steps, session.ended, session.failed = 0, False, None
             with regardless():
-                await self._pool.call(old.close)
+                await self._pool.call(old.close, must=True)
 
     async def step(self, session: Session, action: Action | Malformed, timeout_s: float) -> StepResult:
         """Take an action.
@@ -202,7 +198,7 @@ class SessionStore:
     async def _free(self, session: Session) -> None:
         async with session.lock:
             try:
-                await self._pool.call(session.episode.close)
+                await self._pool.call(session.episode.close, must=True)
             except PoolClosed:
                 session.episode.close()
             except Exception as error:  # the slot must come free whatever the world does; `as_error` logs it

@@ -28,6 +28,7 @@ class Settings(BaseModel):
         port: Port to bind; 0 takes a free one.
         token_file: File holding the bearer token; `None` reads the path from `PIVOTGYM_TOKEN_FILE`.
         reward_token_file: File holding the token of `/reward/{token}`; `None` reads `PIVOTGYM_REWARD_TOKEN_FILE`.
+        max_waiting: Calls that may wait for a thread; one more is refused with `Full`.
         max_sessions: Sessions alive at once; one more is refused with `Full`.
         idle_timeout_s: Seconds without a call after which a session is closed.
         workers: Processes that serve; more than one needs a domain given by name.
@@ -53,6 +54,7 @@ class Settings(BaseModel):
     port: int = Field(default=8000, ge=0, le=65535)
     token_file: Path | None = None
     reward_token_file: Path | None = None
+    max_waiting: int = Field(default=4096, ge=1)
     max_sessions: int = Field(default=256, ge=1)
     idle_timeout_s: float = Field(default=900.0, gt=0, allow_inf_nan=False)
     workers: int = Field(default=1, ge=1, le=256)
@@ -85,7 +87,15 @@ class Settings(BaseModel):
 
     def limits(self) -> dict[str, float]:
         """The limits a client should know, as `/metadata` publishes them."""
-        sizes = ("max_sessions", "max_body_bytes", "max_header_bytes", "max_batch", "max_pivots", "max_origin_bytes")
+        sizes = (
+            "max_sessions",
+            "max_waiting",
+            "max_body_bytes",
+            "max_header_bytes",
+            "max_batch",
+            "max_pivots",
+            "max_origin_bytes",
+        )
         times = ("idle_timeout_s", "receive_timeout_s", "timeout_s", "max_timeout_s")
         return {name: getattr(self, name) for name in (*sizes, *times)}
 

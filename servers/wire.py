@@ -107,4 +107,7 @@ def error_reply(error: PivotGymError) -> Reply:
         headers = (*headers, (b"retry-after", str(max(1, round(error.retry_after_s))).encode()))
     if error.status == 401:
         headers = (*headers, (b"www-authenticate", b"Bearer"))
-    return Reply(encode(error.to_wire()), error.status, headers)
+    body = error.to_wire()
+    if body["hint"] is None and isinstance(error, InputError):
+        body["hint"] = "/docs describes what the route takes"
+    return Reply(encode(body), error.status, headers)

@@ -53,7 +53,8 @@ class RunConfig(BaseModel):
         server: Base URL of a running environment server.
         server_wait_s: Seconds to wait until that server is ready.
         token: Bearer token file for it.
-        rule: `functional` (the domain's comparator) or `strict` (exact equality, PivotRL Eq. 2).
+        rule: `functional` (the domain's comparator), `strict` (exact equality, PivotRL Eq. 2), or another that the
+            server's `/metadata` lists, e.g. `nemo_gym.swe_pivot?reward_mode=continuous`.
         policy: Name or folder of the starting policy.
         dtype: Of the computation; master weights in training are fp32 always.
         format: How the policy reads states and writes actions.
@@ -69,7 +70,7 @@ class RunConfig(BaseModel):
     server: str | None = None
     server_wait_s: float = Field(default=30.0, gt=0)
     token: Path | None = None
-    rule: Literal["functional", "strict"] = "functional"
+    rule: str = "functional"
     policy: str = SMOLLM2_NAME
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     format: str = "smollm"

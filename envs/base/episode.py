@@ -57,15 +57,14 @@ class Episode(ABC):
         self.done = False
         self.steps = 0
         self._closed = False
+        self._told: list[dict[str, Any]] = []
+        self._tools_told = [tool.model_dump() for tool in self.tools]
 
     @property
     def info(self) -> dict[str, Any]:
-        """See the class."""
-        return {
-            "horizon": self.horizon,
-            "messages": [message.to_json() for message in self.messages],
-            "tools": [tool.model_dump() for tool in self.tools],
-        }
+        """See the class. Messages and tools are shared by all infos of an episode: they are for reading."""
+        self._told += [message.to_json() for message in self.messages[len(self._told) :]]
+        return {"horizon": self.horizon, "messages": list(self._told), "tools": list(self._tools_told)}
 
     def step(self, action: Action | Malformed) -> StepResult:
         """Take one action.
@@ -213,7 +212,9 @@ class TaskEpisode(Episode):
                 text = f"Error during execution: no tool is called {call.name!r}; the tools are {sorted(offered)}"
             else:
                 effects = self._world.run(Action(tool_calls=(call,)))
-                text = "\n".join(effects.observations) or f"Error during execution: {effects.invalid}"
+                text = "\n".join(effects.observations)
+                if not text and effects.invalid is not None:
+                    text = f"Error during execution: {effects.invalid}"
             answers.append(Message(role="tool", content=text, tool_call_id=call.id, name=call.name))
         return answers
 

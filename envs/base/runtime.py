@@ -100,7 +100,7 @@ class Runtime:
     def decide(self, pivot: Pivot, action: Action, *, rule: Rule | None = None) -> Verdict:
         """The part of `verify` that comes after `screen` had no answer. Arguments and errors as for `verify`."""
         comparator = self._comparator(rule)
-        if not self._runs(pivot, action, comparator):
+        if not self.runs(pivot, action, rule=rule):
             with unforeseen_is(VerifierFailed, f"{comparator.name}: deciding pivot {pivot.id!r} by rule"):
                 return comparator.by_rule(pivot, action)
         expert = self._expert(pivot)
@@ -117,6 +117,12 @@ class Runtime:
         comparator = self._comparator(rule)
         with unforeseen_is(VerifierFailed, f"{comparator.name}: screening pivot {pivot.id!r}"):
             return comparator.screen(pivot, action)
+
+    def runs(self, pivot: Pivot, action: Action, *, rule: Rule | None = None) -> bool:
+        """Whether `decide` runs both actions: for the domain's own comparator only, and where one of them calls."""
+        if self._comparator(rule) is not self.domain.comparator or not self.domain.executable(pivot.origin):
+            return False
+        return bool(pivot.reference.tool_calls or action.tool_calls)
 
     def prepare(self, pivot: Pivot) -> None:
         """Build a pivot's state and run the expert's action there, so that later verdicts wait for neither.
@@ -147,7 +153,7 @@ class Runtime:
                 hint=verdict.reason,
                 details=verdict.evidence,
             )
-        if self._runs(pivot, pivot.reference, self._comparator(None)):
+        if self.runs(pivot, pivot.reference):
             first, again = self._expert(pivot), self._effects(pivot, pivot.reference)
             if (first.state, first.observations) != (again.state, again.observations):
                 raise PivotRefused(
@@ -236,12 +242,6 @@ class Runtime:
     def _comparator(self, rule: str | None) -> Comparator:
         rule = self._default if rule is None else rule
         return self.domain.comparator if rule == FUNCTIONAL else comparator_of(rule)
-
-    def _runs(self, pivot: Pivot, action: Action, comparator: Comparator) -> bool:
-        """Whether effects decide: for the domain's own comparator only, and not where neither action calls anything."""
-        if comparator is not self.domain.comparator or not self.domain.executable(pivot.origin):
-            return False
-        return bool(pivot.reference.tool_calls or action.tool_calls)
 
     def _prepared(self, pivot: Pivot) -> _Prepared:
         found = self._seen.get(pivot)

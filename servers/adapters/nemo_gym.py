@@ -13,14 +13,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from pivotgym.core.errors import InputError
+from pivotgym.core.errors import InputError, PivotRefused
 from pivotgym.core.messages import Action, Malformed
 from pivotgym.core.readers.nemo_gym import pivot_of
 from pivotgym.core.readers.responses import action_of
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.servers.endpoint import Call, RouteSpec
 from pivotgym.servers.service import Service
-from pivotgym.servers.wire import Reply, encode, read_json, reply
+from pivotgym.servers.wire import Reply, check, encode, read_json, reply
 
 _COMPATIBLE = "nemo_gym."
 _OURS = ("reward", "verdict")
@@ -54,18 +54,17 @@ class NemoGymAnswer(NemoGymRequest):
 async def verify(service: Service, call: Call) -> Reply:
     """Score one action."""
     data = read_json(call.body)
-    if not isinstance(data, dict):
-        raise InputError(f"body: expected an object, got {type(data).__name__}")
+    request = check(NemoGymRequest, data)
     rule = service.settings.nemo_gym_rule
-    action = _action(data.get("response"), raw=rule.startswith(_COMPATIBLE))
+    action = _action(request.response, raw=rule.startswith(_COMPATIBLE))
     verdict = await service.verify(_pivot(service, data), action, rule, service.settings.timeout_s)
     return _answer(call.body, data, verdict)
 
 
-def _action(response: Any, *, raw: bool) -> Action | Malformed:
-    output = response.get("output") if isinstance(response, dict) else None
+def _action(response: dict[str, Any], *, raw: bool) -> Action | Malformed:
+    output = response.get("output")
     if not isinstance(output, list):
-        raise InputError("response: expected a response of the Responses API, with a list `output`")
+        raise InputError("body: response.output: expected the items of a response of the Responses API, got no list")
     truncated = not raw and response.get("status") == "incomplete"
     try:
         return action_of(output, raw=raw, truncated=truncated)
@@ -81,9 +80,18 @@ def _pivot(service: Service, data: dict[str, Any]) -> Pivot:
         return known
     try:
         pivot = pivot_of(row, name="nemo_gym", domain=service.domain.name)
+        if not service.settings.nemo_gym_rule.startswith(_COMPATIBLE):
+            _check_expert(service, pivot)
     except InputError as error:
-        raise InputError(error.message, hint="the row is broken, not the policy's answer: leave it out") from error
+        raise type(error)(error.message, hint="the row is broken, not the policy's answer: leave it out") from error
     return service.pivots.inline.keep(key, pivot)
+
+
+def _check_expert(service: Service, pivot: Pivot) -> None:
+    """Refuse an expert's action that would be called invalid: NeMo Gym's own rules look at no schema, ours do."""
+    verdict = service.runtime.screen(pivot, pivot.reference)
+    if verdict is not None and verdict.outcome == "invalid":
+        raise PivotRefused(f"row: expected_action: {verdict.reason}")
 
 
 def _answer(body: bytes, data: dict[str, Any], verdict: Verdict) -> Reply:

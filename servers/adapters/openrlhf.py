@@ -9,6 +9,7 @@ Owns: this translation. Does not own: reading text (`core.formats`), nor scoring
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from pivotgym.core.errors import InputError, TooLarge
@@ -50,12 +51,20 @@ async def reward(service: Service, call: Call) -> Reply:
         raise InputError(f"query, prompts, labels: expected equal lengths, got {sizes}")
     if sizes[0] > service.settings.max_batch:
         raise TooLarge(f"query: expected at most {service.settings.max_batch} samples, got {sizes[0]}")
-    verdicts = []
     samples = zip(request.query, request.prompts, request.labels, strict=True)
-    for number, (query, prompt, label) in enumerate(samples):
-        action = _action(service, number, query, prompt)
-        pivot = service.pivots.get(label)
-        verdicts.append(await service.verify(pivot, action, None, service.settings.timeout_s))
+    asked = [
+        (service.pivots.find(label, None), _action(service, number, query, prompt))
+        for number, (query, prompt, label) in enumerate(samples)
+    ]
+    timeout_s = service.settings.timeout_s
+    scoring = [asyncio.ensure_future(service.verify(pivot, action, None, timeout_s)) for pivot, action in asked]
+    try:
+        verdicts = await asyncio.gather(*scoring)
+    except BaseException:
+        for one in scoring:
+            one.cancel()
+        await asyncio.gather(*scoring, return_exceptions=True)
+        raise
     return reply(_answer(verdicts))
 
 

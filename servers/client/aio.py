@@ -151,7 +151,7 @@ class AsyncClient:
         Args:
             pivot: Its id where the server knows it, or the whole pivot.
             action: What the policy did.
-            rule: `functional` (default) or `strict`.
+            rule: `functional` (default), `strict`, or another that the server's metadata lists.
             timeout_s: Seconds the server may take.
         """
         return await self._send(calls.verify(pivot, action, rule, timeout_s))

@@ -149,7 +149,7 @@ class Client:
         Args:
             pivot: Its id where the server knows it, or the whole pivot.
             action: What the policy did.
-            rule: `functional` (default) or `strict`.
+            rule: `functional` (default), `strict`, or another that the server's metadata lists.
             timeout_s: Seconds the server may take.
         """
         return self._send(calls.verify(pivot, action, rule, timeout_s))

@@ -38,6 +38,7 @@ def test_help_teaches_the_way(capsys):
         "serve",
         "fetch",
         "extract",
+        "convert",
         "profile",
         "filter",
         "sft",

@@ -44,6 +44,7 @@ def post(http: httpx.Client, path: str, body: bytes) -> httpx.Response:
     if answer.status_code != 200:
         assert 400 <= answer.status_code < 500, answer.text
         assert {"code", "message", "hint", "session_id", "retryable"} <= set(answer.json())
+        assert answer.json()["hint"]
         assert "Traceback" not in answer.text
     return answer
 
@@ -140,3 +141,26 @@ def test_half_a_request_does_no_harm(server: BackgroundServer, http: httpx.Clien
     with socket.create_connection((host, int(port))) as wire:
         wire.sendall(b"POST /verify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
     assert http.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("field", [{"timeout_s": True}, {"timeout_s": "5"}, {"timeout_s": 0}, {"timeout_s": [1]}])
+@pytest.mark.parametrize("path", ["/verify", "/verify/batch", "/sessions", "/sessions/x/step", "/pivots/prepare"])
+def test_time_out_that_is_no_number_above_zero_is_refused(http: httpx.Client, path: str, field: dict[str, Any]) -> None:
+    base = {"/verify": {"action": RED, "pivot_id": "toy/a:0"}, "/verify/batch": {"items": []}}
+    base |= {
+        "/sessions": {"task_id": "goal-0"},
+        "/sessions/x/step": {"action": RED},
+        "/pivots/prepare": {"pivot_ids": []},
+    }
+    session = http.post("/sessions", json={"task_id": "goal-0"}).json()["session_id"]
+    answer = http.post(path.replace("x", session), json=base[path] | field)
+    http.delete(f"/sessions/{session}")
+    assert answer.status_code == 422
+    assert "timeout_s" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("field", [{"seed": True}, {"seed": "1"}, {"seed": 1.5}, {"seed": -1}, {"seed": 2**63}])
+def test_seed_that_is_no_whole_number_is_refused(http: httpx.Client, field: dict[str, Any]) -> None:
+    answer = http.post("/sessions", json={"task_id": "goal-0"} | field)
+    assert answer.status_code == 422
+    assert "seed" in answer.json()["message"]

@@ -4,9 +4,11 @@ from typing import Any
 
 import httpx
 import pytest
-from toy_domain import call, make_pivot
+from toy_domain import Store, StoreDomain, call, make_pivot
 
 from pivotgym.core.errors import TimedOut
+from pivotgym.core.messages import Action
+from pivotgym.core.trajectory import Effects
 from pivotgym.servers.client import Client
 
 RED = call("set", key="color", value="red").to_json()
@@ -168,3 +170,40 @@ def test_batch_out_of_time_gives_what_it_has(http: httpx.Client) -> None:
     slow = call("sleep", seconds=0.6).to_json()
     results = batch(http, {"pivot_id": "toy/a:0", "actions": [RED, slow]}, timeout_s=0.2)
     assert [item.get("reward", item.get("error", {}).get("code")) for item in results[0]] == [1.0, "timeout"]
+
+
+class Counting(Store):
+    """The store; counts what is run in it."""
+
+    runs: list[Action] = []  # noqa: RUF012 - shared on purpose
+
+    def run(self, action: Action) -> Effects:
+        self.runs.append(action)
+        return super().run(action)
+
+
+class CountingDomain(StoreDomain):
+    """The toy domain in worlds that count."""
+
+    def world(self) -> Counting:
+        return Counting()
+
+
+def test_equal_actions_of_a_batch_are_run_once_per_pivot(serving: Any) -> None:
+    running = serving(CountingDomain())
+    with Client(running.url) as client:
+        for number in range(2):
+            client.verify(f"toy/a:{number}", call("get", key="color"))
+        Counting.runs.clear()
+        items = [{"pivot_id": f"toy/a:{number}", "actions": [BLUE, BLUE, BLUE]} for number in range(2)]
+        with httpx.Client(base_url=running.url, trust_env=False) as http:
+            results = batch(http, *items)
+
+    assert [[verdict["reward"] for verdict in group] for group in results] == [[0.0] * 3] * 2
+    assert len(Counting.runs) == 2
+
+
+def test_equal_broken_actions_of_a_batch_fail_each(http: httpx.Client) -> None:
+    results = batch(http, {"pivot_id": "toy/a:0", "actions": [{"role": "user"}, {"role": "user"}, RED]})
+
+    assert [("error" in result) for result in results[0]] == [True, True, False]

@@ -139,3 +139,20 @@ def test_fork_for_a_client_that_left_is_closed(serving: Serving) -> None:
         assert figures.reaches("pool_unfinished", 0)
         assert figures.reaches("sessions_live", 1)
         assert Store.live == live
+
+
+def test_work_beyond_what_may_wait_is_refused(serving: Serving) -> None:
+    server = serving(threads=1, max_waiting=1)
+    figures = Figures(server)
+    with Client(server.url) as client, client.session(task_id="goal-0") as session:
+        step = {"action": SET, "idempotency_key": "later"}
+        with asking(server, "/verify", {"pivot_id": "toy/a:0", "action": SLEEP}):
+            assert figures.reaches("pool_unfinished", 1)
+            with asking(server, "/verify", {"pivot_id": "toy/a:0", "action": SET}):
+                assert figures.reaches("pool_unfinished", 2)
+                refused = httpx.post(f"{server.url}/sessions/{session.id}/step", json=step, trust_env=False)
+        assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (503, "full", "1")
+        assert refused.json()["message"] == "the call was not begun: 1 calls are waiting for a thread already"
+        assert figures.reaches("pool_unfinished", 0)
+        again = httpx.post(f"{server.url}/sessions/{session.id}/step", json=step, trust_env=False)
+        assert again.json()["observation"] == "1"

@@ -226,12 +226,10 @@ def test_error_of_a_worker_comes_back_as_itself() -> None:
 
 
 def test_workers_in_the_foreground_end_with_sigterm() -> None:
-    code = (
-        "from pivotgym.servers.serve import serve; from pivotgym.servers.settings import Settings\n"
-        "serve('toy_domain:domain', settings=Settings(port=0, workers=2))"
-    )
+    command = [sys.executable, "-c", "from pivotgym.cli.main import console; console()"]
+    command += ["serve", "toy_domain:domain", "--port", "0", "--workers", "2"]
     environment = {**os.environ, "PYTHONPATH": HERE}
-    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=environment) as running:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as running:
         assert running.stderr is not None
         url = running.stderr.readline().split()[2].rstrip(",")
         with Client(url, retries=0) as client:
