@@ -23,7 +23,7 @@ _COURTESY = re.compile(
     r"if you(?:'d| would)? (?:ever )?(?:have|need|want|require) (?:any )?(?:more|other|further|additional|else|help|"
     r"assistance|questions?)|how (?:can|may|could) i (?:help|assist)|what (?:can|may) i (?:do|help)|"
     r"(?:happy|glad|here|pleased) to (?:help|assist)|"
-    r"^(?:\w+, )?i(?:'d| would| can| will|'ll)(?: be)?(?: (?:happy|glad) to)? (?:help|assist)\b|"
+    r"^(?:\w+, )?i(?:'d| would| can| will|'ll)(?: be)?(?: (?:happy|glad) to)? (?:help|assist)\b(?!.*\b(?:but|not)\b)|"
     r"^(?:safe travels|have a |enjoy |take care|good ?bye|bye|thank you|thanks|many thanks|welcome)|"
     r"i(?: do| completely| fully)? understand (?:your|that you|how|the (?:importance|frustration))|"
     r"i(?: really)? appreciate|"
