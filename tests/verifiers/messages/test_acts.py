@@ -31,6 +31,8 @@ from pivotgym.verifiers.messages.acts import acts
         ("You're welcome! Have a nice day.", set()),
         ("Is there anything else I can help you with?", set()),
         ("I apologize for the inconvenience.", set()),
+        ("I can help you with changing your order.", set()),
+        ("I can help with adding bags, but not with removing them.", {"statement"}),
         ("It costs 80 USD. Shall I order it?", {"statement", "confirmation"}),
     ],
 )
