@@ -74,7 +74,7 @@ def _show(result: dict[str, Any]) -> None:
 
 def _table(title: str, rows: dict[str, dict[str, Any]]) -> Table:
     table = Table(title=title, title_justify="left")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     heads = ("cases", "errors", "balanced accuracy", "false accepts", "false rejects", "ms p50", "ms p95")
     for head in heads:
         table.add_column(head, justify="right")

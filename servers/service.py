@@ -48,8 +48,8 @@ class Service:
         place: Which of several worker processes this is.
 
     Raises:
-        ConfigError: If the tokens do not fit the settings, there is no such format or rule, or the domain has no use for the
-            judge or the user that the settings name.
+        ConfigError: If the tokens do not fit the settings, there is no such format or rule, or the domain has no use
+            for the judge or the user that the settings name.
         InputError: If a pivot does not fit the domain.
     """
 

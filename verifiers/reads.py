@@ -21,6 +21,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pivotgym.core.canonical import canonical_json
@@ -32,6 +33,8 @@ _NEGATES = re.compile(r"\s*(?:no|not|none|nothing|never|error|failed|invalid|unk
 _SUM = re.compile(r"(?!\d+([-/.])\d+\1\d+$)(?=.*\d[-+*/)])[\d.+*/()-]+")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _DIGITS, _LETTERS_AND_DIGITS, _LETTERS = 3, 4, 12
+_KEPT = 256
+"""Texts remembered: the expert's result is read again for every action of its group."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ def same_facts(expert: list[Told], candidate: list[Told]) -> bool:
     return reads and len(due) == len(given) and None not in match(sorted(due), sorted(given), _tells)
 
 
+@lru_cache(maxsize=_KEPT)
 def facts_of(result: str) -> frozenset[str]:
     """The facts of a result, each in one spelling.
 
@@ -100,6 +104,7 @@ def facts_of(result: str) -> frozenset[str]:
         return frozenset([" ".join(result.split())])
 
 
+@lru_cache(maxsize=_KEPT)
 def proves(fact: str) -> bool:
     """Whether a fact can hardly be told by chance."""
     try:
