@@ -140,6 +140,14 @@ def test_a_text_far_longer_than_the_experts_is_refused_unread() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "part", ["a-", "(", "1.1.", "- a b: 1\n", "'a ", "transfer ", "Ab ", "if you ", "please confirm "]
+)
+def test_long_and_strange_texts_get_a_verdict(part: str) -> None:
+    text = part * (6000 // len(part))
+    assert message_rule(text, text + "x", SAID).outcome in ("equivalent", "different")
+
+
 def test_the_verdict_names_facts_act_and_invention() -> None:
     verdict = message_rule("W1234 and W99.", "Is it W1234 or W5?", SAID)
     assert verdict.components == {"facts": 0.5, "speech_act": 0.0, "invented": 0.5}

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from pivotgym.verifiers.matching import match
 from pivotgym.verifiers.messages.facts import Fact, counts, facts, occurrences
 from pivotgym.verifiers.messages.names import LABELLED
 from pivotgym.verifiers.messages.wording import COMMON, meaning, stem
@@ -25,6 +24,7 @@ _NO_LABEL = re.compile(
     r"(?mi)^[ \t]*(?:[-+\u2022>|][ \t]*)*(?P<label>[^\W\d_][\w' /()-]{0,39}):[ \t]+(?:no|none|not \w+)\.?$"
 )
 """A line such as `- Insurance: no`."""
+_MOST_VALUES = 200
 _REACH = 3
 """Content words after a negation that count as denied."""
 _CLAUSE = re.compile(r"[.;:!?\n,()]+\s|\s[-\u2013\u2014]\s|\b(?:but|however|although|because|so that|while|and)\b")
@@ -130,10 +130,16 @@ def _relabelled(expert: str, candidate: str) -> str | None:
 
 
 def _fit(values: list[Fact], other: list[Fact]) -> bool:
-    """Whether equally many values are the same in any order; of unequal numbers, whether any is."""
-    if len(values) != len(other):
+    """Whether equally many values are the same in any order; of unequal numbers, or of very many, whether any is."""
+    if len(values) != len(other) or len(values) > _MOST_VALUES:
         return any(one.same(another) for one in values for another in other)
-    return all(pair is not None for pair in match(values, other, Fact.same))
+    left = list(other)
+    for one in values:
+        partner = next((place for place, another in enumerate(left) if one.same(another)), None)
+        if partner is None:
+            return False
+        del left[partner]
+    return True
 
 
 def _labels(text: str) -> dict[str, list[Fact]]:
