@@ -22,7 +22,8 @@ Answer = Callable[[dict[str, Any], int], Reply]
 class OpenAIServer:
     """Answers `/v1/chat/completions` and `/v1/completions` for as long as a `with` block lasts.
 
-    All of them share one server process-wide, each under a path of its own: starting one takes no time.
+    All of them share one server process-wide, each under a path of its own: starting one takes no time. Only one that
+    is `alone` has a port of its own, where nothing answers any more once it ended.
 
     Attributes:
         url: For `base_url`.
@@ -30,12 +31,13 @@ class OpenAIServer:
         most_at_once: Most requests that were being answered at the same time.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, *, alone: bool = False) -> None:
         self._answer = answer
+        self._own = _Hub() if alone else None
         self.bodies: list[dict[str, Any]] = []
         self.most_at_once = self._now = 0
         self._name = f"server-{next(_NUMBERS)}"
-        self.url = f"{_hub()}/{self._name}/v1"
+        self.url = f"{(self._own or _shared()).url}/{self._name}/v1"
 
     async def serve(self, path: str, request: Request) -> Response:
         body = await request.json()
@@ -54,28 +56,42 @@ class OpenAIServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        del _RUNNING[self._name]
+        _RUNNING.pop(self._name, None)
+        if self._own is not None:
+            self._own.stop()
 
 
 _RUNNING: dict[str, OpenAIServer] = {}
 _NUMBERS = itertools.count()
 
 
+class _Hub:
+    """A server on a free port."""
+
+    def __init__(self) -> None:
+        app = FastAPI()
+
+        @app.post("/{name}/v1/{path:path}")
+        async def serve(name: str, path: str, request: Request) -> Response:
+            if name not in _RUNNING or path not in ("chat/completions", "completions"):
+                return failed(404, "no such route")
+            return await _RUNNING[name].serve(f"/{path}", request)
+
+        listening = socket.create_server(("127.0.0.1", 0))
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+        self._thread = threading.Thread(target=lambda: self._server.run(sockets=[listening]), daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
 @cache
-def _hub() -> str:
-    """The address of the one server behind all, started with the first and ended with the process."""
-    app = FastAPI()
-
-    @app.post("/{name}/v1/{path:path}")
-    async def serve(name: str, path: str, request: Request) -> Response:
-        if name not in _RUNNING or path not in ("chat/completions", "completions"):
-            return failed(404, "no such route")
-        return await _RUNNING[name].serve(f"/{path}", request)
-
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
-    threading.Thread(target=lambda: server.run(sockets=[listening]), daemon=True).start()
-    return f"http://127.0.0.1:{listening.getsockname()[1]}"
+def _shared() -> _Hub:
+    """The one server behind all that are not alone, started with the first and ended with the process."""
+    return _Hub()
 
 
 def said(*texts: str | None, finish_reason: str | None = "stop", **message: Any) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Talk(ToolUse):
 @pytest.fixture
 def model() -> Iterator[OpenAIServer]:
     """A model that finds everything the same."""
-    with OpenAIServer(lambda body, number: said(json.dumps({"reason": "same", "same": True}))) as server:
+    with OpenAIServer(lambda *_: said(json.dumps({"reason": "same", "same": True})), alone=True) as server:
         yield server
 
 

@@ -25,8 +25,8 @@ def judging(tmp_path: Path) -> Iterator[Any]:
     """Makes a judge whose server answers as told; the cache is the test's own."""
     running: list[Any] = []
 
-    def start(answer: Answer) -> tuple[LlmJudge, OpenAIServer]:
-        server = OpenAIServer(answer).__enter__()
+    def start(answer: Answer, *, alone: bool = False) -> tuple[LlmJudge, OpenAIServer]:
+        server = OpenAIServer(answer, alone=alone).__enter__()
         judge = LlmJudge(ChatServer(base_url=server.url, model="m", retries=0, cache=tmp_path / "judge.sqlite"))
         running.append((judge, server))
         return judge, server
@@ -111,7 +111,7 @@ def test_a_judge_that_refuses_is_an_error_of_ours(judging: Any, status: int, cod
 
 
 def test_a_judge_that_is_not_there_is_an_error_of_ours(judging: Any) -> None:
-    judge, server = judging(lambda body, number: opinion(True))
+    judge, server = judging(lambda body, number: opinion(True), alone=True)
     assert judge.chat.down() is None
     server.__exit__()
     with pytest.raises(VerifierFailed, match=r"the judge 'm' gave no answer: .* no answer in 1 try"):
