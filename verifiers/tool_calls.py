@@ -76,9 +76,7 @@ class ToolCallComparator:
         expected = pivot.reference.tool_calls
         if not expected and not action.tool_calls:
             no_tool = no_tool_rule(pivot.reference.content, action.content)
-            return no_tool or judged_message(
-                pivot.reference.content, action.content, pivot.messages, self.judge
-            )
+            return no_tool or judged_message(pivot.reference.content, action.content, pivot.messages, self.judge)
         if not expected or not action.tool_calls:
             kinds = ("a message", "a call") if action.tool_calls else ("a call", "a message")
             return decided(False, "accepted_answers", False, f"expected {kinds[0]}, got {kinds[1]}", _all(0.0))
