@@ -64,6 +64,10 @@ class World(ABC):
         """The task's own result in [0, 1], in the present state. Worlds without tasks don't implement it."""
         raise PivotRefused(f"task {task.id!r}: {type(self).__name__} has no outcome of its own")
 
+    def over(self) -> bool:
+        """Whether an action ended the task by itself, so that no other may follow. By default none does."""
+        return False
+
     def restore(self, origin: Origin, prefix: Sequence[Step], seed: int) -> None:
         """Build the state after `prefix`, checking each observation against the recorded one.
 

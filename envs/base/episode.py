@@ -152,7 +152,7 @@ class TaskEpisode(Episode):
     """A task to its end: calls are run, a message without calls ends the turn, the last turn's end the episode.
 
     A turn that ends is answered by the domain's user, who ends the episode by saying nothing more; where the domain
-    has none, by the task's next turn.
+    has none, by the task's next turn. A call that ends the task by itself (`World.over`) ends the episode too.
 
     An empty or malformed action, or a call of a tool that was not offered, is answered with an error and counts as a
     step.
@@ -207,6 +207,7 @@ class TaskEpisode(Episode):
             answers = [_complaint(action)]
         elif action.tool_calls:
             answers = self._run(action)
+            ended = self._world.over()
         else:
             self._world.run(action)  # a message has no effects; a world may ask at the end what was said
             answers = self._answered(action)

@@ -64,6 +64,10 @@ class Toolkit(ABC):
         """Whether a tool of that name may change the state; by default any may."""
         return True
 
+    def ends(self, name: str) -> bool:
+        """Whether a successful call of a tool of that name ends the task; by default none does."""
+        return False
+
     def outcome_digest(self) -> str:
         """SHA-256 of what a task's result is judged by; by default `digest`."""
         return self.digest()

@@ -56,6 +56,7 @@ class ToolWorld(World):
         self._toolkit: Toolkit | None = None
         self._seen: tuple[str, ...] = ()
         self._said: tuple[str, ...] = ()
+        self._over = False
 
     @property
     def toolkit(self) -> Toolkit:
@@ -74,7 +75,7 @@ class ToolWorld(World):
             raise InputError(f"origin: expected a kind of {sorted(self._toolkits)}, got {origin.kind!r}")
         toolkit = self._toolkits[origin.kind]()
         toolkit.start(origin, seed)
-        self._toolkit, self._seen, self._said = toolkit, (), ()
+        self._toolkit, self._seen, self._said, self._over = toolkit, (), (), False
 
     def run(self, action: Action) -> Effects:
         """Run the calls of an action in order. `detail` names them and says after which the state was another.
@@ -101,12 +102,19 @@ class ToolWorld(World):
     def _call(self, call: ToolCall) -> str:
         if isinstance(call.arguments, str):
             return NOT_AN_OBJECT
-        return self.toolkit.call(call.name, call.arguments)
+        text = self.toolkit.call(call.name, call.arguments)
+        self._over = self._over or (self.toolkit.ends(call.name) and not self.toolkit.failed(text))
+        return text
+
+    def over(self) -> bool:
+        """See `World.over`: after a call that `Toolkit.ends` names."""
+        return self._over
 
     def fork(self) -> Self:
         """See `World.fork`."""
         copy = type(self)(self._toolkits, self._gold)
-        copy._toolkit, copy._seen, copy._said = self.toolkit.fork(), self._seen, self._said
+        copy._toolkit, copy._seen = self.toolkit.fork(), self._seen
+        copy._said, copy._over = self._said, self._over
         return copy
 
     def digest(self) -> str:

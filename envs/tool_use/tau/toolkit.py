@@ -79,6 +79,10 @@ class TauToolkit(Toolkit):
         declared = self._declared().by_name.get(name)
         return declared is not None and declared.writes
 
+    def ends(self, name: str) -> bool:
+        """Handing the user over ends the conversation, as in tau-bench."""
+        return name == "transfer_to_human_agents"
+
     def call(self, name: str, arguments: dict[str, Any]) -> str:
         """See `Toolkit.call`."""
         self._state, text = self._declared().call(self.state, name, arguments)

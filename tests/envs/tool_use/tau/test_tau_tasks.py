@@ -55,6 +55,20 @@ def test_a_row_becomes_a_task(tmp_path: Path) -> None:
     assert len(task.tools) == 14
 
 
+def test_handing_over_to_a_person_ends_the_episode(tmp_path: Path, runtime: Runtime) -> None:
+    (task,) = tasks_of(tmp_path, ROW)
+    episode = runtime.open(task)
+    transfer = ToolCall(name="transfer_to_human_agents", arguments={"summary": "They asked for it."})
+    result = episode.step(Action(tool_calls=(transfer,)))
+    assert (result.terminated, result.reward) == (True, 0.0)
+
+
+def test_a_hand_over_that_fails_ends_nothing(tmp_path: Path, runtime: Runtime) -> None:
+    (task,) = tasks_of(tmp_path, ROW)
+    result = runtime.open(task).step(Action(tool_calls=(ToolCall(name="transfer_to_human_agents", arguments={}),)))
+    assert not result.terminated
+
+
 def test_runs_of_one_task_are_one_task(tmp_path: Path) -> None:
     assert len(tasks_of(tmp_path, ROW, ROW | {"id": "run-2"}, ROW | {"id": "run-3", "task_id": 8})) == 2
 
