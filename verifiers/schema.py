@@ -7,11 +7,12 @@ Owns: reading foreign type names, what makes a call invalid, normalised argument
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from jsonschema.exceptions import UnknownType, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
@@ -34,7 +35,9 @@ _TYPES = {
     "bool": "boolean",
 }
 _KNOWN = {"object", "number", "integer", "array", "string", "boolean", "null"}
-_VALUES_ONLY = {"enum", "const", "default", "examples", "properties"}
+_VALUES_ONLY = {"enum", "const", "default", "examples", "properties", "pattern"}
+_BROKEN = (Unresolvable, UnknownType, re.error, AttributeError, KeyError, TypeError, ValueError)
+"""What jsonschema raises where a schema is none; arguments are JSON and cannot cause it."""
 
 
 def to_json_schema(schema: Any) -> Any:
@@ -110,8 +113,8 @@ class Signature:
             return None
         try:
             error: ValidationError | None = next(self.validator.iter_errors(arguments), None)
-        except Unresolvable as error_of_schema:
-            raise PivotRefused(f"tools: the schema of {self.name!r} cannot be used: {error_of_schema}"[:300]) from None
+        except _BROKEN as error_of_schema:
+            raise _unusable(self.name, error_of_schema) from None
         if error is None:
             return None
         place = ".".join(str(part) for part in error.absolute_path) or "arguments"
@@ -205,8 +208,25 @@ def _python_types(kinds: Any) -> tuple[type, ...]:
     return tuple(one for kind in (kinds if isinstance(kinds, list) else [kinds]) for one in _PYTHON.get(str(kind), ()))
 
 
+def _unusable(name: str, error: Exception) -> PivotRefused:
+    return PivotRefused(
+        f"tools: the schema of {name!r} cannot be used: {error}"[:300], hint="mend the tool's `parameters`"
+    )
+
+
 def signature(tool: Tool) -> Signature:
-    """The signature of a tool."""
+    """The signature of a tool.
+
+    Raises:
+        PivotRefused: If its schema is none.
+    """
+    try:
+        return _signature(tool)
+    except _BROKEN as error:
+        raise _unusable(tool.name, error) from error
+
+
+def _signature(tool: Tool) -> Signature:
     schema = to_json_schema(tool.parameters)
     properties = {
         name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()
