@@ -80,7 +80,9 @@ class ToolWorld(World):
         self._toolkit, self._seen, self._said, self._over = toolkit, (), (), False
 
     def run(self, action: Action) -> Effects:
-        """Run the calls of an action in order. `detail` names them and says after which the state was another.
+        """Run the calls of an action in order.
+
+        `detail` names them, and says after which the state was another and which tools can tell anything.
 
         No call runs after one that `Toolkit.ends` names: it fails. An action without calls is a message to the user:
         it changes nothing, and counts as said in `outcome`.
@@ -101,7 +103,11 @@ class ToolWorld(World):
             state=now,
             before=before,
             failed=failed,
-            detail={"calls": [_described(call) for call in action.tool_calls], "changed": changed},
+            detail={
+                "calls": [_described(call) for call in action.tool_calls],
+                "changed": changed,
+                "tells": [self.toolkit.tells(call.name) for call in action.tool_calls],
+            },
         )
 
     def _call(self, call: ToolCall) -> str:
