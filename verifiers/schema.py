@@ -7,7 +7,9 @@ Owns: reading foreign type names, what makes a call invalid, normalised argument
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -34,6 +36,8 @@ _TYPES = {
     "bool": "boolean",
 }
 _KNOWN = {"object", "number", "integer", "array", "string", "boolean", "null"}
+_MOST_LEVELS = 32
+"""Levels of arguments that any schema that does not refer to itself without end can be checked on."""
 _VALUES_ONLY = {"enum", "const", "default", "examples", "properties"}
 
 
@@ -54,9 +58,13 @@ def to_json_schema(schema: Any) -> Any:
             clean[key] = {name: to_json_schema(part) for name, part in value.items()}
         elif key == "required" and not isinstance(value, list):
             continue
+        elif key == "items" and isinstance(value, list):  # items by position, as drafts before 2020-12 spell them
+            clean["prefixItems"] = [to_json_schema(part) for part in value]
+        elif key == "additionalItems" and isinstance(schema.get("items"), list):
+            clean["items"] = to_json_schema(value)
         elif key in ("items", "additionalProperties", "not"):
             clean[key] = to_json_schema(value)
-        elif key in ("anyOf", "allOf", "oneOf") and isinstance(value, list):
+        elif key in ("anyOf", "allOf", "oneOf", "prefixItems") and isinstance(value, list):
             clean[key] = [to_json_schema(part) for part in value]
         else:
             clean[key] = value
@@ -95,7 +103,8 @@ class Signature:
         """Why a call of this tool is invalid, in one sentence, or `None`.
 
         Raises:
-            PivotRefused: If the tool's schema refers to something that it does not have.
+            PivotRefused: If the tool's schema cannot be used: it refers to something that it does not have or to itself
+                without end, or holds what is no keyword's value.
         """
         if isinstance(call.arguments, str):
             return f"{self.name}: expected a JSON object as arguments, got {call.arguments[:80]!r}"
@@ -110,7 +119,11 @@ class Signature:
             return None
         try:
             error: ValidationError | None = next(self.validator.iter_errors(arguments), None)
-        except Unresolvable as error_of_schema:
+        except RecursionError:
+            if _depth(arguments) > _MOST_LEVELS:
+                return f"{self.name}: the arguments are nested too deep"
+            raise PivotRefused(f"tools: the schema of {self.name!r} cannot be used: it refers to itself") from None
+        except (Unresolvable, re.error, TypeError, AttributeError, ZeroDivisionError) as error_of_schema:
             raise PivotRefused(f"tools: the schema of {self.name!r} cannot be used: {error_of_schema}"[:300]) from None
         if error is None:
             return None
@@ -136,6 +149,15 @@ class Signature:
         return full
 
 
+def _depth(value: Any) -> int:
+    """How many levels of lists and objects a value has."""
+    deepest, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        deepest += 1
+        level = [part for item in level for part in (item.values() if isinstance(item, dict) else item)]
+    return deepest
+
+
 def _number(value: Any, schema: Any) -> Any:
     """Integral floats as integers, wherever the schema declares a number."""
     if not isinstance(schema, dict):
@@ -145,7 +167,9 @@ def _number(value: Any, schema: Any) -> Any:
     if isinstance(value, float) and value.is_integer() and ("number" in kinds or "integer" in kinds):
         return int(value)
     if isinstance(value, list):
-        return [_number(item, schema.get("items")) for item in value]
+        first = schema.get("prefixItems")
+        parts = chain(first if isinstance(first, list) else [], repeat(schema.get("items")))
+        return [_number(item, part) for item, part in zip(value, parts, strict=False)]
     if isinstance(value, dict):
         properties = schema.get("properties") or {}
         return {name: _number(item, properties.get(name)) for name, item in value.items()}
@@ -211,12 +235,16 @@ def signature(tool: Tool) -> Signature:
     properties = {
         name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()
     }
+    if isinstance(schema.get("patternProperties"), dict):
+        schema = {"additionalProperties": False, **schema}
     checked = _with_defaults({**_without_enums(schema), "type": "object"}, properties)
     return Signature(
         name=tool.name,
         properties=properties,
         required=frozenset(schema.get("required") or ()),
-        closed=bool(properties) and schema.get("additionalProperties", False) is False,
+        closed=bool(properties)
+        and schema.get("additionalProperties", False) is False
+        and "patternProperties" not in schema,
         plain=_plain(checked),
         # Our own registry: the default one fetches whatever address a schema refers to.
         validator=Draft202012Validator(checked, registry=Registry()),
