@@ -47,6 +47,7 @@ class Told:
         facts: Its result's facts, each as canonical JSON or text.
         changed: Whether it changed the state.
         failed: Whether it returned an error of the tool.
+        tells: Whether the tool can tell anything at all; an empty text alone does not say so.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Told:
     facts: frozenset[str]
     changed: bool
     failed: bool
+    tells: bool = True
 
     @property
     def proves(self) -> bool:
@@ -70,13 +72,19 @@ def told(effects: Effects, signatures: Mapping[str, Signature]) -> list[Told]:
     """What each call of an action told, in call order."""
     count = len(effects.observations)
     calls = [*effects.detail.get("calls", []), *[{}] * count][:count]
-    changed = effects.detail.get("changed")
-    changed = changed if isinstance(changed, list) and len(changed) == count else [effects.changed] * count
+    changed = _each(effects, "changed", effects.changed)
+    tells = _each(effects, "tells", True)
     failed = [*effects.failed, *[False] * count][:count]
     return [
-        Told(str(call.get("name", "")), _spelled(call, signatures), facts_of(text), bool(wrote), bool(error))
-        for call, text, wrote, error in zip(calls, effects.observations, changed, failed, strict=True)
+        Told(str(call.get("name", "")), _spelled(call, signatures), facts_of(text), *map(bool, flags))
+        for call, text, *flags in zip(calls, effects.observations, changed, failed, tells, strict=True)
     ]
+
+
+def _each(effects: Effects, key: str, default: bool) -> list[Any]:
+    """What the details say of each call."""
+    count, values = len(effects.observations), effects.detail.get(key)
+    return values if isinstance(values, list) and len(values) == count else [default] * count
 
 
 def same_facts(expert: list[Told], candidate: list[Told]) -> bool:

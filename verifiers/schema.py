@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -36,8 +37,10 @@ _TYPES = {
 }
 _KNOWN = {"object", "number", "integer", "array", "string", "boolean", "null"}
 _VALUES_ONLY = {"enum", "const", "default", "examples", "properties", "pattern"}
-_BROKEN = (Unresolvable, UnknownType, re.error, AttributeError, KeyError, TypeError, ValueError)
+_BROKEN = (Unresolvable, UnknownType, re.error, AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError)
 """What jsonschema raises where a schema is none; arguments are JSON and cannot cause it."""
+_MOST_LEVELS = 32
+"""Levels of arguments that any schema that does not refer to itself without end can be checked on."""
 
 
 def to_json_schema(schema: Any) -> Any:
@@ -57,9 +60,13 @@ def to_json_schema(schema: Any) -> Any:
             clean[key] = {name: to_json_schema(part) for name, part in value.items()}
         elif key == "required" and not isinstance(value, list):
             continue
+        elif key == "items" and isinstance(value, list):  # items by position, as drafts before 2020-12 spell them
+            clean["prefixItems"] = [to_json_schema(part) for part in value]
+        elif key == "additionalItems" and isinstance(schema.get("items"), list):
+            clean["items"] = to_json_schema(value)
         elif key in ("items", "additionalProperties", "not"):
             clean[key] = to_json_schema(value)
-        elif key in ("anyOf", "allOf", "oneOf") and isinstance(value, list):
+        elif key in ("anyOf", "allOf", "oneOf", "prefixItems") and isinstance(value, list):
             clean[key] = [to_json_schema(part) for part in value]
         else:
             clean[key] = value
@@ -98,7 +105,8 @@ class Signature:
         """Why a call of this tool is invalid, in one sentence, or `None`.
 
         Raises:
-            PivotRefused: If the tool's schema refers to something that it does not have.
+            PivotRefused: If the tool's schema cannot be used: it refers to something that it does not have or to itself
+                without end, or holds what is no keyword's value.
         """
         if isinstance(call.arguments, str):
             return f"{self.name}: expected a JSON object as arguments, got {call.arguments[:80]!r}"
@@ -113,6 +121,10 @@ class Signature:
             return None
         try:
             error: ValidationError | None = next(self.validator.iter_errors(arguments), None)
+        except RecursionError:
+            if _depth(arguments) > _MOST_LEVELS:
+                return f"{self.name}: the arguments are nested too deep"
+            raise PivotRefused(f"tools: the schema of {self.name!r} cannot be used: it refers to itself") from None
         except _BROKEN as error_of_schema:
             raise _unusable(self.name, error_of_schema) from None
         if error is None:
@@ -139,6 +151,15 @@ class Signature:
         return full
 
 
+def _depth(value: Any) -> int:
+    """How many levels of lists and objects a value has."""
+    deepest, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        deepest += 1
+        level = [part for item in level for part in (item.values() if isinstance(item, dict) else item)]
+    return deepest
+
+
 def _number(value: Any, schema: Any) -> Any:
     """Integral floats as integers, wherever the schema declares a number."""
     if not isinstance(schema, dict):
@@ -148,7 +169,9 @@ def _number(value: Any, schema: Any) -> Any:
     if isinstance(value, float) and value.is_integer() and ("number" in kinds or "integer" in kinds):
         return int(value)
     if isinstance(value, list):
-        return [_number(item, schema.get("items")) for item in value]
+        first = schema.get("prefixItems")
+        parts = chain(first if isinstance(first, list) else [], repeat(schema.get("items")))
+        return [_number(item, part) for item, part in zip(value, parts, strict=False)]
     if isinstance(value, dict):
         properties = schema.get("properties") or {}
         return {name: _number(item, properties.get(name)) for name, item in value.items()}
@@ -231,12 +254,16 @@ def _signature(tool: Tool) -> Signature:
     properties = {
         name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()
     }
+    if isinstance(schema.get("patternProperties"), dict):
+        schema = {"additionalProperties": False, **schema}
     checked = _with_defaults({**_without_enums(schema), "type": "object"}, properties)
     return Signature(
         name=tool.name,
         properties=properties,
         required=frozenset(schema.get("required") or ()),
-        closed=bool(properties) and schema.get("additionalProperties", False) is False,
+        closed=bool(properties)
+        and schema.get("additionalProperties", False) is False
+        and "patternProperties" not in schema,
         plain=_plain(checked),
         # Our own registry: the default one fetches whatever address a schema refers to.
         validator=Draft202012Validator(checked, registry=Registry()),

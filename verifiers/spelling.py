@@ -4,12 +4,13 @@ Owns: when two string arguments are equal by rule. Does not own: accepted answer
 more loosely (`verifiers.accepted`), or messages (`verifiers.message_rule`).
 
 The rule refuses when in doubt. What it takes for spelling: case; white space; commas, underscores and quotes' shape;
-full stops that are not between digits; hyphens inside words ("Global-Fabric", "covid-19"); thousands separators;
-"40.0" for "40"; grouping in long runs of digits (phone and card numbers); a unit that the parameter's description
-names ("21 inches" for "21"); the same date or time of day written otherwise, unless the description states a format.
+full stops after letters or with no digit behind them; hyphens inside words ("Global-Fabric", "covid-19"); thousands
+separators; "40.0" for "40"; grouping in long runs of digits (phone and card numbers); a unit that the parameter's
+description names ("21 inches" for "21"); the same date or time of day written otherwise, unless the description states
+a format.
 What it never takes for spelling: other numbers or signs ("1.5 km" and "15 km", "-5" and "5"), operators and all
-other symbols ("x^2" and "x*2", "m/s" and "ms", "C" and "C++", "A-" and "A"), anything in command lines, paths and
-secrets.
+other symbols ("x^2" and "x*2", "m/s" and "ms", "C" and "C++", "A-" and "A"), two numbers for one ("2019-2020"
+and "20192020"), anything but case in addresses and file names, anything in command lines, paths and secrets.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from datetime import date
 
 _FLAG = re.compile(r"(?<!\S)--?[^\W\d_]")
 _PATH = re.compile(r"(?:~?/|\.{1,2}/|[A-Za-z]:\\)\S*|\S*/\S*\.\w{1,5}")
+_ADDRESS = re.compile(r"[^@]+@[^@]+\.\w+|(?:https?://|www\.).+|.+\.[a-z][a-z0-9]{1,4}")
+_SUPERSCRIPT = re.compile(r"[\u2070\u00b9\u00b2\u00b3\u2074-\u207b]+")
 _LINES = re.compile(r"\n\s*\S")
 _SECRET = re.compile(r"pass(?:word|phrase|code|wd)|secret|token|api[_\s-]?key|credential", re.I)
 _CODE = re.compile(
@@ -31,6 +34,7 @@ _QUOTES = str.maketrans({"\u2018": '"', "\u2019": '"', "\u201c": '"', "\u201d": 
 _NUMBER_WITH_UNIT = re.compile(r"([-+]?\d+(?:\.\d+)?)\s*([^\W\d_]+)")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _JOINABLE = 7
+_GROUPED = re.compile(r"\d{3}[\s-]\d{4}|\d{5}-\d{4}|.*[()+].*|\d+(?:[\s-]+\d+){2,}")
 _DIGIT = re.compile(r"\d")
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
@@ -63,6 +67,8 @@ def same_text(one: str, other: str, *, name: str = "", description: str = "") ->
         return _lines(one) == _lines(other)
     if any(_PATH.fullmatch(text.strip()) for text in (one, other)):
         return one.strip().rstrip("/") == other.strip().rstrip("/") != ""
+    if _addresses(one) != _addresses(other):
+        return False
     surface = _surface(one)
     if surface == _surface(other):
         return bool(surface)
@@ -77,13 +83,20 @@ def _lines(text: str) -> list[str]:
     return lines if len(lines) > 1 else [" ".join(line.split()) for line in lines]
 
 
+def _addresses(text: str) -> list[str]:
+    """Mail and web addresses, host and file names, where every dot, underscore and hyphen counts, but not case."""
+    words = (word.strip("\"'()[]<>{}.!?:") for word in re.split(r"[\s,;]+", text.casefold()))
+    return [word for word in words if _ADDRESS.fullmatch(word)]
+
+
 def _surface(text: str) -> str:
     """The text without what is mere spelling; equal for equal texts."""
-    plain = unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold().strip()
+    plain = _SUPERSCRIPT.sub(r"^\g<0>", text)  # else NFKC would make "102" of ten to the second
+    plain = unicodedata.normalize("NFKC", plain).translate(_QUOTES).casefold().strip()
     plain = re.sub(r"(?<=\w)\s+-\s+(?=\w)", "-", plain)
     plain = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", plain)
     plain = re.sub(r"(?<=[^\W\d_]{2})-(?=\w)|(?<=[^\W_])-(?=[^\W\d_]{2})|(?<=[,.])-(?=[^\W\d_])", " ", plain)
-    plain = re.sub(r"(?<!\d)\.|\.(?!\d)", " ", plain)
+    plain = re.sub(r"\.(?!\d)|(?<=[^\W\d_])\.", " ", plain)
     plain = re.sub(r"(?<=\d)[\s,_]+(?=[\d.])", "|", plain)
     plain = re.sub(r"[\s,_]+", "", plain)
     return re.sub(r"\.0+", "", plain) if re.fullmatch(r"[-+]?\d+\.0+", plain) else plain
@@ -92,8 +105,10 @@ def _surface(text: str) -> str:
 def _joined(one: str, other: str) -> bool:
     """Long runs of digits, grouped in one text and not in the other: "555-123-4567" and "5551234567"."""
     bare = [re.sub(r"(?<=[\d)])[\s-]+(?=[\d(])|[()]", "", text.strip()) for text in (one, other)]
-    grouped = [text.strip() != plain for text, plain in zip((one, other), bare, strict=True)]
-    return bare[0] == bare[1] and not all(grouped) and bool(re.fullmatch(rf"\+?\d{{{_JOINABLE},}}", bare[0]))
+    if bare[0] != bare[1] or not re.fullmatch(rf"\+?\d{{{_JOINABLE},}}", bare[0]):
+        return False
+    grouped = [text.strip() for text in (one, other) if text.strip() != bare[0]]
+    return len(grouped) < 2 and all(map(_GROUPED.fullmatch, grouped))
 
 
 def _same_measure(one: str, other: str, description: str) -> bool:

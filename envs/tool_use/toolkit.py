@@ -64,6 +64,10 @@ class Toolkit(ABC):
         """Whether a tool of that name may change the state; by default any may."""
         return True
 
+    def tells(self, name: str) -> bool:
+        """Whether a tool of that name can tell anything; by default any may."""
+        return True
+
     def ends(self, name: str) -> bool:
         """Whether a successful call of a tool of that name ends the task; by default none does."""
         return False

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from pivotgym.core.canonical import digest
 from pivotgym.core.errors import InputError, WrongState
 from pivotgym.core.messages import Action, ToolCall
 from pivotgym.core.trajectory import Effects, Origin
@@ -19,6 +20,7 @@ from pivotgym.envs.tool_use.tau.scoring import told
 from pivotgym.envs.tool_use.toolkit import Toolkit
 
 NOT_AN_OBJECT = "Error during execution: the arguments are not a JSON object"
+HANDED_OVER = "Error: the conversation was handed over, no call can follow"
 
 
 class GoldOutcomes:
@@ -48,7 +50,7 @@ class ToolWorld(World):
         gold: Shared by the worlds of one domain.
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __init__(self, toolkits: Mapping[str, type[Toolkit]], gold: GoldOutcomes | None = None) -> None:
         self._toolkits = toolkits
@@ -78,15 +80,20 @@ class ToolWorld(World):
         self._toolkit, self._seen, self._said, self._over = toolkit, (), (), False
 
     def run(self, action: Action) -> Effects:
-        """Run the calls of an action in order. `detail` names them and says after which the state was another.
+        """Run the calls of an action in order.
 
-        An action without calls is a message to the user: it changes nothing, and counts as said in `outcome`.
+        `detail` names them, and says after which the state was another and which tools can tell anything.
+
+        No call runs after one that `Toolkit.ends` names: it fails. An action without calls is a message to the user:
+        it changes nothing, and counts as said in `outcome`.
         """
-        before = now = self.toolkit.digest()
-        observations, changed = [], []
+        before = now = self.digest()
+        observations, failed, changed = [], [], []
         for call in action.tool_calls:
-            observations.append(self._call(call))
-            now, earlier = self.toolkit.digest(), now
+            refused = self._over
+            observations.append(HANDED_OVER if refused else self._call(call))
+            failed.append(refused or self.toolkit.failed(observations[-1]))
+            now, earlier = self.digest(), now
             changed.append(now != earlier)
         self._seen += tuple(observations)
         if not action.tool_calls:
@@ -95,8 +102,12 @@ class ToolWorld(World):
             observations=observations,
             state=now,
             before=before,
-            failed=[self.toolkit.failed(text) for text in observations],
-            detail={"calls": [_described(call) for call in action.tool_calls], "changed": changed},
+            failed=failed,
+            detail={
+                "calls": [_described(call) for call in action.tool_calls],
+                "changed": changed,
+                "tells": [self.toolkit.tells(call.name) for call in action.tool_calls],
+            },
         )
 
     def _call(self, call: ToolCall) -> str:
@@ -118,8 +129,9 @@ class ToolWorld(World):
         return copy
 
     def digest(self) -> str:
-        """See `World.digest`."""
-        return self.toolkit.digest()
+        """See `World.digest`: the toolkit's, and whether a call ended the task, which no later one can take back."""
+        state = self.toolkit.digest()
+        return digest({"state": state, "over": True}) if self._over else state
 
     def normalise(self, observation: str) -> str:
         """See `World.normalise`: white space, then the toolkit's own rule."""

@@ -10,6 +10,7 @@ from pivotgym.verifiers.call_effects import by_effects
 Call = tuple[str, str, bool]
 PAY, SHIP = ("pay", "paid 120.50", True), ("ship", "shipped to Ann Lee", True)
 LOOK, OTHER = ("look", '{"id": "W123", "total": 120.5}', False), ("peek", '{"id": "W999", "total": 7}', False)
+THINK = ("think", "", False)
 
 
 def done(*calls: Call, state: str = "s", failed: bool = False) -> Effects:
@@ -21,8 +22,15 @@ def done(*calls: Call, state: str = "s", failed: bool = False) -> Effects:
         detail={
             "calls": [{"name": name, "arguments": {}} for name, _, _ in calls],
             "changed": [changed for _, _, changed in calls],
+            "tells": [name != "think" for name, _, _ in calls],
         },
     )
+
+
+def thought(text: str) -> Effects:
+    effects = done(THINK)
+    effects.detail["calls"][0]["arguments"] = {"thought": text}
+    return effects
 
 
 def verdict(expert: Effects, candidate: Effects) -> Verdict:
@@ -36,6 +44,29 @@ def test_the_order_does_not_matter_where_the_state_is_the_same() -> None:
 def test_the_order_matters_where_the_state_is_another_one() -> None:
     found = verdict(done(PAY, SHIP, state="t"), done(SHIP, PAY, state="u"))
     assert (found.reward, found.components["partial"]) == (0.0, 0.0)
+
+
+def test_the_same_writes_in_another_order_are_equal_whatever_each_told_on_the_way() -> None:
+    expert = done(("bags", '{"bags": 2, "name": "Ann"}', True), ("name", '{"bags": 2, "name": "Lee"}', True), state="t")
+    turned = done(("name", '{"bags": 1, "name": "Lee"}', True), ("bags", '{"bags": 2, "name": "Lee"}', True), state="t")
+    other = done(("name", '{"bags": 1, "name": "Lee"}', True), ("all", '{"bags": 2, "name": "Lee"}', True), state="t")
+    assert verdict(expert, turned).reward == 1.0
+    assert verdict(expert, other).reward == 0.0
+
+
+def test_a_call_of_a_tool_that_can_tell_nothing_does_not_count() -> None:
+    assert verdict(thought("a"), thought("b")).reward == 1.0
+    assert verdict(done(THINK, LOOK), done(LOOK)).reward == 1.0
+    assert verdict(done(LOOK), done(LOOK, THINK)).reward == 1.0
+    assert verdict(done(THINK, PAY, state="t"), done(OTHER, PAY, state="t")).reward == 1.0
+
+
+def test_a_silent_call_is_neither_a_read_nor_a_message_nor_a_failed_call() -> None:
+    think = done(THINK)
+    assert verdict(think, done(LOOK)).reward == 0.0
+    assert verdict(done(LOOK), think).reward == 0.0
+    assert verdict(think, done()).reward == 0.0
+    assert verdict(think, done(THINK, failed=True)).reward == 0.0
 
 
 def test_a_look_around_before_a_write_is_free() -> None:
@@ -66,7 +97,7 @@ def test_a_missing_read_is_different() -> None:
 
 
 def test_a_write_that_tells_something_else_is_different() -> None:
-    assert verdict(done(PAY, state="t"), done(("pay", "paid 99.50", True), state="t")).reward == 0.0
+    assert verdict(done(PAY, state="t"), done(("settle", "paid 99.50", True), state="t")).reward == 0.0
 
 
 @pytest.mark.parametrize(

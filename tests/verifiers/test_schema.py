@@ -89,6 +89,24 @@ def test_further_arguments_are_allowed_where_the_schema_says_so() -> None:
     assert signature(tool).problem(ToolCall(name="t", arguments={"b": 3})) is None
 
 
+def test_names_that_fit_a_pattern_are_known() -> None:
+    properties = {"plain": {"type": "string"}}
+    tool = Tool(name="f", parameters={"properties": properties, "patternProperties": {"^p_": {"type": "int"}}})
+    assert signature(tool).problem(ToolCall(name="f", arguments={"p_1": 1})) is None
+    assert "does not fit" in str(signature(tool).problem(ToolCall(name="f", arguments={"p_1": "one"})))
+    assert "does not fit" in str(signature(tool).problem(ToolCall(name="f", arguments={"q": 1})))
+
+
+def test_items_by_position_are_read_in_both_spellings() -> None:
+    parts = [{"type": "float"}, {"type": "str"}]
+    for schema in ({"items": parts, "additionalItems": False}, {"prefixItems": parts, "items": False}):
+        found = signature(Tool(name="f", parameters={"properties": {"x": {"type": "tuple", **schema}}}))
+        assert found.problem(ToolCall(name="f", arguments={"x": [1.0, "a"]})) is None
+        assert found.normal({"x": [1.0, "a"]}) == {"x": [1, "a"]}
+        assert "does not fit" in str(found.problem(ToolCall(name="f", arguments={"x": ["a", "a"]})))
+        assert "does not fit" in str(found.problem(ToolCall(name="f", arguments={"x": [1, "a", 2]})))
+
+
 def test_foreign_type_names_become_json_schema() -> None:
     theirs = {"type": "dict", "properties": {"a": {"type": "tuple", "items": {"type": "float"}}, "b": {"type": "any"}}}
     ours = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "number"}}, "b": {}}}

@@ -29,6 +29,30 @@ def test_a_reference_that_leads_nowhere_refuses_the_pivot(reference):
         problem(reference)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"$ref": "#/properties/x"},
+        {"type": "string", "pattern": "^\\p{L}+$"},
+        {"anyOf": [{"pattern": 5}]},
+        {"maxLength": "5"},
+        {"allOf": [3]},
+    ],
+)
+def test_a_schema_that_cannot_be_used_refuses_the_pivot(part):
+    tool = Tool(name="f", parameters={"type": "object", "properties": {"x": part}})
+    with pytest.raises(PivotRefused, match="tools: the schema of 'f' cannot be used"):
+        signature(tool).problem(ToolCall(name="f", arguments={"x": "one"}))
+
+
+def test_arguments_nested_too_deep_for_a_schema_that_refers_to_itself_are_invalid():
+    tool = Tool(name="f", parameters={"properties": {"x": {"$ref": "#"}}, "additionalProperties": False})
+    nested = {}
+    for _ in range(400):
+        nested = {"x": nested}
+    assert "nested too deep" in signature(tool).problem(ToolCall(name="f", arguments=nested))
+
+
 def test_an_address_is_never_fetched():
     fetched = []
 

@@ -25,6 +25,12 @@ from pivotgym.verifiers.spelling import same_text
         ("x ** 2", "x**2"),
         ("10 , 20", "10, 20"),
         ("BTC/USD", "btc/usd"),
+        ("No.5", "No 5"),
+        ("St. Louis", "St Louis"),
+        ("Node.js", "node.js"),
+        ("Ann@X.com", "ann@x.com"),
+        ("Hello.", "Hello"),
+        ("costs 5.", "costs 5"),
     ],
 )
 def test_spelling_makes_no_difference(one: str, other: str) -> None:
@@ -52,6 +58,12 @@ def test_spelling_makes_no_difference(one: str, other: str) -> None:
         ("", "x"),
         (".", ""),
         ("Ann", "Anna"),
+        (".5", "5"),
+        ("-.5", "-5"),
+        ("$.50", "$50"),
+        ("about .5 km", "about 5 km"),
+        ("10\u00b2", "102"),
+        ("5 m\u00b2", "5 m2"),
     ],
 )
 def test_what_may_mean_something_makes_one(one: str, other: str) -> None:
@@ -125,6 +137,48 @@ def test_long_runs_of_digits_may_be_grouped() -> None:
     assert same_text("(555) 123-4567", "5551234567")
     assert not same_text("12-34", "1234")
     assert not same_text("555-123-4567", "555-124-4567")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("john.doe@x.com", "johndoe@x.com"),
+        ("john.doe@x.com", "john_doe@x.com"),
+        ("Write to john.doe@x.com", "Write to johndoe@x.com"),
+        ("my_file.txt", "myfile.txt"),
+        ("my file.txt", "myfile.txt"),
+        ("https://x.com/user_1/a", "https://x.com/user1/a"),
+        ("www.a-b.com", "www.ab.com"),
+        ("a.b.com", "abcom"),
+        ("a.b.com", "ab.com"),
+    ],
+)
+def test_addresses_and_file_names_are_compared_as_they_are_but_for_case(one: str, other: str) -> None:
+    assert not same_text(one, other)
+    assert not same_text(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("2019-2020", "20192020"), ("5000000-1", "50000001"), ("100-2000000", "1002000000"), ("1 2345678", "12345678")],
+)
+def test_two_numbers_are_no_grouped_one(one: str, other: str) -> None:
+    assert not same_text(one, other)
+    assert not same_text(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("4111 1111 1111 1111", "4111111111111111"),
+        ("+1 555 123 4567", "+15551234567"),
+        ("555-1234", "5551234"),
+        ("89501-1234", "895011234"),
+    ],
+)
+def test_phone_card_and_postal_numbers_may_be_grouped(one: str, other: str) -> None:
+    assert same_text(one, other)
+    assert same_text(other, one)
 
 
 def test_secrets_are_compared_as_they_are() -> None:

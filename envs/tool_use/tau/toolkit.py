@@ -79,6 +79,10 @@ class TauToolkit(Toolkit):
         declared = self._declared().by_name.get(name)
         return declared is not None and declared.writes
 
+    def tells(self, name: str) -> bool:
+        """Any but `think`, which always returns an empty text."""
+        return name != "think"
+
     def ends(self, name: str) -> bool:
         """Handing the user over ends the conversation, as in tau-bench."""
         return name == "transfer_to_human_agents"

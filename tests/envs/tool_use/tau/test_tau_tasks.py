@@ -38,6 +38,8 @@ def play(runtime: Runtime, task: Task, *actions: Action | str) -> float:
         if episode.done:
             break
         result = episode.step(action if isinstance(action, Action) else Action(content=action))
+        if result.terminated:  # some gold actions hand the user over
+            return result.reward
     while not (result.terminated or result.truncated):
         result = episode.step(Action(content=str(actions[-1])))
     assert result.terminated
@@ -69,6 +71,20 @@ def test_a_hand_over_that_fails_ends_nothing(tmp_path: Path, runtime: Runtime) -
     (task,) = tasks_of(tmp_path, ROW)
     result = runtime.open(task).step(Action(tool_calls=(ToolCall(name="transfer_to_human_agents", arguments={}),)))
     assert not result.terminated
+
+
+def test_no_call_follows_a_hand_over_in_the_same_action(tmp_path: Path, runtime: Runtime) -> None:
+    (task,) = tasks_of(tmp_path, ROW)
+    transfer = ToolCall(name="transfer_to_human_agents", arguments={"summary": "They asked for it."})
+    cancel = ToolCall(name="cancel_reservation", arguments={"reservation_id": "AAA111"})
+    done = []
+    for calls in ((cancel,), (transfer, cancel), (cancel, transfer)):
+        world = runtime.domain.world()
+        world.start(task.origin, 0)
+        done.append(world.run(Action(tool_calls=calls)))
+    assert done[1].observations[1] == "Error: the conversation was handed over, no call can follow"
+    assert (done[1].failed, done[1].detail["changed"]) == ([False, True], [True, False])
+    assert len({effects.state for effects in done}) == 3
 
 
 def test_runs_of_one_task_are_one_task(tmp_path: Path) -> None:

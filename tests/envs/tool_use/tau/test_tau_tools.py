@@ -83,6 +83,7 @@ def test_arguments_are_not_nested_without_end(airline) -> None:
 def test_thinking_says_nothing_and_a_transfer_succeeds(airline) -> None:
     before = airline.toolkit.digest()
     assert airline("think", thought="hm") == ""
+    assert not airline.toolkit.tells("think")
     assert airline("transfer_to_human_agents", summary="they asked") == "Transfer successful"
     assert airline.toolkit.digest() == before
 
