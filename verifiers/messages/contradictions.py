@@ -25,9 +25,13 @@ _NO_LABEL = re.compile(
 )
 """A line such as `- Insurance: no`."""
 _MOST_VALUES = 200
+_MOST_BESIDE = 50
+"""Facts of one clause, and values beside one id or name; where there are more, what belongs to what is not told."""
 _REACH = 3
 """Content words after a negation that count as denied."""
-_CLAUSE = re.compile(r"[.;:!?\n,()]+\s|\s[-\u2013\u2014]\s|\b(?:but|however|although|because|so that|while|and)\b")
+_CLAUSE = re.compile(
+    r"(?<![.;:!?\n,()])[.;:!?\n,()]+\s|\s[-\u2013\u2014]\s|\b(?:but|however|although|because|so that|while|and)\b"
+)
 _OPPOSITES = [
     tuple(side.split("|") for side in pair.split(" / "))
     for pair in (
@@ -51,7 +55,7 @@ _OPPOSITES = [
         "return / exchange",
     )
 ]
-_WAY = re.compile(r"(\w+)\)?\s*(?:\bto\b|\u2192|->|\u2013)\s*(?:[a-z]+ )?\(?(\w+)")
+_WAY = re.compile(r"(?<!\w)(\w+)\)?\s*(?:\bto\b|\u2192|->|\u2013)\s*(?:[a-z]+ )?\(?(\w+)")
 _PART = re.compile(r"(?<=[.!?;])[ \t]+|,? (?:and|then) |\n")
 _BRACKETS = re.compile(r"\([^()]*\)")
 _DETAIL = re.compile(r"\s*[-+*\u2022>|]")
@@ -83,7 +87,9 @@ def _misplaced(expert: str, candidate: str) -> str | None:
     ours, theirs = _records(expert), _records(candidate)
     for (anchor, kind), values in ours.items():
         other = theirs.get((anchor, kind))
-        if other and not any(one.same(another) for one in values for another in other):
+        if not other or max(len(values), len(other)) >= _MOST_BESIDE:
+            continue
+        if not any(one.same(another) for one in values for another in other):
             return f"beside '{anchor}' it says '{other[0].text}', the expert's '{values[0].text}'"
     return None
 
@@ -100,10 +106,15 @@ def _records(text: str) -> dict[tuple[str, str], list[Fact]]:
         strong = {at: key for at, key in named.items() if any(letter.isdigit() for letter in key)}
         named = strong or named  # a flight's number says more of what is meant than the places it goes by
         anchors = list(named.values()) or (anchors if _DETAIL.match(part) else [])
+        if len(said) > _MOST_BESIDE:
+            anchors = []
+            continue
         for fact in said:
             if fact.kind in ("date", "time") or (fact.kind == "number" and fact.unit):
                 for anchor in _bracketed(part, fact, named) or anchors:
-                    found.setdefault((anchor, fact.kind), []).append(fact)
+                    values = found.setdefault((anchor, fact.kind), [])
+                    if len(values) < _MOST_BESIDE:
+                        values.append(fact)
     return found
 
 

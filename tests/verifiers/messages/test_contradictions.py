@@ -1,0 +1,23 @@
+"""Which texts contradict each other, and how much finding it may cost."""
+
+import tracemalloc
+
+import pytest
+
+from pivotgym.verifiers.messages.contradictions import contradiction
+
+
+def test_a_passage_of_many_ids_and_values_takes_little_memory() -> None:
+    passage = " ".join(f"W{at} ${at}.50" for at in range(1000))
+    tracemalloc.start()
+    try:
+        assert contradiction(passage, f"{passage} too") is None
+        assert tracemalloc.get_traced_memory()[1] < 6_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("run", ["1", "a", ".", "("])
+def test_a_long_run_without_spaces_costs_as_much_per_character_as_a_short_one(run: str) -> None:
+    """A quadratic search would look at 10^10 places here and not come back."""
+    assert contradiction(run * 150_000, f"{run * 150_000} too") is None
