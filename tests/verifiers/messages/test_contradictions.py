@@ -21,3 +21,15 @@ def test_a_passage_of_many_ids_and_values_takes_little_memory() -> None:
 def test_a_long_run_without_spaces_costs_as_much_per_character_as_a_short_one(run: str) -> None:
     """A quadratic search would look at 10^10 places here and not come back."""
     assert contradiction(run * 150_000, f"{run * 150_000} too") is None
+
+
+@pytest.mark.parametrize(
+    ("expert", "candidate"),
+    [
+        ("#W123 was approved.", "#W123 was denied."),
+        ("They approved it.", "They deny it."),
+    ],
+)
+def test_opposites_contradict_each_other_both_ways(expert: str, candidate: str) -> None:
+    assert contradiction(expert, candidate)
+    assert contradiction(candidate, expert)
