@@ -17,7 +17,7 @@ from pivotgym.verifiers.messages.names import LABELLED
 from pivotgym.verifiers.messages.wording import COMMON, meaning, stem
 
 _DENIES = re.compile(
-    r"\b(?:not|no|never|none|neither|nor|without|cannot|unable|un(?:available|successful)|fail(?:s|ed)?|lacks?|"
+    r"\b(?:not|no|never|none|neither|nor|without|cannot|unable|fail(?:s|ed)?|lacks?|"
     r"\w+n't)\b|\bnon-"
 )
 _NO_LABEL = re.compile(
@@ -44,17 +44,24 @@ _OPPOSITES = [
         "include / exclude",
         "enable|activate / disable|deactivate",
         "open / close",
-        "before / after",
+        "before / after",  # a day or a time
         "cheapest|lowest / highest",
         "earliest / latest",
-        "succeed|successful|successfully|complete / fail|unsuccessful|incomplete",
-        "available / unavailable",
-        "eligible / ineligible",
+        "succeed|successful|successfully|complete / fail",
         "depart|departure / arrive|arrival",
         "buy / sell",
         "return / exchange",
     )
 ]
+_UN = re.compile(r"\b(?:un(?=(?:available|successful)\b)|in(?=(?:eligible|complete|valid)\b))")
+_DENIED = re.compile(
+    r"\b(?:not|no|never|cannot|unable|\w+n't)(?: (?:be|been|being|yet|currently|able|to)){0,3} (?P<word>[^\W\d_]+)"
+)
+_WHILE = re.compile(
+    r"\b(?:before|after)\b(?! (?:the )?(?:\d|\w{3,9}day\b|"
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\.? \d))"
+)
+"""`before you reply` orders what is said, as `after` does the other way round; `before May 3` does not."""
 _WAY = re.compile(r"(?<!\w)(\w+)\)?\s*(?:\bto\b|\u2192|->|\u2013)\s*(?:[a-z]+ )?\(?(\w+)")
 _PART = re.compile(r"(?<=[.!?;])[ \t]+|,? (?:and|then) |\n")
 _BRACKETS = re.compile(r"\([^()]*\)")
@@ -128,7 +135,8 @@ def _bracketed(part: str, fact: Fact, named: dict[int, str]) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    return text.replace("\u2019", "'").replace("*", "").casefold()
+    """Folded case, plain apostrophes, no emphasis marks, `not available` for `unavailable`."""
+    return _UN.sub("not ", text.replace("\u2019", "'").replace("*", "").casefold())
 
 
 def _relabelled(expert: str, candidate: str) -> str | None:
@@ -223,12 +231,17 @@ def _stems(text: str) -> set[str]:
 
 
 def _opposed(expert: str, candidate: str) -> str | None:
-    ours, theirs = (
-        {stem(word) for word in re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)?", _folded(text))} for text in (expert, candidate)
-    )
-    for pair in _OPPOSITES:
-        sides = [{stem(word) for word in side} for side in pair]
-        for here, there in (sides, sides[::-1]):
-            if ours & here and not ours & there and theirs & there and not theirs & here:
-                return f"it says '{sorted(theirs & there)[0]}' where the expert's says '{sorted(ours & here)[0]}'"
+    """A word where the other text has its opposite; denied words are compared with denied ones."""
+    for ours, theirs in zip(_affirmed_and_denied(expert), _affirmed_and_denied(candidate), strict=True):
+        for pair in _OPPOSITES:
+            sides = [{stem(word) for word in side} for side in pair]
+            for here, there in (sides, sides[::-1]):
+                if ours & here and not ours & there and theirs & there and not theirs & here:
+                    return f"it says '{sorted(theirs & there)[0]}' where the expert's says '{sorted(ours & here)[0]}'"
     return None
+
+
+def _affirmed_and_denied(text: str) -> tuple[set[str], set[str]]:
+    said = _WHILE.sub(" ", _folded(text))
+    denied = {stem(match["word"]) for match in _DENIED.finditer(said)}
+    return {stem(word) for word in re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)?", _DENIED.sub(" ", said))}, denied

@@ -28,8 +28,31 @@ def test_a_long_run_without_spaces_costs_as_much_per_character_as_a_short_one(ru
     [
         ("#W123 was approved.", "#W123 was denied."),
         ("They approved it.", "They deny it."),
+        ("Seat 4A is available.", "Seat 4A is unavailable."),
+        ("It is eligible for a refund.", "It is ineligible for a refund."),
+        ("The payment was successful.", "The payment failed."),
+        ("The payment was successful.", "The payment was not successful."),
+        ("I can cancel ABC123.", "I can book ABC123."),
+        ("I can't cancel ABC123.", "I cannot book ABC123."),
+        ("It must be sent before May 3.", "It must be sent after May 3."),
     ],
 )
 def test_opposites_contradict_each_other_both_ways(expert: str, candidate: str) -> None:
     assert contradiction(expert, candidate)
     assert contradiction(candidate, expert)
+
+
+@pytest.mark.parametrize(
+    ("expert", "candidate"),
+    [
+        ("Seat 4A is unavailable.", "Seat 4A is not available."),
+        ("It is ineligible for a refund.", "It isn't eligible for a refund."),
+        ("The payment was unsuccessful.", "The payment was not successful."),
+        ("The payment was not successful.", "The payment failed."),
+        ("The form is incomplete.", "The form is not yet complete."),
+        ("Please reply yes before I cancel ABC123.", "After you reply yes, I will cancel ABC123."),
+    ],
+)
+def test_the_same_in_another_form_is_no_contradiction(expert: str, candidate: str) -> None:
+    assert contradiction(expert, candidate) is None
+    assert contradiction(candidate, expert) is None
