@@ -30,10 +30,11 @@ def environment(config: RunConfig) -> Iterator[Client]:
             yield client
         return
     from pivotgym.servers.serve import BackgroundServer
-    from pivotgym.servers.settings import Settings
+    from pivotgym.servers.settings import Settings, read_tokens
 
     settings = Settings(sources=config.sources, judge=config.judge, user=config.user)
-    with BackgroundServer(config.domain, settings=settings) as server, Client(server.url) as client:
+    token = read_tokens(settings).bearer
+    with BackgroundServer(config.domain, settings=settings) as server, Client(server.url, token=token) as client:
         yield client
 
 

@@ -195,7 +195,7 @@ class Pivot(Record):
     def turn(self) -> int:
         """Index among the trajectory's assistant messages; 0 where the id names none."""
         tail = self.id.rpartition(":")[2]
-        return int(tail) if tail.isdigit() else 0
+        return int(tail) if tail.isascii() and tail.isdigit() and len(tail) <= 9 else 0
 
     @property
     def digest(self) -> str:

@@ -7,6 +7,7 @@ Owns: that file. Does not own: which pivots fit (`pivots`).
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -50,9 +51,10 @@ class AddedPivots:
 
     def add(self, pivots: Iterable[Pivot]) -> None:
         """Append, within `exclusive` and with nothing unread; half a line that a killed worker left is overwritten."""
-        lines = b"".join(json.dumps(pivot.to_json()).encode() + b"\n" for pivot in pivots)
+        lines = b"".join(json.dumps(pivot.model_dump(mode="json")).encode() + b"\n" for pivot in pivots)
         os.ftruncate(self._file, self._read)
-        os.pwrite(self._file, lines, self._read)
+        if os.pwrite(self._file, lines, self._read) != len(lines):
+            raise OSError(errno.ENOSPC, "not all of the added pivots could be written")
         self._read += len(lines)
 
     def close(self) -> None:

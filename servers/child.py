@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pivotgym.core.errors import PivotGymError
 from pivotgym.servers.binding import bind, bind_file, url_of
@@ -27,6 +27,9 @@ GRACE_S = 10.0
 
 def main() -> None:
     """Serve until the parent closes the pipe or dies."""
+    # The parent reads one line of this and no more: whatever else prints (the access log, a domain) goes to the log.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     task = json.loads(sys.stdin.readline())
     try:
         settings = Settings.load(task["settings"])
@@ -35,7 +38,7 @@ def main() -> None:
         own = [bind_file(place.socket(place.index))] if place is not None else []
         server = make_server(task["domain"], [Path(path) for path in task["pivots"]], settings, place)
     except PivotGymError as error:
-        _tell(error.to_wire())
+        _tell(answers, error.to_wire())
         return
 
     def stop_with_parent() -> None:
@@ -47,7 +50,7 @@ def main() -> None:
         leave.start()
 
     threading.Thread(target=stop_with_parent, daemon=True).start()
-    _tell({"url": url_of(bound)})
+    _tell(answers, {"url": url_of(bound)})
     with bound:
         server.run(sockets=[bound, *own])
 
@@ -61,8 +64,8 @@ def _place(sent: Any) -> Place | None:
     return Place(index, count, Path(folder))
 
 
-def _tell(line: dict[str, object]) -> None:
-    print(json.dumps(line), flush=True)
+def _tell(answers: IO[str], line: dict[str, object]) -> None:
+    print(json.dumps(line), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ class _Entry(Generic[T]):
     def __init__(self, body: str, task: asyncio.Future[T]) -> None:
         self.body = body
         self.task = task
+        self.size = 0
 
 
 def fingerprint(key: str | None, request: BaseModel) -> str:
@@ -44,8 +45,10 @@ class Once(Generic[T]):
         at_once: Whether calls wait for nothing, so that none needs a task of its own.
     """
 
-    def __init__(self, most: int, *, keep_errors: bool = False, at_once: bool = False) -> None:
-        self._most = most
+    def __init__(
+        self, most: int, *, most_bytes: int | None = None, keep_errors: bool = False, at_once: bool = False
+    ) -> None:
+        self._most, self._most_bytes, self._bytes = most, most_bytes, 0
         self._keep_errors = keep_errors
         self._at_once = at_once
         self._entries: OrderedDict[str, _Entry[T]] = OrderedDict()
@@ -132,6 +135,10 @@ class Once(Generic[T]):
         failed = task.cancelled() or task.exception() is not None
         if key is not None and failed and self._entries.get(key) is entry and not self._kept(task):
             del self._entries[key]
+        elif not failed and key is not None and self._most_bytes is not None and self._entries.get(key) is entry:
+            entry.size = len(getattr(task.result(), "body", b""))
+            self._bytes += entry.size
+            self._forget_oldest()
 
     def _kept(self, task: asyncio.Future[T]) -> bool:
         if not self._keep_errors or task.cancelled():
@@ -140,9 +147,12 @@ class Once(Generic[T]):
         return not (isinstance(error, PivotGymError) and error.details.get("begun") is False)
 
     def _forget_oldest(self) -> None:
-        for key in list(self._entries)[: max(0, len(self._entries) - self._most)]:
-            if self._entries[key].task.done():
-                del self._entries[key]
+        while len(self._entries) > self._most or (self._most_bytes is not None and self._bytes > self._most_bytes):
+            key, oldest = next(iter(self._entries.items()))
+            if not oldest.task.done():
+                return
+            del self._entries[key]
+            self._bytes -= oldest.size
 
 
 async def _awaited(call: Callable[[], Awaitable[T]]) -> T:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -188,9 +188,7 @@ class PivotRegistry:
                 return len(self._take(sent))
             with self.added.exclusive():
                 self._take_unread(self.added)
-                new = self._take(sent)
-                self.added.add(new)
-            return len(new)
+                return len(self._take(sent, self.added.add))
 
     def refresh(self) -> None:
         """Take in what other workers added."""
@@ -202,10 +200,14 @@ class PivotRegistry:
         for pivot in added.unread():
             self._take([(pivot, _summary(pivot))])
 
-    def _take(self, sent: Sequence[tuple[Pivot, PivotSummary]]) -> list[Pivot]:
+    def _take(
+        self, sent: Sequence[tuple[Pivot, PivotSummary]], write: Callable[[Iterable[Pivot]], None] | None = None
+    ) -> list[Pivot]:
         new = self._new(sent)
         if len(self) + len(new) > self._max_pivots:
             raise TooLarge(f"pivots: expected at most {self._max_pivots} in all, got {len(self) + len(new)}")
+        if write is not None:  # before this worker knows them: what cannot be written is known to none
+            write(pivot for pivot, _ in new.values())
         for pivot, summary in new.values():
             self._pivots[pivot.id] = pivot
             self._summaries.append(summary)

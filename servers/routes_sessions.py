@@ -5,6 +5,7 @@ Owns: sessions over the wire. Does not own: their life (`sessions`) or what an e
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -17,6 +18,7 @@ from pivotgym.envs.base.episode import Episode
 from pivotgym.servers.endpoint import Call, RouteSpec
 from pivotgym.servers.idempotency import fingerprint
 from pivotgym.servers.peers import Away, inside
+from pivotgym.servers.presence import finished, regardless
 from pivotgym.servers.schemas import (
     Closed,
     ErrorBody,
@@ -84,7 +86,8 @@ async def _made_elsewhere(service: Service, path: str, body: bytes) -> Reply | N
             answer = await service.peers.send(index, "POST", path, encode(fields))
             if answer.status == 200:
                 return answer
-            error = from_wire(read_json(answer.body))
+            after = dict(answer.headers).get(b"retry-after")
+            error = from_wire(read_json(answer.body), retry_after_s=float(after) if after else None)
             if not isinstance(error, Full):
                 raise error
     return None
@@ -200,6 +203,10 @@ async def describe(service: Service, call: Call) -> Reply:
         return await service.peers.in_session(session_id, "GET", "/sessions/{}")
     session = service.sessions.get(session_id)
     busy = session.lock.locked()
+    with regardless():  # a digest that takes too long goes on, and keeps the session busy, without this call
+        reading = asyncio.ensure_future(service.sessions.digest(session))
+    reading.add_done_callback(lambda late: late.cancelled() or late.exception())
+    known = await finished(reading, service.settings.timeout_s)
     return reply(
         SessionInfo(
             session_id=session.id,
@@ -210,7 +217,7 @@ async def describe(service: Service, call: Call) -> Reply:
             steps=session.steps,
             state="failed" if session.failed else "ended" if session.ended else "live",
             busy=busy,
-            digest=await service.sessions.digest(session),
+            digest=reading.result() if known else None,
             error=ErrorBody(**session.failed.to_wire()) if session.failed else None,
         )
     )

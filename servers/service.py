@@ -69,7 +69,9 @@ class Service:
             self.domain.use_user_model(settings.user)
         self.pivots = PivotRegistry(self.domain, settings.max_pivots, settings.max_origin_bytes)
         self.pivots.add([*self.domain.pivots(), *pivots])
-        self.pool = Pool(settings.threads, settings.max_waiting, inline=self.domain.inline)
+        # A step may ask a model over the network: never on the event loop.
+        quick = self.domain.inline and settings.judge is None and settings.user is None
+        self.pool = Pool(settings.threads, settings.max_waiting, inline=quick)
         self.peers = Peers(place, settings.max_timeout_s)
         if place.folder is not None:
             self.pivots.added = AddedPivots(place.folder / "pivots.jsonl")

@@ -30,6 +30,7 @@ REMEMBERED_STEPS = 16
 CLOSING_S = 1.0
 """Waited for a session that is just being closed, before a new one is refused."""
 REMEMBERED_CREATIONS = 10_000
+REMEMBERED_BYTES = 64 * 2**20
 REMEMBERED_CLOSED = 10_000
 
 
@@ -64,7 +65,7 @@ class SessionStore:
         self._closed: dict[str, str] = {}
         self._reserved = 0
         self._closing: set[asyncio.Task[None]] = set()
-        self.creations: Once[Reply] = Once(REMEMBERED_CREATIONS, at_once=pool.inline)
+        self.creations: Once[Reply] = Once(REMEMBERED_CREATIONS, most_bytes=REMEMBERED_BYTES, at_once=pool.inline)
 
     def __len__(self) -> int:
         return len(self._sessions) + self._reserved + len(self._closing)
@@ -117,6 +118,8 @@ class SessionStore:
     async def replace(self, session: Session, build: Callable[[], Episode], **what: Any) -> None:
         """Reset a session in place: the new episode takes the old one's slot. Arguments as for `create`."""
         async with session.lock:
+            if session.closed:
+                self.get(session.id)
             episode = await self._pool.call(build)
             old, session.episode = session.episode, episode
             session.horizon, session.seed = what["horizon"], what["seed"]
@@ -221,7 +224,8 @@ class SessionStore:
     def _settle(self, session: Session, error: Exception) -> PivotGymError:
         known = as_error(error)
         known.session_id = session.id
-        if isinstance(known, InfrastructureError) and not isinstance(known, Full | Warming):
+        broken = isinstance(known, InfrastructureError) and not isinstance(known, Full | Warming)
+        if broken and session.horizon == "episode":  # at a pivot nothing is changed: the step can be tried again
             session.failed = known
         return known
 

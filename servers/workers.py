@@ -49,6 +49,8 @@ class Workers:
                 f"max_sessions: expected at least one for each of {settings.workers} workers, "
                 f"got {settings.max_sessions}"
             )
+        if settings.port:
+            bind(settings).close()  # SO_REUSEPORT alone would share the port with another server of this user
         self._held = bind(settings, shared=True)  # never listens: it keeps the port while no worker has it
         self.url = url_of(self._held)
         self._domain = domain

@@ -128,11 +128,14 @@ def reading(differences: Sequence[DifferenceRow]) -> str:
         sentences.append(f"GRPO after SFT: {gain.mean:+.3f}, {_decided(gain)}.")
     control = found.get(("sft@low", "grpo"))
     if control is not None:
-        beyond = "does more than sharpen" if control.low > 0 else "is not shown to do more than sharpen"
-        sentences.append(
-            f"Against the same SFT policy sampled at low temperature: {control.mean:+.3f}, {_decided(control)}, "
-            f"so GRPO {beyond} here."
-        )
+        sentences.append(f"Against the same SFT policy at low temperature: {control.mean:+.3f}, {_decided(control)}.")
+    both = found.get(("sft@low", "grpo@low"))
+    sharper = [one for one in (control, both) if one is not None]
+    if both is not None:
+        sentences.append(f"With both at low temperature: {both.mean:+.3f}, {_decided(both)}.")
+    if sharper:
+        beyond = "does more than" if any(one.low > 0 for one in sharper) else "is not shown to do more than"
+        sentences.append(f"So GRPO {beyond} sharpen here.")
     whole = found.get(("base", "grpo"))
     if whole is not None:
         sentences.append(

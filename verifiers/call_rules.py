@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pivotgym.core.errors import PivotRefused
 from pivotgym.core.messages import Action, Tool, ToolCall
 from pivotgym.core.trajectory import Verdict
 from pivotgym.verifiers.accepted import argument_score
@@ -26,9 +27,24 @@ Score = Callable[[dict[str, Any], dict[str, Any], Signature], float]
 
 def by_accepted(accepted: Sequence[dict[str, Any]], action: Action, signatures: dict[str, Signature]) -> Verdict:
     """The verdict on calls where the pivot carries accepted answers: one `{function: {parameter: [values]}}` a call."""
+    if not _readable(accepted):
+        raise PivotRefused(
+            "accepted: expected a list of {function: {parameter: [values]}}, got something else", hint="mend the pivot"
+        )
     due = [(name, values) for entry in accepted for name, values in list(entry.items())[:1]]
     return _verdict(
         "accepted_answers", due, action, signatures, lambda one, given, tool: argument_score(given, one, tool)
+    )
+
+
+def _readable(accepted: Any) -> bool:
+    return isinstance(accepted, list) and all(
+        isinstance(entry, dict)
+        and all(
+            isinstance(values, dict) and all(isinstance(listed, list) for listed in values.values())
+            for values in entry.values()
+        )
+        for entry in accepted
     )
 
 

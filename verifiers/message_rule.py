@@ -45,6 +45,7 @@ _ASKED, _REFUSED, _STATED = 0.5, 0.4, 0.4
 _ASKED_WITH_FACTS = 0.3
 _MORE_TEXT = 4000
 """Characters that a candidate's text may have beyond ten times the expert's."""
+_KEPT_CHARACTERS = 16_000
 _WITH_CODE = re.compile(r"((?:[^\W\d_][\w'-]*[ \t]+){1,6})\([A-Z]{2,5}\)")
 
 
@@ -210,9 +211,14 @@ def _stands_in(fact: Fact, said: _Text) -> bool:
     return said.says(fact)
 
 
-@lru_cache(maxsize=64)
 def _heard(text: str) -> _Text:
-    """A message of the conversation, kept because a group of actions and the turns that follow share it."""
+    """A message of the conversation; what was read is some fifty times as large as the text, so long ones go again."""
+    return _kept(text) if len(text) <= _KEPT_CHARACTERS else _Text(text)
+
+
+@lru_cache(maxsize=64)
+def _kept(text: str) -> _Text:
+    """A message that is kept because a group of actions and the turns that follow share it."""
     return _Text(text)
 
 

@@ -3,7 +3,8 @@
 Owns: recognising them, by rule. Does not own: other texts (`verifiers.message_rule`).
 
 A text says so when one sentence of it names tools and denies: that there is one, that it fits, that it is called.
-Where the expert's text says nothing else, every text that says so is as good; an answer, a question or "Okay." is not.
+Where the expert's text says nothing else, every text that says so, and little else, is as good; an answer, a question
+or "Okay." is not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from pivotgym.core.trajectory import Verdict
 from pivotgym.verifiers.base import decided
 
-_TOOL = re.compile(r"\b(?:tool|function|api|capabilit|call|action)(?:s|y|ies)?\b", re.I)
+_TOOL = re.compile(r"\b(?:tool|function|api|capabilit)(?:s|y|ies)?\b", re.I)
 _DENIES = re.compile(
     r"\b(?:no|not|none|nothing|neither|nor|never|cannot|unable|without|lacks?|lacking|outside|beyond|unsupported|"
     r"unavailable|unsuitable|(?:ca|do|does|did|is|are|wo|would|could|has|have)n['\u2019]t|can['\u2019]t|won['\u2019]t)\b",
@@ -39,14 +40,17 @@ def says_no_tool(text: str) -> bool:
     return not _DID.search(text) and any(_TOOL.search(part) and _DENIES.search(part) for part in sentences)
 
 
-def says_only_no_tool(text: str) -> bool:
-    """Whether that is all a text says: at most two sentences, nothing asked, no numbers, no names in quotes."""
+def says_only_no_tool(text: str, most: int = _MOST_SENTENCES) -> bool:
+    """Whether that is all a text says: at most so many sentences, nothing asked, no numbers, no names in quotes."""
     sentences = [part for part in _SENTENCE.split(text) if part.strip()]
-    return says_no_tool(text) and len(sentences) <= _MOST_SENTENCES and "?" not in text and not _FACT.search(text)
+    return says_no_tool(text) and len(sentences) <= most and "?" not in text and not _FACT.search(text)
 
 
 def no_tool_rule(expert: str, candidate: str) -> Verdict | None:
-    """The verdict where both texts say that no tool helps, and the expert's nothing else; otherwise `None`."""
-    if not (says_only_no_tool(expert) and says_no_tool(candidate)):
+    """The verdict where both texts say that no tool helps and nothing else (the candidate in a sentence more at most).
+
+    `None` where one of them says more: the message rule decides then.
+    """
+    if not (says_only_no_tool(expert) and says_only_no_tool(candidate, _MOST_SENTENCES + 1)):
         return None
     return decided(True, "no_tool", False, "both texts say that no tool helps", {"facts": 1.0})

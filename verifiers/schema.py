@@ -13,7 +13,7 @@ from itertools import chain, repeat
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from jsonschema.exceptions import UnknownType, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
@@ -36,9 +36,11 @@ _TYPES = {
     "bool": "boolean",
 }
 _KNOWN = {"object", "number", "integer", "array", "string", "boolean", "null"}
+_VALUES_ONLY = {"enum", "const", "default", "examples", "properties", "pattern"}
+_BROKEN = (Unresolvable, UnknownType, re.error, AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError)
+"""What jsonschema raises where a schema is none; arguments are JSON and cannot cause it."""
 _MOST_LEVELS = 32
 """Levels of arguments that any schema that does not refer to itself without end can be checked on."""
-_VALUES_ONLY = {"enum", "const", "default", "examples", "properties"}
 
 
 def to_json_schema(schema: Any) -> Any:
@@ -123,8 +125,8 @@ class Signature:
             if _depth(arguments) > _MOST_LEVELS:
                 return f"{self.name}: the arguments are nested too deep"
             raise PivotRefused(f"tools: the schema of {self.name!r} cannot be used: it refers to itself") from None
-        except (Unresolvable, re.error, TypeError, AttributeError, ZeroDivisionError) as error_of_schema:
-            raise PivotRefused(f"tools: the schema of {self.name!r} cannot be used: {error_of_schema}"[:300]) from None
+        except _BROKEN as error_of_schema:
+            raise _unusable(self.name, error_of_schema) from None
         if error is None:
             return None
         place = ".".join(str(part) for part in error.absolute_path) or "arguments"
@@ -229,8 +231,25 @@ def _python_types(kinds: Any) -> tuple[type, ...]:
     return tuple(one for kind in (kinds if isinstance(kinds, list) else [kinds]) for one in _PYTHON.get(str(kind), ()))
 
 
+def _unusable(name: str, error: Exception) -> PivotRefused:
+    return PivotRefused(
+        f"tools: the schema of {name!r} cannot be used: {error}"[:300], hint="mend the tool's `parameters`"
+    )
+
+
 def signature(tool: Tool) -> Signature:
-    """The signature of a tool."""
+    """The signature of a tool.
+
+    Raises:
+        PivotRefused: If its schema is none.
+    """
+    try:
+        return _signature(tool)
+    except _BROKEN as error:
+        raise _unusable(tool.name, error) from error
+
+
+def _signature(tool: Tool) -> Signature:
     schema = to_json_schema(tool.parameters)
     properties = {
         name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()

@@ -84,7 +84,10 @@ def pivot_of(row: dict[str, Any], *, name: str, domain: str | None = None) -> Pi
     try:
         request = _object(row, "responses_create_params")
         messages = messages_of(request.get("input", []))
-        tools = [tool_of(flat, f"tools.{place}") for place, flat in enumerate(request.get("tools") or [])]
+        listed = request.get("tools") or []
+        if not isinstance(listed, list):
+            raise ValueError(f"tools: expected a list, got {type(listed).__name__}")
+        tools = [tool_of(flat, f"tools.{place}") for place, flat in enumerate(listed)]
         reference = expected_of(row)
     except ValueError as error:
         raise InputError(f"row: {error}") from error

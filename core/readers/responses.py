@@ -114,6 +114,8 @@ def call_of(item: Item, where: str) -> ToolCall:
 def thinking(item: Item) -> str:
     """The text of a reasoning item: its content, else its summary."""
     parts = item.get("content") or item.get("summary") or []
+    if not isinstance(parts, list):
+        return ""
     return "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
 
 

@@ -77,6 +77,7 @@ class Runtime:
         self.states = StateCache(domain.world, max_states=max_states)
         self._default = known_rule(verifier)
         self._seen: Attached[_Prepared] = Attached()
+        self._sound: Attached[bool] = Attached()
 
     def verify(self, pivot: Pivot, action: Action | Malformed, *, rule: Rule | None = None) -> Verdict:
         """Whether an action is functionally equivalent to the expert's at a pivot.
@@ -116,6 +117,14 @@ class Runtime:
             return cut_short(action)
         comparator = self._comparator(rule)
         with unforeseen_is(VerifierFailed, f"{comparator.name}: screening pivot {pivot.id!r}"):
+            if comparator is self.domain.comparator and self._sound.get(pivot) is None:
+                own = comparator.screen(pivot, pivot.reference)
+                if own is not None and own.outcome == "invalid":
+                    raise PivotRefused(
+                        f"pivot {pivot.id!r}: the expert's own action is invalid: {own.reason}",
+                        hint="mend the pivot; no action can be scored against it",
+                    )
+                self._sound.keep(pivot, True)
             return comparator.screen(pivot, action)
 
     def runs(self, pivot: Pivot, action: Action, *, rule: Rule | None = None) -> bool:

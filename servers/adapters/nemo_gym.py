@@ -89,7 +89,7 @@ def _pivot(service: Service, data: dict[str, Any]) -> Pivot:
 
 def _check_expert(service: Service, pivot: Pivot) -> None:
     """Refuse an expert's action that would be called invalid: NeMo Gym's own rules look at no schema, ours do."""
-    verdict = service.runtime.screen(pivot, pivot.reference)
+    verdict = service.domain.comparator.screen(pivot, pivot.reference)
     if verdict is not None and verdict.outcome == "invalid":
         raise PivotRefused(f"row: expected_action: {verdict.reason}")
 

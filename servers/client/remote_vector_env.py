@@ -39,9 +39,11 @@ class EnvsFailed(InfrastructureError):
 
     code: ClassVar[str] = "envs_failed"
 
-    def __init__(self, message: str, *, errors: dict[int, PivotGymError], results: Any, **fields: Any) -> None:
+    def __init__(
+        self, message: str, *, errors: dict[int, PivotGymError] | None = None, results: Any = None, **fields: Any
+    ) -> None:
         super().__init__(message, **fields)
-        self.errors, self.results = errors, results
+        self.errors, self.results = errors or {}, results
 
 
 class RemoteVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):

@@ -119,6 +119,12 @@ def test_verify_prints_the_verdict(profiled, capsys):
     assert (verdict["reward"], verdict["outcome"], verdict["executed"]) == (1.0, "equivalent", False)
 
 
+def test_a_server_of_the_commands_own_takes_the_token_of_the_environment(profiled, tmp_path, capsys, monkeypatch):
+    (tmp_path / "token").write_text("a-token-of-some-length-0123456789\n")
+    monkeypatch.setenv("PIVOTGYM_TOKEN_FILE", str(tmp_path / "token"))
+    assert run_app(["verify", str(profiled), "--text", "yes"]) == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

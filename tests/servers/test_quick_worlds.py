@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -160,3 +161,22 @@ def test_a_call_that_is_cancelled_is_forgotten() -> None:
         return len(once)
 
     assert asyncio.run(left()) == 0
+
+
+def test_answers_are_forgotten_by_their_size_too() -> None:
+    class Answer(NamedTuple):
+        body: bytes
+
+    made: list[str] = []
+
+    async def answer(key: str) -> Answer:
+        made.append(key)
+        return Answer(b"x" * 60)
+
+    async def calls() -> None:
+        once: Once[Answer] = Once(10, most_bytes=100)
+        for key in ("a", "b", "b", "a"):
+            await once.run(key, "body", partial(answer, key), 5.0)
+
+    asyncio.run(calls())
+    assert made == ["a", "b", "a"]

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from toy_domain import StoreDomain, call, make_pivot
 
@@ -34,6 +35,14 @@ def gone(url: str) -> bool:
         except Unreachable:
             return True
     return False
+
+
+def test_a_server_that_writes_much_goes_on() -> None:
+    with (
+        BackgroundServer("toy_domain:domain", settings=Settings(access_log=True)) as server,
+        httpx.Client(base_url=server.url, trust_env=False, timeout=20) as http,
+    ):
+        assert {http.get("/health", params={"x": "y" * 4000}).status_code for _ in range(40)} == {200}
 
 
 def test_process_serves_pivots_of_files_and_objects_and_is_gone_afterwards(tmp_path: Path) -> None:

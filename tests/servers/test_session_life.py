@@ -7,7 +7,7 @@ import httpx
 import pytest
 from toy_domain import Store, call, make_pivot
 
-from pivotgym.core.errors import Full, NotFound, TimedOut
+from pivotgym.core.errors import Full, NotFound, TimedOut, WorldFailed
 from pivotgym.servers.client import Client
 from pivotgym.servers.serve import BackgroundServer
 
@@ -130,3 +130,11 @@ def test_all_threads_busy_is_a_timeout_that_was_not_begun(serving: Serving) -> N
             client.verify("toy/a:0", call("sleep", seconds=0.6), timeout_s=0.05)
         with pytest.raises(TimedOut, match=r"did not begin within 0\.05 s: all 1 threads are busy"):
             client.verify("toy/a:0", call("get", key="x"), timeout_s=0.05)
+
+
+def test_a_step_at_a_pivot_can_be_tried_again_after_a_failure(serving: Serving) -> None:
+    server = serving()
+    with Client(server.url, retries=0) as client, client.session(pivot_id="toy/a:0") as session:
+        with pytest.raises(WorldFailed):
+            session.step(call("break"))
+        assert session.step(call("set", key="color", value="red")).reward == 1.0

@@ -38,7 +38,15 @@ def test_page_shows_rewards_differences_and_their_reading(run):
     assert "0.250 [" in page
     assert "+0.500 [" in page
     assert "GRPO after SFT: +0.500, the interval is above 0." in page
-    assert "so GRPO does more than sharpen here" in page
+    assert "So GRPO does more than sharpen here" in page
+
+
+def test_a_gain_that_only_low_temperature_reaches_too_is_sharpening(run):
+    low, high = [0.0, 0.0, 1.0, 0.0] * 10, [1.0, 0.0, 1.0, 1.0] * 10
+    arms = [rows("sft", low), rows("sft@low", high), rows("grpo", high), rows("grpo@low", high)]
+    write_records(run / "eval.jsonl", [row for arm in arms for row in arm])
+
+    assert "So GRPO is not shown to do more than sharpen here" in build_report([run], run).read_text()
 
 
 def test_undecided_difference_is_said_to_be_undecided(run):

@@ -1,5 +1,7 @@
 """What the rule accepts as the same message, and what it does not. All texts are made up here."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -215,3 +217,13 @@ def test_courtesy_around_a_text_changes_nothing(tokens: list[str], order: list[i
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_any_texts_get_the_same_verdict_twice(expert: str, candidate: str) -> None:
     assert message_rule(expert, candidate, SAID) == message_rule(expert, candidate, SAID)
+
+
+def test_what_was_read_of_long_conversations_is_not_kept() -> None:
+    said = [Message(role="user", content=f"{' '.join(f'W{at}{more}' for more in range(3000))}") for at in range(10)]
+    tracemalloc.start()
+    try:
+        message_rule("It is W1.", "It is W1, as X9.", said)
+        assert tracemalloc.get_traced_memory()[0] < 3_000_000
+    finally:
+        tracemalloc.stop()

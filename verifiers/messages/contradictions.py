@@ -17,7 +17,7 @@ from pivotgym.verifiers.messages.names import LABELLED
 from pivotgym.verifiers.messages.wording import COMMON, meaning, stem
 
 _DENIES = re.compile(
-    r"\b(?:not|no|never|none|neither|nor|without|cannot|unable|un(?:available|successful)|fail(?:s|ed)?|lacks?|"
+    r"\b(?:not|no|never|none|neither|nor|without|cannot|unable|fail(?:s|ed)?|lacks?|"
     r"\w+n't)\b|\bnon-"
 )
 _NO_LABEL = re.compile(
@@ -25,9 +25,13 @@ _NO_LABEL = re.compile(
 )
 """A line such as `- Insurance: no`."""
 _MOST_VALUES = 200
+_MOST_BESIDE = 50
+"""Facts of one clause, and values beside one id or name; where there are more, what belongs to what is not told."""
 _REACH = 3
 """Content words after a negation that count as denied."""
-_CLAUSE = re.compile(r"[.;:!?\n,()]+\s|\s[-\u2013\u2014]\s|\b(?:but|however|although|because|so that|while|and)\b")
+_CLAUSE = re.compile(
+    r"(?<![.;:!?\n,()])[.;:!?\n,()]+\s|\s[-\u2013\u2014]\s|\b(?:but|however|although|because|so that|while|and)\b"
+)
 _OPPOSITES = [
     tuple(side.split("|") for side in pair.split(" / "))
     for pair in (
@@ -40,18 +44,25 @@ _OPPOSITES = [
         "include / exclude",
         "enable|activate / disable|deactivate",
         "open / close",
-        "before / after",
+        "before / after",  # a day or a time
         "cheapest|lowest / highest",
         "earliest / latest",
-        "succeed|successful|successfully|complete / fail|unsuccessful|incomplete",
-        "available / unavailable",
-        "eligible / ineligible",
+        "succeed|successful|successfully|complete / fail",
         "depart|departure / arrive|arrival",
         "buy / sell",
         "return / exchange",
     )
 ]
-_WAY = re.compile(r"(\w+)\)?\s*(?:\bto\b|\u2192|->|\u2013)\s*(?:[a-z]+ )?\(?(\w+)")
+_UN = re.compile(r"\b(?:un(?=(?:available|successful)\b)|in(?=(?:eligible|complete|valid)\b))")
+_DENIED = re.compile(
+    r"\b(?:not|no|never|cannot|unable|\w+n't)(?: (?:be|been|being|yet|currently|able|to)){0,3} (?P<word>[^\W\d_]+)"
+)
+_WHILE = re.compile(
+    r"\b(?:before|after)\b(?! (?:the )?(?:\d|\w{3,9}day\b|"
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\.? \d))"
+)
+"""`before you reply` orders what is said, as `after` does the other way round; `before May 3` does not."""
+_WAY = re.compile(r"(?<!\w)(\w+)\)?\s*(?:\bto\b|\u2192|->|\u2013)\s*(?:[a-z]+ )?\(?(\w+)")
 _PART = re.compile(r"(?<=[.!?;])[ \t]+|,? (?:and|then) |\n")
 _BRACKETS = re.compile(r"\([^()]*\)")
 _DETAIL = re.compile(r"\s*[-+*\u2022>|]")
@@ -83,7 +94,9 @@ def _misplaced(expert: str, candidate: str) -> str | None:
     ours, theirs = _records(expert), _records(candidate)
     for (anchor, kind), values in ours.items():
         other = theirs.get((anchor, kind))
-        if other and not any(one.same(another) for one in values for another in other):
+        if not other or max(len(values), len(other)) >= _MOST_BESIDE:
+            continue
+        if not any(one.same(another) for one in values for another in other):
             return f"beside '{anchor}' it says '{other[0].text}', the expert's '{values[0].text}'"
     return None
 
@@ -100,10 +113,15 @@ def _records(text: str) -> dict[tuple[str, str], list[Fact]]:
         strong = {at: key for at, key in named.items() if any(letter.isdigit() for letter in key)}
         named = strong or named  # a flight's number says more of what is meant than the places it goes by
         anchors = list(named.values()) or (anchors if _DETAIL.match(part) else [])
+        if len(said) > _MOST_BESIDE:
+            anchors = []
+            continue
         for fact in said:
             if fact.kind in ("date", "time") or (fact.kind == "number" and fact.unit):
                 for anchor in _bracketed(part, fact, named) or anchors:
-                    found.setdefault((anchor, fact.kind), []).append(fact)
+                    values = found.setdefault((anchor, fact.kind), [])
+                    if len(values) < _MOST_BESIDE:
+                        values.append(fact)
     return found
 
 
@@ -117,7 +135,8 @@ def _bracketed(part: str, fact: Fact, named: dict[int, str]) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    return text.replace("\u2019", "'").replace("*", "").casefold()
+    """Folded case, plain apostrophes, no emphasis marks, `not available` for `unavailable`."""
+    return _UN.sub("not ", text.replace("\u2019", "'").replace("*", "").casefold())
 
 
 def _relabelled(expert: str, candidate: str) -> str | None:
@@ -212,12 +231,17 @@ def _stems(text: str) -> set[str]:
 
 
 def _opposed(expert: str, candidate: str) -> str | None:
-    ours, theirs = (
-        {stem(word) for word in re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)?", _folded(text))} for text in (expert, candidate)
-    )
-    for pair in _OPPOSITES:
-        sides = [{stem(word) for word in side} for side in pair]
-        for here, there in (sides, sides[::-1]):
-            if ours & here and not ours & there and theirs & there and not theirs & here:
-                return f"it says '{sorted(theirs & there)[0]}' where the expert's says '{sorted(ours & here)[0]}'"
+    """A word where the other text has its opposite; denied words are compared with denied ones."""
+    for ours, theirs in zip(_affirmed_and_denied(expert), _affirmed_and_denied(candidate), strict=True):
+        for pair in _OPPOSITES:
+            sides = [{stem(word) for word in side} for side in pair]
+            for here, there in (sides, sides[::-1]):
+                if ours & here and not ours & there and theirs & there and not theirs & here:
+                    return f"it says '{sorted(theirs & there)[0]}' where the expert's says '{sorted(ours & here)[0]}'"
     return None
+
+
+def _affirmed_and_denied(text: str) -> tuple[set[str], set[str]]:
+    said = _WHILE.sub(" ", _folded(text))
+    denied = {stem(match["word"]) for match in _DENIED.finditer(said)}
+    return {stem(word) for word in re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)?", _DENIED.sub(" ", said))}, denied

@@ -38,7 +38,7 @@ _TIME = re.compile(
     r"(?:\s*(?P<half>[ap])\.?m\b\.?)?(?:\+\d\b)?",
     re.I,
 )
-_ADDRESS = re.compile(r"https?://[^\s<>\")]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_ADDRESS = re.compile(r"https?://[^\s<>\")]+|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _PHONE = re.compile(
     r"(?<![\w.])(?:\+\d{1,3}[ .-]?)?\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?!\w)|(?<!\w)\+\d[\d ()-]{7,}\d(?!\w)"
 )
@@ -53,7 +53,7 @@ _NUMBER = re.compile(
 )
 _ID = re.compile(
     r"(?<![\w])(?=[\w-]{0,80}?\d)(?=[\w-]{0,80}?[^\W\d_])\w+(?:[-_]\w+|\.\d+)*|(?<!\w)[^\W\d]+(?:_\w+)+|"
-    r"\d+(?:\.\d+){2,}"
+    r"(?<!\d)\d+(?:\.\d+){2,}"
 )
 _CODE = re.compile(r"\b[A-Z]{3,}\b")
 _NO_CODES = word_set(

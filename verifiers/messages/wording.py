@@ -33,10 +33,10 @@ _ID_OF = re.compile(r"\b([^\W\d_]{2,}) (?:ids?|numbers?|codes?|no\.)(?!\w)")
 def stem(word: str) -> str:
     """A word without the commonest English endings.
 
-    >>> stem("cancelled"), stem("cancelling"), stem("cancel"), stem("policies"), stem("booked")
-    ('cancel', 'cancel', 'cancel', 'policy', 'book')
+    >>> stem("cancelled"), stem("cancelling"), stem("cancel"), stem("policies"), stem("denied"), stem("booked")
+    ('cancel', 'cancel', 'cancel', 'policy', 'deny', 'book')
     """
-    if word.endswith("ies") and len(word) > 4:
+    if word.endswith(("ies", "ied")) and len(word) > 4:
         return word[:-3] + "y"
     for ending in ("ation", "able", "ing", "ed", "es", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):

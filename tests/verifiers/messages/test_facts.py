@@ -120,3 +120,9 @@ def test_any_date_is_read_back(day) -> None:
 @given(st.text(max_size=300))
 def test_any_text_has_facts(text: str) -> None:
     assert all(fact.keys for fact in facts(text))
+
+
+@pytest.mark.parametrize("run", ["1", "a", "1.", "-", "_", "."])
+def test_a_long_run_without_spaces_costs_as_much_per_character_as_a_short_one(run: str) -> None:
+    """A quadratic search would look at 10^11 places here and not come back."""
+    assert len(facts(run * 300_000)) <= 1

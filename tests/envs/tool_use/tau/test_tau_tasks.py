@@ -35,6 +35,8 @@ def play(runtime: Runtime, task: Task, *actions: Action | str) -> float:
     """What an episode pays; the last message is said again until the user has nothing more to say."""
     episode = runtime.open(task)
     for action in actions:
+        if episode.done:
+            break
         result = episode.step(action if isinstance(action, Action) else Action(content=action))
         if result.terminated:  # some gold actions hand the user over
             return result.reward
