@@ -128,9 +128,15 @@ def _read_call(text: str) -> tuple[ToolCall | str, str]:
 
 
 def call_of(data: Any) -> ToolCall | str:
-    """The call that a JSON value with `name` and `arguments` (or `parameters`) is, or what is wrong with it."""
+    """The call that a JSON value with `name` and `arguments` (or `parameters`) is, or what is wrong with it.
+
+    A call without arguments may leave them out, but then it has nothing else: other keys are not a call's.
+    """
     if not isinstance(data, dict) or not isinstance(data.get("name"), str):
         return "it has no `name`"
+    others = sorted(data.keys() - ({"name", "type"} if data.get("type") == "function" else {"name"}))
+    if others and not data.keys() & {"arguments", "parameters"}:
+        return f"it has neither `arguments` nor `parameters`, but {str(others)[:80]}"
     arguments = data.get("arguments", data.get("parameters", {}))
     if isinstance(arguments, dict | str):
         return ToolCall(name=data["name"], arguments=arguments)

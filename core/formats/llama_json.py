@@ -67,9 +67,25 @@ class LlamaJson:
         calls = _read_calls(tail if tagged else body)
         if not isinstance(calls, str):
             return Action(content=content.strip() if tagged else "", tool_calls=tuple(calls))
-        if tagged or _LIKE_A_CALL.match(body.lstrip()):
+        if tagged or _meant_as_calls(body.strip()):
             return Malformed(text=text, reason=f'expected calls as {{"name": ..., "parameters": ...}}: {calls}')
         return Action(content=body.strip())
+
+
+def _meant_as_calls(text: str) -> bool:
+    """Whether a text that is no call begins like one, and is no JSON of something else that has a `name` or `type`."""
+    if not _LIKE_A_CALL.match(text):
+        return False
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return True
+    items = value if isinstance(value, list) else [value]
+    return any(
+        item.keys() & {"parameters", "arguments", "function"} or item.get("type") == "function"
+        for item in items
+        if isinstance(item, dict)
+    )
 
 
 def _read_calls(text: str) -> list[ToolCall] | str:

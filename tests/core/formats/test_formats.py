@@ -159,6 +159,7 @@ def test_message_cannot_forge_a_turn(name):
         ('<tool_call>{"name": "f"} and more</tool_call>', "text after it: 'and more'"),
         ('<tool_call>{"arguments": {}}</tool_call>', "no `name`"),
         ('<tool_call>{"name": "f", "arguments": 3}</tool_call>', "`arguments` is int"),
+        ('<tool_call>{"name": "f", "foo": 3}</tool_call>', "neither `arguments` nor `parameters`, but ['foo']"),
         ("<think>for ever", "thinking that never ends"),
     ],
 )
@@ -202,6 +203,9 @@ def test_format_id_holds_name_and_version():
         ('{"name": "f", "parameters": {', "expected calls as"),
         ('{"name": "f", "parameters": 3}', "`arguments` is int"),
         ('{"parameters": {}}', "it has no `name`"),
+        ('[{"name": "f", "parameters": {}}, {"name": "g", "foo": 3}]', "neither `arguments` nor `parameters`"),
+        ('{"type": "function", "name": "f", "foo": 3}', "neither `arguments` nor `parameters`"),
+        ('<|python_tag|>{"name": "f", "foo": 3}', "neither `arguments` nor `parameters`"),
         ("<|python_tag|>print(1)", "expected calls as"),
         (" <|eot_id|>", "got no text"),
     ],
@@ -226,7 +230,20 @@ def test_llama_json_reads_a_call_in_any_of_its_dresses(text):
     assert get_format("llama-json").parse(text) == Action(tool_calls=(ToolCall(name="ls", arguments={"a": 1}),))
 
 
-@pytest.mark.parametrize("text", ['{"answer": 42}', "[1] is the source", "{x | x > 0}", "[]"])
+@pytest.mark.parametrize("name", ["hermes", "llama-json"])
+@pytest.mark.parametrize("call", ['{"name": "ls"}', '{"type": "function", "name": "ls"}'])
+def test_a_call_may_leave_out_that_it_has_no_arguments(name, call):
+    text = call if name == "llama-json" else f"<tool_call>{call}</tool_call>"
+    assert get_format(name).parse(text) == Action(tool_calls=(ToolCall(name="ls"),))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('{"answer": 42}', "[1] is the source", "{x | x > 0}", "[]"),
+        *('{"name": "Alice", "age": 30}', '[{"name": "Alice", "age": 30}]', '{"type": "circle", "radius": 2}'),
+    ],
+)
 def test_llama_json_leaves_other_json_and_brackets_as_text(text):
     assert get_format("llama-json").parse(text) == Action(content=text)
 
