@@ -39,6 +39,7 @@ _KNOWN = {"object", "number", "integer", "array", "string", "boolean", "null"}
 _VALUES_ONLY = {"enum", "const", "default", "examples", "properties", "pattern"}
 _BROKEN = (Unresolvable, UnknownType, re.error, AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError)
 """What jsonschema raises where a schema is none; arguments are JSON and cannot cause it."""
+_BY_PATTERN = {"patternProperties", "additionalProperties", "unevaluatedProperties"}
 _MOST_LEVELS = 32
 """Levels of arguments that any schema that does not refer to itself without end can be checked on."""
 
@@ -189,6 +190,8 @@ def _without_enums(schema: Any) -> Any:
         return schema
     named = schema.get("properties")
     clean = {key: _without_enums(part) for key, part in schema.items() if key not in _VALUES_ONLY}
+    if "patternProperties" in schema:  # a client's pattern is never run: any name may fit it
+        clean = {key: part for key, part in clean.items() if key not in _BY_PATTERN}
     if isinstance(named, dict):
         clean["properties"] = {name: _without_enums(part) for name, part in named.items()}
     return clean
@@ -254,8 +257,6 @@ def _signature(tool: Tool) -> Signature:
     properties = {
         name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()
     }
-    if isinstance(schema.get("patternProperties"), dict):
-        schema = {"additionalProperties": False, **schema}
     checked = _with_defaults({**_without_enums(schema), "type": "object"}, properties)
     return Signature(
         name=tool.name,
