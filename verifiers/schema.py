@@ -189,6 +189,8 @@ def _without_enums(schema: Any) -> Any:
         return schema
     named = schema.get("properties")
     clean = {key: _without_enums(part) for key, part in schema.items() if key not in _VALUES_ONLY}
+    if "patternProperties" in schema:  # as no pattern runs, any name may fit one
+        clean = {key: part for key, part in clean.items() if key not in ("patternProperties", "additionalProperties")}
     if isinstance(named, dict):
         clean["properties"] = {name: _without_enums(part) for name, part in named.items()}
     return clean
@@ -254,8 +256,6 @@ def _signature(tool: Tool) -> Signature:
     properties = {
         name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()
     }
-    if isinstance(schema.get("patternProperties"), dict):
-        schema = {"additionalProperties": False, **schema}
     checked = _with_defaults({**_without_enums(schema), "type": "object"}, properties)
     return Signature(
         name=tool.name,

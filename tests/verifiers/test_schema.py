@@ -89,12 +89,11 @@ def test_further_arguments_are_allowed_where_the_schema_says_so() -> None:
     assert signature(tool).problem(ToolCall(name="t", arguments={"b": 3})) is None
 
 
-def test_names_that_fit_a_pattern_are_known() -> None:
-    properties = {"plain": {"type": "string"}}
-    tool = Tool(name="f", parameters={"properties": properties, "patternProperties": {"^p_": {"type": "int"}}})
-    assert signature(tool).problem(ToolCall(name="f", arguments={"p_1": 1})) is None
-    assert "does not fit" in str(signature(tool).problem(ToolCall(name="f", arguments={"p_1": "one"})))
-    assert "does not fit" in str(signature(tool).problem(ToolCall(name="f", arguments={"q": 1})))
+def test_names_that_may_fit_a_pattern_are_known() -> None:
+    parameters = {"properties": {"plain": {"type": "string"}}, "patternProperties": {"^p_": {"type": "int"}}}
+    found = signature(Tool(name="f", parameters=parameters))
+    assert found.problem(ToolCall(name="f", arguments={"p_1": 1})) is None
+    assert "does not fit" in str(found.problem(ToolCall(name="f", arguments={"p_1": 1, "plain": 2})))
 
 
 def test_items_by_position_are_read_in_both_spellings() -> None:
