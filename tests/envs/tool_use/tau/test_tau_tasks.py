@@ -38,8 +38,6 @@ def play(runtime: Runtime, task: Task, *actions: Action | str) -> float:
         if episode.done:
             break
         result = episode.step(action if isinstance(action, Action) else Action(content=action))
-        if result.terminated:  # some gold actions hand the user over
-            return result.reward
     while not (result.terminated or result.truncated):
         result = episode.step(Action(content=str(actions[-1])))
     assert result.terminated
