@@ -34,6 +34,7 @@ from pivotgym.core.trajectory import Verdict
 from pivotgym.verifiers.messages.acts import Act, Sentence, plain, sentences
 from pivotgym.verifiers.messages.contradictions import contradiction
 from pivotgym.verifiers.messages.facts import Fact, facts
+from pivotgym.verifiers.messages.leave import other_leave
 from pivotgym.verifiers.messages.wording import content, share
 
 _MORE_FACTS = 3
@@ -143,7 +144,8 @@ def ruling(expert: str, candidate: str, conversation: Sequence[Message] = ()) ->
     recited = _recited(due, ours, theirs, conversation)
     if recited is not None:
         return ruled(recited, True)
-    other = act or _other_question(ours, theirs, bool(due)) or (None if due else _other_wording(ours, theirs))
+    leave = "the text asks leave for something else" if other_leave(ours.plain, theirs.plain) else None
+    other = act or leave or _other_question(ours, theirs, bool(due)) or (None if due else _other_wording(ours, theirs))
     if other is not None:
         return ruled(other, False)
     return ruled("the text has the facts and the speech acts of the expert's", False, equal=True)

@@ -93,7 +93,7 @@ DIFFERENT = [
         "The chairs were sent. Which colour is your car?",
         "the text asks, the expert's does not",
     ),
-    ("Shall I cancel it?", "Shall I upgrade it?", "the text contradicts|the text asks for something else"),
+    ("Shall I cancel it?", "Shall I upgrade it?", "the text asks leave for something else"),
     ("I can't change the address.", "I will look into it.", "the expert's text declines, this one does not"),
     ("Order W1234 is late.", "I can't tell you about order W1234.", "the text contradicts|the text declines"),
     ("I can't change the address.", "I can't sell you an umbrella.", "the text declines something else"),

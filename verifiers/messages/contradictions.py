@@ -65,15 +65,26 @@ _WHILE = re.compile(
 _WAY = re.compile(r"(?<!\w)(\w+)\)?\s*(?:\bto\b|\u2192|->|\u2013)\s*(?:[a-z]+ )?\(?(\w+)")
 _PART = re.compile(r"(?<=[.!?;])[ \t]+|,? (?:and|then) |\n")
 _BRACKETS = re.compile(r"\([^()]*\)")
+_WEEKDAY = re.compile(r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b")
+_RELATIVE_DAY = re.compile(r"\b(?:yesterday|tomorrow)\b")
 _DETAIL = re.compile(r"\s*[-+*\u2022>|]")
 
 
 def contradiction(expert: str, candidate: str) -> str | None:
     """What of a candidate's text says the contrary of the expert's (both as written), or `None`."""
-    for found in (_substituted, _relabelled, _misplaced, _recounted, _redirected, _denied, _opposed):
+    for found in (_other_day, _substituted, _relabelled, _misplaced, _recounted, _redirected, _denied, _opposed):
         said = found(expert, candidate)
         if said is not None:
             return said
+    return None
+
+
+def _other_day(expert: str, candidate: str) -> str | None:
+    """Another day of the week, or yesterday for tomorrow."""
+    for days in (_WEEKDAY, _RELATIVE_DAY):
+        ours, theirs = (set(days.findall(_folded(text))) for text in (expert, candidate))
+        if ours and theirs and not ours & theirs:
+            return f"it says '{min(theirs)}' where the expert's says '{min(ours)}'"
     return None
 
 

@@ -56,3 +56,16 @@ def test_opposites_contradict_each_other_both_ways(expert: str, candidate: str) 
 def test_the_same_in_another_form_is_no_contradiction(expert: str, candidate: str) -> None:
     assert contradiction(expert, candidate) is None
     assert contradiction(candidate, expert) is None
+
+
+@pytest.mark.parametrize(
+    ("expert", "candidate", "found"),
+    [
+        ("Your flight leaves on Monday.", "Your flight leaves on Tuesday.", True),
+        ("It was sent yesterday.", "It is sent tomorrow.", True),
+        ("Your flight leaves on Monday.", "On Monday your flight leaves.", False),
+        ("It leaves on Monday.", "It leaves tomorrow.", False),
+    ],
+)
+def test_another_day_contradicts(expert: str, candidate: str, found: bool) -> None:
+    assert (contradiction(expert, candidate) is not None) == found
