@@ -22,14 +22,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pivotgym.core.trajectory import Effects, Verdict
+from pivotgym.verifiers.attached import Attached
 from pivotgym.verifiers.base import decided, overlap
 from pivotgym.verifiers.reads import Told, same_facts, told
 from pivotgym.verifiers.schema import Signature
 
+_EXPERTS: Attached[list[Told]] = Attached()
+"""What an expert's calls told is read once for all actions that are compared with it."""
+
 
 def by_effects(expert: Effects, candidate: Effects, signatures: Mapping[str, Signature]) -> Verdict:
     """The verdict on two actions that were run. `executed` is true."""
-    due, given = _counted(told(expert, signatures)), _counted(told(candidate, signatures))
+    due = _EXPERTS.get(expert) or _EXPERTS.keep(expert, _counted(told(expert, signatures)))
+    given = _counted(told(candidate, signatures))
     state = expert.state == candidate.state
     reason = _difference(expert, candidate, due, given)
     matched = sum((Counter(one.effect for one in due) & Counter(one.effect for one in given)).values())

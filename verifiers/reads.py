@@ -21,7 +21,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from pivotgym.core.canonical import canonical_json
@@ -57,12 +57,12 @@ class Told:
     failed: bool
     tells: bool = True
 
-    @property
+    @cached_property
     def proves(self) -> bool:
         """Whether an equal result means an equal effect: the call changed the state, or told a fact that proves."""
         return self.changed or (not self.failed and any(map(proves, self.facts)))
 
-    @property
+    @cached_property
     def effect(self) -> tuple[Any, ...]:
         """Equal for calls of the same effect."""
         return (self.changed, self.facts) if self.proves else (self.call, self.facts)
