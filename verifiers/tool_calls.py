@@ -62,7 +62,10 @@ class ToolCallComparator:
                 return None
         except RecursionError:
             return _invalid(_TOO_DEEP)
-        return decided(True, "normalised_call", False, "the calls are the expert's after normalisation", _all(1.0))
+        if not action.tool_calls:
+            return decided(True, "same_text", False, "the text is the expert's", {"facts": 1.0, "speech_act": 1.0})
+        reason = "the calls are the expert's after normalisation"
+        return decided(True, "normalised_call", False, reason, _all(1.0))
 
     def compare(self, pivot: Pivot, expert: Effects, candidate: Effects) -> Verdict:
         """Rule 3."""

@@ -286,3 +286,10 @@ def test_the_experts_own_action_is_invalid_where_it_does_not_fit_the_schema() ->
     verdict = screen(wrong, wrong)
     assert verdict is not None
     assert verdict.outcome == "invalid"
+
+
+def test_the_experts_text_is_accepted_as_a_text() -> None:
+    message = Action(content="Your trip is booked.")
+    verdict = screen(message, message)
+    assert verdict is not None
+    assert (verdict.method, verdict.reason) == ("same_text", "the text is the expert's")
