@@ -38,7 +38,7 @@ _FULL = (
 
 def demo(
     out_folder: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")] = Path("runs/demo"),
-    full: Annotated[bool, typer.Option("--full", help="Three seeds, more states and steps; up to 1 h each.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Three seeds, more states and steps; longer.")] = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds to run and pool; 1, or 3 with --full.")] = None,
     set_: Overrides = None,
 ) -> None:

@@ -120,6 +120,7 @@ class Once(Generic[T]):
             entry.task.exception()  # it is read here, whether or not anybody asks again
             raise
         entry.task.set_result(result)
+        self._weigh(key, entry)
         return result
 
     def _start(self, key: str | None, body: str, call: Callable[[], Awaitable[T]]) -> _Entry[T]:
@@ -135,8 +136,12 @@ class Once(Generic[T]):
         failed = task.cancelled() or task.exception() is not None
         if key is not None and failed and self._entries.get(key) is entry and not self._kept(task):
             del self._entries[key]
-        elif not failed and key is not None and self._most_bytes is not None and self._entries.get(key) is entry:
-            entry.size = len(getattr(task.result(), "body", b""))
+        elif not failed and key is not None:
+            self._weigh(key, entry)
+
+    def _weigh(self, key: str, entry: _Entry[T]) -> None:
+        if self._most_bytes is not None and self._entries.get(key) is entry:
+            entry.size = len(getattr(entry.task.result(), "body", b""))
             self._bytes += entry.size
             self._forget_oldest()
 

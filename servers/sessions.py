@@ -119,7 +119,7 @@ class SessionStore:
         """Reset a session in place: the new episode takes the old one's slot. Arguments as for `create`."""
         async with session.lock:
             if session.closed:
-                self.get(session.id)
+                self.get(session.id)  # raises: it was closed while this call waited for its turn
             episode = await self._pool.call(build)
             old, session.episode = session.episode, episode
             session.horizon, session.seed = what["horizon"], what["seed"]
@@ -144,7 +144,8 @@ class SessionStore:
                 self.get(session.id)
             result = await self._pool.call(lambda: session.episode.step(action))
         except Exception as error:
-            raise self._settle(session, error) from error
+            known = self._settle(session, error)
+            raise known from (error if known is not error else None)
         finally:
             session.touched = time.monotonic()
             session.lock.release()

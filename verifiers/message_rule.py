@@ -13,8 +13,8 @@ In this order:
 5. *Recitation*: many more facts than were due, or long passages copied from the conversation.
 6. *Speech acts*: a question is met by a question, a request for confirmation by one, a refusal by a refusal, a transfer
    by a transfer, and none of them may be added.
-7. *Wording*: a question must be about the same; where no fact is left to compare, enough of the expert's content words
-   must be there.
+7. *Wording*: a question must be about the same, leave be asked for the same action; where no fact is left to compare,
+   enough of the expert's content words must be there.
 
 The rule reads forms, in English; what is wrong in meaning alone passes it. Rulings of 1 to 5 are *certain*; the others
 are what a judge, where one is configured, decides instead. Verdicts say `executed: false`, `method: message_facts`, and

@@ -179,21 +179,22 @@ def _number(value: Any, schema: Any) -> Any:
     return value
 
 
-def _without_enums(schema: Any) -> Any:
+def _shape_only(schema: Any) -> Any:
     """A schema that checks shape only: whether a value of the right type is a good one, execution or the rule says.
 
-    BFCL's accepted answers are compared without case, and some are outside their own enumeration.
+    BFCL's accepted answers are compared without case, and some are outside their own enumeration. Patterns are left out
+    because a client's regular expression could hold up the process.
     """
     if isinstance(schema, list):
-        return [_without_enums(part) for part in schema]
+        return [_shape_only(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     named = schema.get("properties")
-    clean = {key: _without_enums(part) for key, part in schema.items() if key not in _VALUES_ONLY}
+    clean = {key: _shape_only(part) for key, part in schema.items() if key not in _VALUES_ONLY}
     if "patternProperties" in schema:  # a client's pattern is never run: any name may fit it
         clean = {key: part for key, part in clean.items() if key not in _BY_PATTERN}
     if isinstance(named, dict):
-        clean["properties"] = {name: _without_enums(part) for name, part in named.items()}
+        clean["properties"] = {name: _shape_only(part) for name, part in named.items()}
     return clean
 
 
@@ -257,7 +258,7 @@ def _signature(tool: Tool) -> Signature:
     properties = {
         name: part if isinstance(part, dict) else {} for name, part in (schema.get("properties") or {}).items()
     }
-    checked = _with_defaults({**_without_enums(schema), "type": "object"}, properties)
+    checked = _with_defaults({**_shape_only(schema), "type": "object"}, properties)
     return Signature(
         name=tool.name,
         properties=properties,

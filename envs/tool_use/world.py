@@ -16,7 +16,7 @@ from pivotgym.core.errors import InputError, WrongState
 from pivotgym.core.messages import Action, ToolCall
 from pivotgym.core.trajectory import Effects, Origin
 from pivotgym.envs.base.contract import Task, World
-from pivotgym.envs.tool_use.tau.scoring import told
+from pivotgym.envs.tool_use.facts_told import told
 from pivotgym.envs.tool_use.toolkit import Toolkit
 
 NOT_AN_OBJECT = "Error during execution: the arguments are not a JSON object"

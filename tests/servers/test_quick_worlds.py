@@ -163,7 +163,8 @@ def test_a_call_that_is_cancelled_is_forgotten() -> None:
     assert asyncio.run(left()) == 0
 
 
-def test_answers_are_forgotten_by_their_size_too() -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_answers_are_forgotten_by_their_size_too(at_once: bool) -> None:
     class Answer(NamedTuple):
         body: bytes
 
@@ -174,7 +175,7 @@ def test_answers_are_forgotten_by_their_size_too() -> None:
         return Answer(b"x" * 60)
 
     async def calls() -> None:
-        once: Once[Answer] = Once(10, most_bytes=100)
+        once: Once[Answer] = Once(10, most_bytes=100, at_once=at_once)
         for key in ("a", "b", "b", "a"):
             await once.run(key, "body", partial(answer, key), 5.0)
 

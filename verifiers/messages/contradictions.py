@@ -4,7 +4,7 @@ Owns: finding contradictions. Does not own: facts that are missing or invented (
 
 Contradictions are read from forms, not from meaning: the same facts in the same order but for one; other values after
 the same label, beside the same id or name, or before the same noun; the way back for the way there; a clause that
-denies what a clause of nearly the same words affirms; a word where the other text has its opposite.
+denies what a clause of nearly the same words affirms; a word where the other text has its opposite; another weekday.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pivotgym.core.trajectory import steps_of
 from pivotgym.envs.base.contract import Task
 from pivotgym.envs.base.runtime import Runtime
 from pivotgym.envs.tool_use import domain
-from pivotgym.envs.tool_use.tau.scoring import told
+from pivotgym.envs.tool_use.facts_told import told
 from pivotgym.envs.tool_use.tau.tasks import read
 
 CANCEL = {"name": "cancel_reservation", "kwargs": {"reservation_id": "AAA111"}}
