@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -68,6 +69,45 @@ class World(ABC):
         """Whether an action ended the task by itself, so that no other may follow. By default none does."""
         return False
 
+    def identity(self, origin: Origin) -> Any:
+        """JSON that says what a start is made of, for the key of its states: by default the origin as it is.
+
+        A world whose origins name files gives digests of their content here, so that a state built from other content
+        is never taken for this one. Errors as for `start`.
+        """
+        return origin.model_dump()
+
+    def keep(self, key: str) -> None:  # noqa: B027 - most worlds fork in no time and store nothing
+        """This state is complete and will only be forked from now on; store it where the world has a store.
+
+        Args:
+            key: Names the state for every process: equal keys are equal starts, seeds, prefixes and versions.
+
+        Raises:
+            PivotRefused: If it is a state that cannot be kept.
+        """
+
+    def recall(self, key: str) -> bool:
+        """Become the stored state of that key, as after `keep`; `False`, the default, where none is stored."""
+        return False
+
+    def building(self, key: str) -> AbstractContextManager[object]:
+        """Held while a state is recalled or built, so that several processes do not build it twice; default nothing."""
+        return nullcontext()
+
+    def perturb(self, seed: int) -> bool:
+        """Change this state a little (further files, other values), the same for equal seeds.
+
+        Two actions that do the same by coincidence no longer do so in perturbed copies of the state.
+
+        Args:
+            seed: 1 to the domain's `perturbations`.
+
+        Returns:
+            Whether there is such a variant; `False`, the default, leaves the state as it was.
+        """
+        return False
+
     def restore(self, origin: Origin, prefix: Sequence[Step], seed: int) -> None:
         """Build the state after `prefix`, checking each observation against the recorded one.
 
@@ -83,7 +123,7 @@ class World(ABC):
         effects = self.run(step.action)
         if effects.invalid is not None:
             raise PivotRefused(f"prefix step {number}: the recorded action cannot be run: {effects.invalid}")
-        if step.observations is None or not step.action.tool_calls:
+        if step.observations is None:
             return
         for place, recorded in enumerate(step.observations):
             replayed = effects.observations[place] if place < len(effects.observations) else "<nothing>"
@@ -134,6 +174,10 @@ class Domain(ABC):
     inline: ClassVar[bool] = False
     """Whether its worlds start, run, fork and digest within microseconds: a server then runs them where it is, without
     a thread and without time-outs."""
+    perturbations: ClassVar[int] = 0
+    """In how many perturbed copies of a state two actions must do the same too before they are called equivalent."""
+    repeats: ClassVar[bool] = False
+    """Whether the expert's action is run a second time before a candidate is called different, see `settle`."""
     comparator: Comparator
 
     @abstractmethod
@@ -143,6 +187,14 @@ class Domain(ABC):
     def executable(self, origin: Origin) -> bool:
         """Whether actions can be run from this origin; if not, `comparator.by_rule` decides."""
         return origin.kind != "none"
+
+    def acts(self, action: Action) -> bool:
+        """Whether an action acts on the world; by default one that calls tools. Others are messages to the user."""
+        return bool(action.tool_calls)
+
+    def settle(self, first: Effects, again: Effects) -> Effects:
+        """The expert's effects with what its two runs, some time apart, disagree on marked; by default the first's."""
+        return first
 
     def candidates(self, trajectory: Trajectory) -> list[int]:
         """Turns that may become pivots, by `candidate_rule`."""
