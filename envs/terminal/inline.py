@@ -1,6 +1,6 @@
 """File trees that an origin gives in place.
 
-Owns: the form of `files`, its bounds, and the archive it becomes. Does not own: the other fields of an origin.
+Owns: the form of `files`, `folders` and `links`, their bounds, and the archive it becomes. Does not own: the other fields of an origin.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import base64
 import binascii
 import io
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ MAX_FILES = 10_000
 MAX_BYTES = 8 * 2**20
 DEFAULT_MTIME = 1_704_067_200
 """2024-01-01, so that equal trees have equal times wherever they are made."""
-_KEYS = {"text", "base64", "mode", "mtime", "link", "folder"}
+_KEYS = {"text", "base64", "mode", "mtime"}
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,28 @@ class Planned:
 
 
 def planned(origin: Origin) -> tuple[Planned, ...]:
-    """The tree in `files`, sorted by path.
+    """The tree in `files`, `folders` and `links`, sorted by path.
 
     Raises:
-        InputError: If an entry has another form; names it.
+        InputError: If an entry has another form, or two have one path; names it.
         TooLarge: If there are more than `MAX_FILES` entries, or more than `MAX_BYTES` in all.
     """
-    given = fields.mapping(origin, "files")
-    if len(given) > MAX_FILES:
-        raise TooLarge(f"origin: files: expected at most {MAX_FILES} entries, got {len(given)}")
-    tree = tuple(sorted((_entry(origin, path, value) for path, value in given.items()), key=lambda one: one.path))
-    total = sum(len(one.content) for one in tree)
+    given = {name: fields.mapping(origin, name) for name in ("files", "folders", "links")}
+    count = sum(map(len, given.values()))
+    if count > MAX_FILES:
+        raise TooLarge(f"origin: files: expected at most {MAX_FILES} entries, got {count}")
+    found: dict[str, Planned] = {}
+    for name, entry in (("folders", _folder), ("files", _file), ("links", _link)):
+        for path, value in given[name].items():
+            where = f"{name}[{path!r}]"
+            place = fields.inside(origin, where, path)
+            if place == "/" or place in found:
+                raise fields.bad(origin, where, "a path below '/' that nothing else has", path)
+            found[place] = entry(origin, where, place, value)
+    total = sum(len(one.content) for one in found.values())
     if total > MAX_BYTES:
         raise TooLarge(f"origin: files: expected at most {MAX_BYTES} bytes in all, got {total}")
-    return tree
+    return tuple(found[path] for path in sorted(found))
 
 
 def write_tar(path: Path, tree: Sequence[Planned]) -> None:
@@ -69,47 +77,36 @@ def write_tar(path: Path, tree: Sequence[Planned]) -> None:
             archive.addfile(member, io.BytesIO(one.content) if member.size else None)
 
 
-def _entry(origin: Origin, path: str, value: Any) -> Planned:
-    where = f"files[{path!r}]"
-    place = fields.inside(origin, where, path)
-    if place == "/":
-        raise fields.bad(origin, where, "a path below '/'", path)
+def _folder(origin: Origin, where: str, path: str, value: Any) -> Planned:
+    return Planned(path, mode=_mode(origin, where, value), folder=True)
+
+
+def _link(origin: Origin, where: str, path: str, value: Any) -> Planned:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise fields.bad(origin, where, "a link's target", value)
+    return Planned(path, link=value)
+
+
+def _file(origin: Origin, where: str, path: str, value: Any) -> Planned:
     if isinstance(value, str):
-        return Planned(place, value.encode("utf-8", "surrogateescape"))
-    if not isinstance(value, dict) or value.keys() - _KEYS:
-        raise fields.bad(origin, where, f"a text or an object of {sorted(_KEYS)}", value)
-    what = [key for key in ("text", "base64", "link", "folder") if key in value]
-    if len(what) != 1:
-        raise fields.bad(origin, where, "exactly one of text, base64, link, folder", value)
-    folder = what[0] == "folder"
+        return Planned(path, value.encode("utf-8", "surrogateescape"))
+    if not isinstance(value, Mapping) or value.keys() - _KEYS or ("text" in value) == ("base64" in value):
+        raise fields.bad(origin, where, "a text, or an object of text or base64 with mode and mtime", value)
     mtime = value.get("mtime", DEFAULT_MTIME)
     if isinstance(mtime, bool) or not isinstance(mtime, int) or not 0 <= mtime < 2**33:
         raise fields.bad(origin, f"{where}.mtime", "whole seconds since 1970", mtime)
-    if folder and value["folder"] is not True:
-        raise fields.bad(origin, f"{where}.folder", "true", value["folder"])
-    mode = _mode(origin, f"{where}.mode", value.get("mode", "0755" if folder else "0644"))
-    return Planned(place, _content(origin, where, value), mode, mtime, _link(origin, where, value), folder)
+    mode = _mode(origin, f"{where}.mode", value.get("mode", 0o644))
+    return Planned(path, _content(origin, where, value), mode, mtime)
 
 
 def _mode(origin: Origin, where: str, value: Any) -> int:
-    try:
-        mode = int(value, 8) if isinstance(value, str) else -1
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o7777:
-        raise fields.bad(origin, where, "octal digits as text, up to '7777'", value)
-    return mode
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0o7777:
+        raise fields.bad(origin, where, "permission bits as a whole number from 0 to 4095 (0o7777)", value)
+    return value
 
 
-def _link(origin: Origin, where: str, value: dict[str, Any]) -> str:
-    target = value.get("link", "")
-    if not isinstance(target, str) or "\0" in target or ("link" in value and not target):
-        raise fields.bad(origin, f"{where}.link", "a link's target", target)
-    return target
-
-
-def _content(origin: Origin, where: str, value: dict[str, Any]) -> bytes:
-    content = value.get("text", value.get("base64", ""))
+def _content(origin: Origin, where: str, value: Mapping[str, Any]) -> bytes:
+    content = value.get("text", value.get("base64"))
     if not isinstance(content, str):
         raise fields.bad(origin, where, "a text", content)
     if "base64" not in value:

@@ -6,9 +6,9 @@ default of what is compared. Does not own: unpacking and opening (`envs.sandbox`
 - `filesystem`: an archive of the source `fixtures`, by name. `fixture`; `unpack_at` {folder inside: member of the
   archive} (default: every member at `/`); `cwd`; `perturbed` (further fixtures with the same folders, for coincidences);
   `host_files` {path: text}; `needs` (a condition in words, not checked).
-- `sandbox`: a small tree given in place. `files` {path: text, or an object: `text` or `base64` with `mode` ("0755") and
-  `mtime` (seconds since 1970), `link` (a target), `folder: true`}; `setup`, a command that is run once as root, before
-  the first action, to make what text cannot say (a repository, an archive).
+- `sandbox`: a small tree given in place. `files` {path: text, or an object: `text` or `base64` with `mode` (a number) and
+  `mtime` (seconds since 1970)}, `folders` {path: mode}, `links` {path: target}; `setup`, a script that is run once as
+  root, before the first action, to make what text cannot say (a repository, an archive).
 - `image`: a container image by the name it has in the source `images`, a JSON file {name: reference}.
 
 All have: `shell`: `fresh` (each action is a `bash -c` of its own with a plain environment, nothing but files outlives
@@ -160,11 +160,11 @@ def _fixture_base(name: str, folder: str, host: Mapping[str, bytes], shell: Shel
 
 
 def _sandbox(origin: Origin) -> Setting:
-    fields.check_names(origin, _SHARED | {"files", "setup"}, {"files"})
+    fields.check_names(origin, _SHARED | {"files", "folders", "links", "setup"}, set())
     tree = planned(origin)
     shell, user = _shell_of(origin), fields.user(origin, "user")
     content = {"tree": digest([asdict(one) | {"content": one.content.hex()} for one in tree]), "user": user}
-    roots = tuple(sorted({"/" + one.path.split("/")[1] for one in tree}))
+    roots = tuple(sorted({"/" + one.path.split("/")[1] for one in tree} | {shell.cwd}))
     setup = fields.text(origin, "setup")
     return replace(_setting(origin, (Base(_json(content), shell=shell, user=user),), roots=roots), tree=tree, setup=setup)
 
