@@ -11,8 +11,8 @@ one step to the next, however a state came to be.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
@@ -21,7 +21,7 @@ from pivotgym.core.errors import PivotRefused, WrongState
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Origin, Step
 from pivotgym.envs.base.contract import World
-from pivotgym.envs.sandbox.contract import Backend, Base, Changes, Limits, Sandbox, Snapshot
+from pivotgym.envs.sandbox.contract import Backend, Base, Limits, Sandbox, Snapshot
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,11 @@ class SandboxWorld(World):
         """Whether its sandboxes have the network; by default not."""
         return False
 
-    def begin(self, sandbox: Sandbox) -> None:  # noqa: B027 - most starts are complete
+    def shell_counts(self) -> bool:
+        """Whether the shell's state is part of the world's."""
+        return True
+
+    def begin(self, sandbox: Sandbox) -> None:
         """Do what remains to be done after a base was opened for the first time."""
 
     @property
@@ -235,7 +239,7 @@ class SandboxWorld(World):
         assert self._snapshot is not None
         if self._sandbox is None:
             return self._snapshot.digest
-        return live_digest(self._snapshot, self._sandbox.changes(), self._sandbox)
+        return live_digest(self._snapshot, self._sandbox, self.shell_counts())
 
     def close(self) -> None:
         """See `World.close`."""
@@ -244,9 +248,10 @@ class SandboxWorld(World):
             sandbox.close()
 
 
-def live_digest(snapshot: Snapshot, changes: Changes, sandbox: Sandbox) -> str:
-    """The digest of a snapshot with changes over it: the snapshot's own where there are none."""
-    shell = sandbox.shell()
+def live_digest(snapshot: Snapshot, sandbox: Sandbox, shell_counts: bool = True) -> str:
+    """The digest of a sandbox opened on a snapshot: the snapshot's own where nothing was changed."""
+    changes = sandbox.changes()
+    shell = sandbox.shell() if shell_counts else snapshot.shell
     if not changes and shell == snapshot.shell:
         return snapshot.digest
     return digest(

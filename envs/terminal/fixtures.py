@@ -73,7 +73,9 @@ def unpacked_in(origin: Origin, archive: Path, placed: Mapping[str, str]) -> tup
             )
         parents.add(folder[: -len(name)].rstrip("/") or "/")
     if len(parents) != 1:
-        raise InputError(f"origin of kind {origin.kind!r}: unpack_at: expected one place for all, got {sorted(parents)}")
+        raise InputError(
+            f"origin of kind {origin.kind!r}: unpack_at: expected one place for all, got {sorted(parents)}"
+        )
     return parents.pop(), tuple(sorted(placed))
 
 

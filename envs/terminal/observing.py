@@ -28,7 +28,10 @@ _MASKS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^(d[rwxsStT-]{9}[.+@]?) +\d+ +(\S+) +(\S+) +\S+ ", r"\1 <links> \2 \3 <size> "),
         # dates and times: ISO, `ls -l`, `date`, clock times
         (r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)?", "<time>"),
-        (rf"\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +)?{_MONTH} +\d\d? +\d\d?:\d\d(?::\d\d)?(?: \w+)? \d{{4}}\b", "<time>"),
+        (
+            rf"\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +)?{_MONTH} +\d\d? +\d\d?:\d\d(?::\d\d)?(?: \w+)? \d{{4}}\b",
+            "<time>",
+        ),
         (rf"\b{_MONTH} +\d\d? +(?:\d\d?:\d\d(?::\d\d)?|\d{{4}})", "<time>"),
         (r"\b\d\d?:\d\d:\d\d(?:\.\d+)?\b", "<time>"),
         # how long something took

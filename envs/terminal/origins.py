@@ -166,7 +166,9 @@ def _sandbox(origin: Origin) -> Setting:
     content = {"tree": digest([asdict(one) | {"content": one.content.hex()} for one in tree]), "user": user}
     roots = tuple(sorted({"/" + one.path.split("/")[1] for one in tree} | {shell.cwd}))
     setup = fields.text(origin, "setup")
-    return replace(_setting(origin, (Base(_json(content), shell=shell, user=user),), roots=roots), tree=tree, setup=setup)
+    return replace(
+        _setting(origin, (Base(_json(content), shell=shell, user=user),), roots=roots), tree=tree, setup=setup
+    )
 
 
 def _image(origin: Origin) -> Setting:

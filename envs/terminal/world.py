@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Self
 
 from pivotgym.core.errors import InputError
-from pivotgym.core.formats.terminus import Answer, Keystrokes
+from pivotgym.core.formats.terminus import Keystrokes
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Origin
 from pivotgym.envs.base.contract import Task
@@ -20,10 +20,10 @@ from pivotgym.envs.sandbox.contract import Backend, Base, Limits, Ran, Sandbox, 
 from pivotgym.envs.sandbox.effects import files_detail, printable, shell_detail, shown, since
 from pivotgym.envs.sandbox.git_probe import git_detail
 from pivotgym.envs.sandbox.world import Keeping, SandboxWorld
-from pivotgym.envs.terminal.actions import Claim, Command, Request, Unusable, requests
+from pivotgym.envs.terminal.actions import Claim, Command, Keys, Request, Unusable, requests
 from pivotgym.envs.terminal.observing import normalised, observation
 from pivotgym.envs.terminal.origins import PLAIN_ENVIRONMENT, Setting, identity, resolve
-from pivotgym.envs.terminal.perturbing import perturbed
+from pivotgym.envs.terminal.perturbing import perturb
 
 SETUP_LIMIT_S = 120.0
 CLAIMED = "The task is marked as done.\n"
@@ -104,12 +104,13 @@ class TerminalWorld(SandboxWorld):
         asked = requests(action)
         if isinstance(asked, Unusable):
             return Effects(observations=[f"Error: {asked.reason}\n"], state=before, before=before, invalid=asked.reason)
-        earlier = self.sandbox.changes() if self._touched else {}
+        earlier = self.sandbox.changes() if self.live else {}
         observations: list[str] = []
         ran: list[dict[str, Any]] = []
         for one in asked:
             observations.append(self._answer(one, ran))
-        self._touched = True
+        if any(isinstance(one, Keys) for one in asked):  # one answer, one observation
+            observations = ["".join(observations)]
         return Effects(
             observations=observations,
             state=self.digest(),
@@ -123,7 +124,7 @@ class TerminalWorld(SandboxWorld):
             return CLAIMED
         if isinstance(asked, Command):
             return self._command(asked, ran)
-        return "".join(self._keys(one, ran) for one in asked.commands) + (CLAIMED if asked.complete else "")
+        return "".join(self._type(one, ran) for one in asked.typed)
 
     def _command(self, asked: Command, ran: list[dict[str, Any]]) -> str:
         here = self._here
@@ -133,13 +134,20 @@ class TerminalWorld(SandboxWorld):
         ran.append(_ran_json(asked.text, result))
         return observation(result, status=here.status, limit_s=limit)
 
-    def _keys(self, asked: Keystrokes, ran: list[dict[str, Any]]) -> str:
+    def _type(self, asked: Keystrokes, ran: list[dict[str, Any]]) -> str:
         if self._terminal is None:
             self._terminal = self.sandbox.terminal()
         shown_now = self._terminal.send(asked.keys, wait_s=min(asked.wait_s, self._here.limits.wall_s))
         status = None if self._terminal.busy else self._terminal.last_exit
         ran.append(
-            {"command": asked.keys, "exit": status, "stdout": printable(shown_now), "stderr": "", "ended": None, "cut": False}
+            {
+                "command": asked.keys,
+                "exit": status,
+                "stdout": printable(shown_now),
+                "stderr": "",
+                "ended": None,
+                "cut": False,
+            }
         )
         return shown_now + ("\n" if shown_now and not shown_now.endswith("\n") else "")
 
@@ -150,7 +158,7 @@ class TerminalWorld(SandboxWorld):
             "files": files_detail(changed, self.sandbox.read),
             "shell": shell_detail(self._shell()),
             "compare": self._here.compare.to_json(),
-            "complete": any(isinstance(one, Claim) or (isinstance(one, Answer) and one.complete) for one in asked),
+            "complete": any(isinstance(one, Claim) for one in asked),
             "due": None,
         }
         if any("/.git/" in path for path in changed):
@@ -169,7 +177,7 @@ class TerminalWorld(SandboxWorld):
         if seed <= variants:
             self.rebuilt(seed)
             return True
-        return variants == 0 and perturbed(self, self._here.roots, seed)
+        return variants == 0 and perturb(self.sandbox, self._here.roots, seed)
 
     def outcome(self, task: Task) -> float:
         """See `World.outcome`."""
