@@ -4,8 +4,8 @@
 sorted; `head -5` and `cat` where there are four. Owns: which files are looked at, which changes are made for which seed.
 Does not own: when copies are compared (`envs.base`), or a start's own variants (`envs.terminal.origins`).
 
-Never changed: what a session needs to go on (its start files, programs, the first line of scripts), what only looks like
-text (binaries, keys, `.git`), and anything outside the task's folders.
+Never changed: what a session needs to go on (its start files, programs, the first line of scripts), what
+only looks like text (binaries, keys, `.git`), and anything outside the task's folders.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ MAX_LISTED = 5_000
 MAX_CHANGED = 12
 MAX_ADDED = 16
 MAX_BYTES = 256 * 1024
-_SYSTEM = frozenset(["bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "opt", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var"])
+_SYSTEM = frozenset(
+    {"bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "opt", "proc", "root"}
+    | {"run", "sbin", "sys", "tmp", "usr", "var"}
+)
 """Folders at the top that hold no task's files, unless the session works below them."""
 _KEPT = re.compile(
     r"(?:^|/)(?:\.git|\.hg|\.svn|\.ssh|\.gnupg|node_modules|__pycache__|\.venv|venv)(?:/|$)"
@@ -178,7 +181,7 @@ def _ended(line: str) -> str:
 
 def _added(random: Random, listed: Sequence[Listed], texts: Mapping[Listed, str], taken: set[str]) -> list[Write]:
     """Files beside others: of the same kind by name, hidden ones, and in sub-folders."""
-    found = []
+    found: list[Write] = []
     for one, text in texts.items():
         if len(found) >= MAX_ADDED or (len(texts) > 4 and random.random() < 0.4):
             continue

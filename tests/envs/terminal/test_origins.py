@@ -106,7 +106,7 @@ def test_a_fixture_cannot_lead_out_of_its_source(fixtures, name):
 
 
 def test_a_fixture_that_is_not_there(fixtures):
-    with pytest.raises(NotFound, match="has no file called 'none.tar'"):
+    with pytest.raises(NotFound, match=r"has no file called 'none\.tar'"):
         resolve(filesystem(fixture="none.tar"))
 
 
