@@ -1,7 +1,7 @@
 """Git repositories that an action changed, by what they hold instead of by their bytes.
 
-Two commits of the same tree and message, made a second apart, have different ids and different bytes under `.git`; for a
-verdict they are the same. Owns: finding the repositories among changed paths, and what is asked of git. Does not own:
+Two commits of the same tree and message, made a second apart, have different ids and different bytes under `.git`; for
+a verdict they are the same. Owns: finding the repositories among changed paths, and what is asked of git. Does not own:
 running git: the caller hands in something that runs a command in a throw-away copy.
 """
 
@@ -21,13 +21,14 @@ git() { command git -c safe.directory='*' -c core.fsmonitor=false -c core.pager=
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 cd -- %(path)s || exit 97
 git rev-parse --git-dir >/dev/null 2>&1 || exit 98
-printf 'head\0%%s\0' "$(git symbolic-ref -q HEAD || git rev-parse -q --verify 'HEAD^{tree}' || echo none)"
+head=$(git symbolic-ref -q HEAD || git rev-parse -q --verify 'HEAD^{tree}' || echo none)
+printf 'head\0%%s\0' "$head"
 printf 'index\0%%s\0' "$(git ls-files -s | sha256sum | cut -d' ' -f1)"
 printf 'config\0%%s\0' "$(git config --local --list 2>/dev/null | LC_ALL=C sort | sha256sum | cut -d' ' -f1)"
 git for-each-ref --format='%%(refname)' | while IFS= read -r ref; do
   printf 'ref\0%%s\0' "$ref"
-  git log -%(depth)d --format='%%T%%x00%%B%%x00' "$ref" -- 2>/dev/null | while IFS= read -r -d '' tree && IFS= read -r -d '' said
-  do printf 'commit\0%%s\0%%s\0' "$tree" "$said"; done
+  git log -%(depth)d --format='%%T%%x00%%B%%x00' "$ref" -- 2>/dev/null |
+  while IFS= read -r -d '' tree && IFS= read -r -d '' said; do printf 'commit\0%%s\0%%s\0' "$tree" "$said"; done
 done
 """
 

@@ -3,8 +3,8 @@
 Owns: starting from a base, when a sandbox is opened, freezing, keeping and recalling snapshots, forks and digests. Does
 not own: backends and stores (`envs.sandbox`), what actions are, or what counts of their effects (the domain).
 
-A world is *frozen* when all of its state is a snapshot: it has no process, a fork costs nothing, and a sandbox is opened
-when something is first run. Each replayed step ends in a frozen state, so what runs in the background does not go from
+A world is *frozen* when all of its state is a snapshot: it has no process, a fork costs nothing, and a sandbox is
+opened when something is first run. Each replayed step ends in a frozen state, so what runs in the background does not go from
 one step to the next, however a state came to be.
 """
 
@@ -60,7 +60,7 @@ class Keeping(Protocol):
     """Where snapshots are kept by key, see `envs.sandbox.store`."""
 
     def get(self, key: str) -> tuple[Snapshot, Mapping[str, Any]] | None:
-        """The snapshot of a key with what was said about it, or `None`; it is held for as long as this process lives."""
+        """The snapshot of a key with what was said about it, or `None`."""
 
     def put(self, key: str, snapshot: Snapshot, about: Mapping[str, Any]) -> None:
         """Keep a snapshot under a key."""

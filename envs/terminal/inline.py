@@ -1,6 +1,7 @@
 """File trees that an origin gives in place.
 
-Owns: the form of `files`, `folders` and `links`, their bounds, and the archive it becomes. Does not own: the other fields of an origin.
+Owns: the form of `files`, `folders` and `links`, their bounds, and the archive they become. Does not own: an origin's
+other fields.
 """
 
 from __future__ import annotations

@@ -4,16 +4,16 @@ Owns: the kinds `filesystem`, `sandbox` and `image` with their fields, what each
 default of what is compared. Does not own: unpacking and opening (`envs.sandbox`), or running (`envs.terminal.world`).
 
 - `filesystem`: an archive of the source `fixtures`, by name. `fixture`; `unpack_at` {folder inside: member of the
-  archive} (default: every member at `/`); `cwd`; `perturbed` (further fixtures with the same folders, for coincidences);
+  archive} (default: every member at `/`); `perturbed` (further fixtures with the same folders, against coincidences);
   `host_files` {path: text}; `needs` (a condition in words, not checked).
-- `sandbox`: a small tree given in place. `files` {path: text, or an object: `text` or `base64` with `mode` (a number) and
-  `mtime` (seconds since 1970)}, `folders` {path: mode}, `links` {path: target}; `setup`, a script that is run once as
-  root, before the first action, to make what text cannot say (a repository, an archive).
+- `sandbox`: a small tree given in place. `files` {path: text, or an object: `text` or `base64` with `mode` (a number)
+  and `mtime` (seconds since 1970)}, `folders` {path: mode}, `links` {path: target}; `setup`, a script that is run once
+  as root, before the first action, to make what text cannot say (a repository, an archive).
 - `image`: a container image by the name it has in the source `images`, a JSON file {name: reference}.
 
 All have: `shell`: `fresh` (each action is a `bash -c` of its own with a plain environment, nothing but files outlives
-it; the default of `filesystem`) or `session` (one shell that lives on; the default of the others); `cwd`; `env`; `user`;
-`time_limit_s` of a command; `network`; `observation` (`plain`: output alone; `status`: an exit status other than 0 is
+it; the default of `filesystem`) or `session` (one shell that lives on; the default of the others); `cwd`; `env`;
+`user`; `time_limit_s` of a command; `network`; `observation` (`plain`: output alone; `status`: an exit status other than 0 is
 told too); `compare`, which narrows what counts: `files` (folders), `output` (always, reads, never), `exit`, `cwd`,
 `environment`, `umask`.
 """
