@@ -4,8 +4,8 @@ Owns: starting from a base, when a sandbox is opened, freezing, keeping and reca
 not own: backends and stores (`envs.sandbox`), what actions are, or what counts of their effects (the domain).
 
 A world is *frozen* when all of its state is a snapshot: it has no process, a fork costs nothing, and a sandbox is
-opened when something is first run. Each replayed step ends in a frozen state, so what runs in the background does not go from
-one step to the next, however a state came to be.
+opened when something is first run. Each replayed step ends in a frozen state, so what runs in the background does not
+go from one step to the next, however a state came to be.
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
 """Small changes to a state, so that two actions that do the same by coincidence no longer do.
 
 `cat a.txt` and `cat *.txt` show the same where there is one file; `sort` and `cat` do where the lines happen to be
-sorted; `head -5` and `cat` where there are four. Owns: which files are looked at, and the changes of a seed. Does not own: when copies are compared (`envs.base`), or a start's own variants (`envs.terminal.origins`).
+sorted; `head -5` and `cat` where there are four.
+
+Owns: which files are looked at, and the changes of a seed. Does not own: when copies are compared (`envs.base`), or a
+start's own variants (`envs.terminal.origins`).
 
 Never changed: what a session needs to go on (its start files, programs, the first line of scripts), what
 only looks like text (binaries, keys, `.git`), and anything outside the task's folders.
