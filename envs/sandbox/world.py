@@ -11,10 +11,10 @@ go from one step to the next, however a state came to be.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 from pivotgym.core.canonical import digest
 from pivotgym.core.errors import PivotRefused, WrongState
@@ -32,38 +32,21 @@ class Life:
         origin: The start.
         seed: The world's seed.
         past: The actions replayed since, in order.
-        processes: Command lines that ran beside the shell when the last step was frozen, and are gone.
     """
 
     origin: Origin
     seed: int = 0
     past: tuple[Action, ...] = ()
-    processes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON that `of_json` reads back."""
-        return {
-            "origin": self.origin.model_dump(),
-            "seed": self.seed,
-            "past": [action.to_json() for action in self.past],
-            "processes": list(self.processes),
-        }
-
-    @classmethod
-    def of_json(cls, value: Mapping[str, Any]) -> Self:
-        """A life from its JSON."""
-        past = tuple(Action.model_validate(one) for one in value["past"])
-        return cls(Origin.model_validate(value["origin"]), int(value["seed"]), past, tuple(value["processes"]))
 
 
 class Keeping(Protocol):
     """Where snapshots are kept by key, see `envs.sandbox.store`."""
 
-    def get(self, key: str) -> tuple[Snapshot, Mapping[str, Any]] | None:
-        """The snapshot of a key with what was said about it, or `None`."""
+    def get(self, key: str) -> Snapshot | None:
+        """The snapshot of a key, or `None`. It can be opened for as long as it lives."""
 
-    def put(self, key: str, snapshot: Snapshot, about: Mapping[str, Any]) -> None:
-        """Keep a snapshot under a key."""
+    def put(self, key: str, snapshot: Snapshot, *, turn: int | None = None) -> Snapshot:
+        """Keep a snapshot under a key, with the number of steps that led to it; the same state, as it is kept."""
 
     def building(self, key: str) -> AbstractContextManager[object]:
         """Held while a key's snapshot is looked for or built, by one process at a time."""
@@ -161,17 +144,15 @@ class SandboxWorld(World):
             PivotRefused: If a program has the terminal.
         """
         if self._sandbox is not None:
-            processes = self._sandbox.processes()
             self._snapshot = self._sandbox.save()
             self._sandbox.close()
             self._sandbox = None
-            self._life = Life(self.life.origin, self.life.seed, self.life.past, processes)
         assert self._snapshot is not None, "a started world has a snapshot or a sandbox"
         return self._snapshot
 
     def replay(self, step: Step, number: int) -> None:
         """See `World.replay`; then the state is frozen. A refusal names what ran in the background before."""
-        earlier = self.life.processes
+        earlier = self._snapshot.processes if self._snapshot is not None else ()
         try:
             super().replay(step, number)
         except PivotRefused as refusal:
@@ -180,7 +161,7 @@ class SandboxWorld(World):
                 refusal.hint = f"processes of earlier steps are not part of a state, these ran: {gone[:300]}"
             raise
         life = self.life
-        self._life = Life(life.origin, life.seed, (*life.past, step.action), ())
+        self._life = Life(life.origin, life.seed, (*life.past, step.action))
         self.freeze()
 
     def rebuilt(self, variant: int) -> None:
@@ -196,15 +177,16 @@ class SandboxWorld(World):
         """See `World.keep`."""
         snapshot = self.freeze()
         if self._keeping is not None:
-            self._keeping.put(key, snapshot, self.life.to_json())
+            self._snapshot = self._keeping.put(key, snapshot, turn=len(self.life.past))
 
-    def recall(self, key: str) -> bool:
+    def recall(self, key: str, origin: Origin, prefix: Sequence[Step], seed: int) -> bool:
         """See `World.recall`."""
         found = None if self._keeping is None else self._keeping.get(key)
         if found is None:
             return False
         self.close()
-        self._snapshot, self._life = found[0], Life.of_json(found[1])
+        self._snapshot = found
+        self._life = Life(origin, seed, tuple(step.action for step in prefix))
         return True
 
     def building(self, key: str) -> AbstractContextManager[object]:

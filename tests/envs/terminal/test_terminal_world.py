@@ -3,6 +3,7 @@ import pytest
 from pivotgym.core.errors import InputError, PivotRefused, WrongState
 from pivotgym.core.formats.terminus import Answer, Keystrokes, write_terminus
 from pivotgym.core.messages import Action, ToolCall
+from pivotgym.core.trajectory import Origin
 
 FILES = {"/work/a.txt": "one\ntwo\n", "/work/b.txt": "three\n"}
 
@@ -55,7 +56,11 @@ def test_effects_hold_commands_shell_and_policy(at):
     detail = at(files=FILES).run("cd /work; umask 027; export A=1; printf x >&2; false").detail
     assert detail["commands"][0]["exit"] == 1
     assert detail["commands"][0]["stderr"] == "x"
-    assert (detail["shell"]["cwd"], detail["shell"]["umask"], detail["shell"]["environment"]["A"]) == ("/work", "0027", "1")
+    assert (detail["shell"]["cwd"], detail["shell"]["umask"], detail["shell"]["environment"]["A"]) == (
+        "/work",
+        "0027",
+        "1",
+    )
     assert detail["compare"]["output"] == "reads"
 
 
@@ -83,9 +88,9 @@ def test_forks_are_independent(at):
     machine.run("echo live > live.txt")
     fork = machine.world.fork()
     machine.run("rm live.txt")
-    assert fork.run(Action(tool_calls=(ToolCall(name="bash", arguments={"command": "cat live.txt"}),))).observations == [
-        "live\n"
-    ]
+    assert fork.run(
+        Action(tool_calls=(ToolCall(name="bash", arguments={"command": "cat live.txt"}),))
+    ).observations == ["live\n"]
     fork.close()
 
 
@@ -128,17 +133,17 @@ def test_a_kept_state_is_recalled(terminals, at):
     machine.replay("echo kept > c.txt; cd /")
     machine.world.keep("a key of this test")
     other = terminals.world()
-    assert other.recall("a key of this test")
+    assert other.recall("a key of this test", machine.world.life.origin, [], 0)
     assert other.digest() == machine.world.digest()
-    assert other.run(Action(tool_calls=(ToolCall(name="bash", arguments={"command": "cat /work/c.txt; pwd"}),))).observations == [
-        "kept\n/\n"
-    ]
+    assert other.run(
+        Action(tool_calls=(ToolCall(name="bash", arguments={"command": "cat /work/c.txt; pwd"}),))
+    ).observations == ["kept\n/\n"]
     other.close()
 
 
 def test_an_unknown_key_recalls_nothing(terminals):
     world = terminals.world()
-    assert not world.recall("no such key")
+    assert not world.recall("no such key", Origin(kind="sandbox"), [], 0)
 
 
 def test_setup_is_part_of_the_start(at):
