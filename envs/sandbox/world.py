@@ -11,10 +11,10 @@ go from one step to the next, however a state came to be.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Self
 
 from pivotgym.core.canonical import digest
 from pivotgym.core.errors import PivotRefused, WrongState
@@ -22,6 +22,7 @@ from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Origin, Step
 from pivotgym.envs.base.contract import World
 from pivotgym.envs.sandbox.contract import Backend, Base, Limits, Sandbox, Snapshot
+from pivotgym.envs.sandbox.keeping import Keeper
 
 
 @dataclass(frozen=True)
@@ -39,32 +40,19 @@ class Life:
     past: tuple[Action, ...] = ()
 
 
-class Keeping(Protocol):
-    """Where snapshots are kept by key, see `envs.sandbox.store`."""
-
-    def get(self, key: str) -> Snapshot | None:
-        """The snapshot of a key, or `None`. It can be opened for as long as it lives."""
-
-    def put(self, key: str, snapshot: Snapshot, *, turn: int | None = None) -> Snapshot:
-        """Keep a snapshot under a key, with the number of steps that led to it; the same state, as it is kept."""
-
-    def building(self, key: str) -> AbstractContextManager[object]:
-        """Held while a key's snapshot is looked for or built, by one process at a time."""
-
-
 class SandboxWorld(World):
     """What worlds on a machine share. A domain gives `base` and `run`.
 
     Args:
         backend: Opens sandboxes; asked for when the first one is needed.
-        keeping: Keeps snapshots; `None` to keep them in memory only.
+        keeper: Stores snapshots by key; `None` to have them in memory only.
     """
 
     stepwise: ClassVar[bool] = True
 
-    def __init__(self, backend: Callable[[], Backend], keeping: Keeping | None = None) -> None:
+    def __init__(self, backend: Callable[[], Backend], keeper: Keeper | None = None) -> None:
         self._open_backend = backend
-        self._keeping = keeping
+        self._keeper = keeper
         self._life: Life | None = None
         self._snapshot: Snapshot | None = None
         self._sandbox: Sandbox | None = None
@@ -176,12 +164,12 @@ class SandboxWorld(World):
     def keep(self, key: str) -> None:
         """See `World.keep`."""
         snapshot = self.freeze()
-        if self._keeping is not None:
-            self._snapshot = self._keeping.put(key, snapshot, turn=len(self.life.past))
+        if self._keeper is not None:
+            self._snapshot = self._keeper.keep(key, snapshot, turn=len(self.life.past))
 
     def recall(self, key: str, origin: Origin, prefix: Sequence[Step], seed: int) -> bool:
         """See `World.recall`."""
-        found = None if self._keeping is None else self._keeping.get(key)
+        found = None if self._keeper is None else self._keeper.recall(key)
         if found is None:
             return False
         self.close()
@@ -191,7 +179,7 @@ class SandboxWorld(World):
 
     def building(self, key: str) -> AbstractContextManager[object]:
         """See `World.building`."""
-        return nullcontext() if self._keeping is None else self._keeping.building(key)
+        return nullcontext() if self._keeper is None else self._keeper.building(key)
 
     def fork(self) -> Self:
         """See `World.fork`. Of a frozen world it costs nothing; of a live one, the sandbox is forked."""
@@ -203,7 +191,7 @@ class SandboxWorld(World):
 
     def empty(self) -> Self:
         """A world of the same kind, not started."""
-        return type(self)(self._open_backend, self._keeping)
+        return type(self)(self._open_backend, self._keeper)
 
     @contextmanager
     def probe(self) -> Iterator[Sandbox]:

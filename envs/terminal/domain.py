@@ -14,7 +14,7 @@ from pivotgym.core.trajectory import Effects, Origin, Step, Trajectory, steps_of
 from pivotgym.envs.base.contract import Domain, Task
 from pivotgym.envs.sandbox.backends import default_backend
 from pivotgym.envs.sandbox.contract import Backend
-from pivotgym.envs.sandbox.keeping import Keeping
+from pivotgym.envs.sandbox.keeping import Keeper, shared_store
 from pivotgym.envs.terminal.actions import acts
 from pivotgym.envs.terminal.origins import KINDS
 from pivotgym.envs.terminal.tasks import catalogue
@@ -46,7 +46,7 @@ class Terminals(Domain):
 
     def world(self) -> TerminalWorld:
         """See `Domain.world`."""
-        return TerminalWorld(self.backend, Keeping(self.backend), catalogue.outcome)
+        return TerminalWorld(self.backend, Keeper(shared_store(), self.backend()), catalogue.outcome)
 
     def executable(self, origin: Origin) -> bool:
         """Whether this kind of origin can be rebuilt."""

@@ -19,7 +19,8 @@ from pivotgym.envs.base.contract import Task
 from pivotgym.envs.sandbox.contract import Backend, Base, Limits, Ran, Sandbox, ShellState, Terminal
 from pivotgym.envs.sandbox.effects import files_detail, printable, shell_detail, shown, since
 from pivotgym.envs.sandbox.git_probe import git_detail
-from pivotgym.envs.sandbox.world import Keeping, SandboxWorld
+from pivotgym.envs.sandbox.keeping import Keeper
+from pivotgym.envs.sandbox.world import SandboxWorld
 from pivotgym.envs.terminal.actions import Claim, Command, Keys, Request, Unusable, requests
 from pivotgym.envs.terminal.observing import normalised, observation
 from pivotgym.envs.terminal.origins import PLAIN_ENVIRONMENT, Setting, identity, resolve
@@ -35,23 +36,23 @@ class TerminalWorld(SandboxWorld):
 
     Args:
         backend: Opens sandboxes; asked for when the first one is needed.
-        keeping: Keeps snapshots by key; `None` to keep them in memory only.
+        keeper: Stores snapshots by key; `None` to have them in memory only.
         outcome: Judges the final state of a task; `None` where there are no tasks.
     """
 
     version: ClassVar[str] = "1"
 
     def __init__(
-        self, backend: Callable[[], Backend], keeping: Keeping | None = None, outcome: Outcome | None = None
+        self, backend: Callable[[], Backend], keeper: Keeper | None = None, outcome: Outcome | None = None
     ) -> None:
-        super().__init__(backend, keeping)
+        super().__init__(backend, keeper)
         self._outcome = outcome
         self._resolved: tuple[Origin, Setting] | None = None
         self._terminal: Terminal | None = None
 
     def empty(self) -> Self:
         """See `SandboxWorld.empty`."""
-        copy = type(self)(self._open_backend, self._keeping, self._outcome)
+        copy = type(self)(self._open_backend, self._keeper, self._outcome)
         copy._resolved = self._resolved
         return copy
 
