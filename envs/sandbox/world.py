@@ -21,7 +21,7 @@ from pivotgym.core.errors import PivotRefused, WrongState
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Origin, Step
 from pivotgym.envs.base.contract import World
-from pivotgym.envs.sandbox.contract import Backend, Base, Limits, Sandbox, Snapshot
+from pivotgym.envs.sandbox.contract import Backend, Base, Changes, Limits, Sandbox, ShellState, Snapshot
 from pivotgym.envs.sandbox.keeping import Keeper
 
 
@@ -204,30 +204,33 @@ class SandboxWorld(World):
 
     def digest(self) -> str:
         """See `World.digest`: the snapshot's where nothing was changed since."""
-        assert self._snapshot is not None or self._life is None
         self.life  # noqa: B018 - raises before start
         assert self._snapshot is not None
         if self._sandbox is None:
             return self._snapshot.digest
-        return live_digest(self._snapshot, self._sandbox, self.shell_counts())
+        return self.digest_with(self._sandbox.changes(), self._sandbox.shell() if self.shell_counts() else None)
+
+    def digest_with(self, changes: Changes, shell: ShellState | None) -> str:
+        """The digest of the snapshot with changes over it.
+
+        Args:
+            changes: What differs from the snapshot.
+            shell: The shell's state; `None` where it does not count.
+        """
+        assert self._snapshot is not None
+        shell = shell or self._snapshot.shell
+        if not changes and shell == self._snapshot.shell:
+            return self._snapshot.digest
+        return digest(
+            {
+                "snapshot": self._snapshot.digest,
+                "changes": {path: repr(change.after) for path, change in changes.items()},
+                "shell": [shell.cwd, shell.umask, sorted(shell.environment.items()), shell.definitions],
+            }
+        )
 
     def close(self) -> None:
         """See `World.close`."""
         sandbox, self._sandbox, self._snapshot, self._life = self._sandbox, None, None, None
         if sandbox is not None:
             sandbox.close()
-
-
-def live_digest(snapshot: Snapshot, sandbox: Sandbox, shell_counts: bool = True) -> str:
-    """The digest of a sandbox opened on a snapshot: the snapshot's own where nothing was changed."""
-    changes = sandbox.changes()
-    shell = sandbox.shell() if shell_counts else snapshot.shell
-    if not changes and shell == snapshot.shell:
-        return snapshot.digest
-    return digest(
-        {
-            "snapshot": snapshot.digest,
-            "changes": {path: repr(change.after) for path, change in changes.items()},
-            "shell": [shell.cwd, shell.umask, sorted(shell.environment.items()), shell.definitions],
-        }
-    )

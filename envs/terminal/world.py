@@ -7,8 +7,9 @@ forks (`envs.sandbox.world`), origins (`envs.terminal.origins`), or what counts 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from pivotgym.core.errors import InputError
@@ -16,7 +17,7 @@ from pivotgym.core.formats.terminus import Keystrokes
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Origin
 from pivotgym.envs.base.contract import Task
-from pivotgym.envs.sandbox.contract import Backend, Base, Limits, Ran, Sandbox, ShellState, Terminal
+from pivotgym.envs.sandbox.contract import Backend, Base, Changes, Limits, Ran, Sandbox, ShellState, Terminal
 from pivotgym.envs.sandbox.effects import files_detail, printable, shell_detail, shown, since
 from pivotgym.envs.sandbox.git_probe import git_detail
 from pivotgym.envs.sandbox.keeping import Keeper
@@ -112,12 +113,13 @@ class TerminalWorld(SandboxWorld):
             observations.append(self._answer(one, ran))
         if any(isinstance(one, Keys) for one in asked):  # one answer, one observation
             observations = ["".join(observations)]
+        after, shell = self.sandbox.changes(), None if self._here.fresh else self.sandbox.shell()
         return Effects(
             observations=observations,
-            state=self.digest(),
+            state=self.digest_with(after, shell),
             before=before,
             failed=[one["exit"] != 0 for one in ran],
-            detail=self._detail(asked, ran, earlier),
+            detail=self._detail(asked, ran, since(earlier, after), shell),
         )
 
     def _answer(self, asked: Request, ran: list[dict[str, Any]]) -> str:
@@ -152,12 +154,13 @@ class TerminalWorld(SandboxWorld):
         )
         return shown_now + ("\n" if shown_now and not shown_now.endswith("\n") else "")
 
-    def _detail(self, asked: list[Request], ran: list[dict[str, Any]], earlier: Mapping[str, Any]) -> dict[str, Any]:
-        changed = since(earlier, self.sandbox.changes())
+    def _detail(
+        self, asked: list[Request], ran: list[dict[str, Any]], changed: Changes, shell: ShellState | None
+    ) -> dict[str, Any]:
         detail: dict[str, Any] = {
             "commands": ran,
             "files": files_detail(changed, self.sandbox.read),
-            "shell": shell_detail(self._shell()),
+            "shell": shell_detail(shell or replace(self._here.shell, environment=_environment(self._here))),
             "compare": self._here.compare.to_json(),
             "complete": any(isinstance(one, Claim) for one in asked),
             "due": None,
@@ -166,11 +169,6 @@ class TerminalWorld(SandboxWorld):
             with self.probe() as copy:
                 detail["git"] = git_detail(changed, lambda command: copy.run(command, timeout_s=10.0))
         return detail
-
-    def _shell(self) -> ShellState:
-        if self._here.fresh:
-            return ShellState(cwd=self._here.shell.cwd, environment=_environment(self._here))
-        return self.sandbox.shell()
 
     def perturb(self, seed: int) -> bool:
         """See `World.perturb`: the origin's own variants where it has any, else small changes made from outside."""
