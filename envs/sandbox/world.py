@@ -73,8 +73,8 @@ class SandboxWorld(World):
         """Whether the shell's state is part of the world's."""
         return True
 
-    def begin(self, sandbox: Sandbox) -> None:
-        """Do what remains to be done after a base was opened for the first time."""
+    def begin(self) -> None:
+        """Do what remains to be done after a base was opened for the first time; what it leaves live is frozen."""
 
     @property
     def backend(self) -> Backend:
@@ -117,13 +117,8 @@ class SandboxWorld(World):
             snapshot = self.backend.base(base)
         self.close()
         self._life, self._snapshot = life, snapshot
-        self.begin_if_due()
-
-    def begin_if_due(self) -> None:
-        """Run `begin` and freeze, where the domain has something to do at the start."""
-        if type(self).begin is not SandboxWorld.begin:
-            self.begin(self.sandbox)
-            self.freeze()
+        self.begin()
+        self.freeze()
 
     def freeze(self) -> Snapshot:
         """Make the present state a snapshot and end its processes.

@@ -87,18 +87,20 @@ class TerminalWorld(SandboxWorld):
     def _here(self) -> Setting:
         return self.setting(self.life.origin)
 
-    def begin(self, sandbox: Sandbox) -> None:
+    def begin(self) -> None:
         """Run the origin's `setup` in a shell of its own.
 
         Raises:
             InputError: If it fails; the message has the end of what it said.
         """
-        if self._here.setup:
-            ran = sandbox.run(_own_shell(self._here, self._here.setup, cwd="/"), timeout_s=SETUP_LIMIT_S)
-            if ran.exit != 0:
-                said = shown(ran.stderr or ran.stdout)[-300:].strip()
-                how = f"was ended by the limit on {ran.ended}" if ran.ended else f"ended with exit status {ran.exit}"
-                raise InputError(f"origin of kind {self.life.origin.kind!r}: setup {how}: {said}")
+        here = self._here
+        if not here.setup:
+            return
+        ran = self.sandbox.run(_own_shell(here, here.setup, cwd="/"), timeout_s=SETUP_LIMIT_S)
+        if ran.exit != 0:
+            said = shown(ran.stderr or ran.stdout)[-300:].strip()
+            how = f"was ended by the limit on {ran.ended}" if ran.ended else f"ended with exit status {ran.exit}"
+            raise InputError(f"origin of kind {self.life.origin.kind!r}: setup {how}: {said}")
 
     def run(self, action: Action) -> Effects:
         """Run an action's commands in order, or type its keys. `detail` is what comparators read, see the README."""
