@@ -2,8 +2,8 @@
 
 Owns: shared and exclusive locks by name. Does not own: which names there are (`layers`, `snapshots`).
 
-One file holds them all: a name is a byte of it, locked by an open file description (`F_OFD_SETLK`), so that thousands of
-holds take one descriptor per process, nothing is left behind to be swept up, and threads exclude each other as
+One file holds them all: a name is a byte of it, locked by an open file description (`F_OFD_SETLK`), so that thousands
+of holds take one descriptor per process, nothing is left behind to be swept up, and threads exclude each other as
 processes do. Two names share a byte once in 2^60, which only makes one wait for the other.
 """
 

@@ -1,7 +1,7 @@
 """Reading a file tree that is not trusted: by descriptors, never through a link, whatever the names are.
 
-Owns: opening folders, describing one path (`Entry`), overlayfs' marks (whiteout, opaque), listing a whole tree. Does not
-own: what two trees have to do with each other (`changes`) or copying (`copying`).
+Owns: opening folders, describing one path (`Entry`), overlayfs' marks (whiteout, opaque), listing a whole tree. Does
+not own: what two trees have to do with each other (`changes`) or copying (`copying`).
 
 Names are text as `os.fsdecode` makes it: bytes that are not UTF-8 are surrogates, which JSON keeps. Paths are relative
 to the tree without a slash in front; "" is the tree itself.
