@@ -7,6 +7,7 @@ from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.envs.sandbox.contract import Change, Entry, ShellState
 from pivotgym.envs.sandbox.store.changes import digest_of, from_json, merged, to_json
 from pivotgym.envs.sandbox.store.copying import copy_tree
+from pivotgym.envs.sandbox.store.durable import remove_tree
 from pivotgym.envs.sandbox.store.ids import NOBODY, Ids
 from pivotgym.envs.sandbox.store.layers import LayerStore
 from pivotgym.envs.sandbox.store.trees import Tree, listing
@@ -167,8 +168,8 @@ def test_attributes_of_files_are_kept(copied):
     assert os.getxattr(copied(fill) / "a", "user.note") == b"1"
 
 
-def test_a_deep_tree_is_copied_and_listed(copied):
-    depth = 3000
+def test_a_tree_deeper_than_any_path_is_copied_listed_and_removed(copied):
+    depth = 2000
 
     def fill(folder: Path) -> None:
         here = os.open(folder, os.O_RDONLY)
@@ -179,7 +180,12 @@ def test_a_deep_tree_is_copied_and_listed(copied):
             here = deeper
         os.close(here)
 
-    assert len(listing(copied(fill), Ids())) == depth
+    copy = copied(fill)
+    try:
+        assert len(listing(copy, Ids())) == depth
+    finally:
+        assert remove_tree(copy)
+        assert remove_tree(copy.with_name("source"))
 
 
 def test_a_link_on_the_way_is_never_followed(tmp_path):
