@@ -1,0 +1,177 @@
+"""The helper process in which all sandboxes of one server live: `python -m pivotgym.envs.sandbox.bubblewrap.warden`.
+
+Owns: the user and mount namespace of the sandboxes, and the requests of the server, each a frame of `wire` with `do` and
+its arguments, answered by a frame with the result or an `error`. Does not own: one sandbox (`machine`), its files
+(`inside`), the rights of the starter (`guardian`).
+
+It is root within its user namespace and nothing outside of it. Its mounts are in its own mount namespace, so when it
+ends, by `kill -9` too, nothing is left but what lies in the store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from pivotgym.core.errors import PivotGymError
+from pivotgym.envs.sandbox.bubblewrap import guardian, inside, syscalls, wire
+from pivotgym.envs.sandbox.bubblewrap.machine import MOUNTS, Guardian, Machine, Means
+from pivotgym.envs.sandbox.bubblewrap.userns import Forge
+from pivotgym.envs.sandbox.contract import Limits
+from pivotgym.envs.sandbox.store.changes import changes_of, to_json
+from pivotgym.envs.sandbox.store.ids import Ids
+
+Answer = tuple[dict[str, Any], list[int]]
+"""What is sent back, with descriptors that are closed once it is sent."""
+
+
+class Warden:
+    """Serves requests; each connection on a thread of its own.
+
+    Args:
+        means: What machines need.
+        ids: How many ids exist inside.
+    """
+
+    def __init__(self, means: Means, ids: int) -> None:
+        self._means, self._ids = means, ids
+        self._machines: dict[str, Machine] = {}
+        self._numbers = itertools.count(1)
+        self._requests: dict[str, Callable[..., Answer]] = {
+            "hello": self.hello, "open": self.open, "start": self.start, "kill": self.kill, "read": self.read,
+            "processes": self.processes, "changes": self.changes, "write": self.write, "close": self.close,
+            "connect": self.connect,
+        }  # fmt: skip
+
+    def serve(self, connection: socket.socket) -> None:
+        """Answer one connection until the other side ends it.
+
+        The thread must outlive the sandboxes that it starts: the kernel ends them with it (`--die-with-parent`). So
+        the server never ends one connection alone.
+        """
+        while (received := wire.receive(connection)) is not None:
+            request, files = received
+            answer, back = self._answered(request, files)
+            try:
+                wire.send(connection, answer, back)
+            finally:
+                for file in back:
+                    os.close(file)
+        os._exit(0)
+
+    def _answered(self, request: dict[str, Any], files: list[int]) -> Answer:
+        keep = request.get("do") == "connect"
+        try:
+            return self._requests[request.pop("do")](files=files, **request)
+        except PivotGymError as error:
+            return {"error": error.to_wire()}, []
+        except Exception as error:  # Whatever it is, the server is told; other sandboxes go on.
+            return {"failed": f"{type(error).__name__}: {error}"}, []
+        finally:
+            for file in [] if keep else files:
+                os.close(file)
+
+    def hello(self, files: list[int]) -> Answer:
+        """What this warden can do."""
+        means = self._means
+        return {"ids": self._ids, "in_memory": means.in_memory, "groups": means.guardian.groups}, []
+
+    def connect(self, files: list[int]) -> Answer:
+        """Serve one connection more."""
+        for file in files:
+            threading.Thread(target=self.serve, args=(socket.socket(fileno=file),), daemon=True).start()
+        return {}, []
+
+    def open(self, layers: list[str], binds: list[str], limits: dict[str, Any], files: list[int]) -> Answer:
+        """Mount a sandbox."""
+        name = f"{os.getpid()}-{next(self._numbers)}"
+        machine = Machine(name, layers, binds, Limits(**limits), self._means)
+        self._machines[name] = machine
+        return {"name": name, "oom_file": machine.oom_file}, []
+
+    def start(self, name: str, command: list[str], network: bool, terminal: bool, files: list[int]) -> Answer:
+        """Run the sandbox's first process."""
+        return {"pid": self._machines[name].start(command, files, network=network, terminal=terminal)}, []
+
+    def kill(self, name: str, files: list[int]) -> Answer:
+        """End a sandbox's processes."""
+        self._machines[name].kill()
+        return {}, []
+
+    def processes(self, name: str, files: list[int]) -> Answer:
+        """What runs in a sandbox."""
+        return {"processes": self._machines[name].processes()}, []
+
+    def changes(self, name: str, files: list[int]) -> Answer:
+        """What a sandbox has changed."""
+        machine = self._machines[name]
+        return {"changes": to_json(changes_of(machine.upper, machine.layers, Ids()))}, []
+
+    def read(self, name: str, path: str, files: list[int]) -> Answer:
+        """A descriptor of a sandbox's file."""
+        file = inside.open_file(self._machines[name].root, path)
+        return {}, [] if file is None else [file]
+
+    def write(self, name: str, path: str, mode: int, files: list[int]) -> Answer:
+        """Write a file in a sandbox."""
+        inside.write_file(self._machines[name].root, path, files[0], mode)
+        return {}, []
+
+    def close(self, name: str, files: list[int]) -> Answer:
+        """End a sandbox."""
+        machine = self._machines.pop(name, None)
+        if machine:
+            machine.close()
+        return {}, []
+
+
+def _overlay_in_memory() -> bool:
+    """Whether an overlay's upper may lie on a tmpfs here (Linux 6.6 and later)."""
+    folder = tempfile.mkdtemp(dir=MOUNTS)
+    try:
+        for name in ("upper", "work", "lower", "root"):
+            os.mkdir(f"{folder}/{name}")
+        options = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/work,userxattr"
+        os.setxattr(f"{folder}/upper", "user.overlay.opaque", b"n")
+        syscalls.mount("sandbox", f"{folder}/root", "overlay", 0, options)
+        syscalls.unmount(f"{folder}/root")
+    except OSError:
+        return False
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def main() -> None:
+    """Start: split off the guardian, enter the namespaces, serve the first connection."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--connection", type=int, required=True)
+    parser.add_argument("--server", type=int, required=True)
+    parser.add_argument("--first-id", type=int, required=True)
+    parser.add_argument("--bubblewrap", required=True)
+    parser.add_argument("--on-disk", action="store_true")
+    given = parser.parse_args()
+    connection = socket.socket(fileno=given.connection)
+    syscalls.own_keyring()
+    ids = guardian.id_range(given.first_id)
+    line, groups = guardian.enter(ids, given.server)
+    syscalls.mount("none", "/", None, syscalls.MS_SLAVE | syscalls.MS_REC)
+    syscalls.mount("sandboxes", MOUNTS, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755")
+    os.umask(0o022)
+    forge = Forge(ids.count)
+    means = Means(given.bubblewrap, forge, Guardian(line, groups), not given.on_disk and _overlay_in_memory())
+    with suppress(OSError):
+        Warden(means, ids.count).serve(connection)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
