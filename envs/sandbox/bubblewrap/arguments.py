@@ -25,7 +25,7 @@ def system_binds() -> list[str]:
 
 
 def bubblewrap(
-    program: str, root: str, *, userns: int, info: int, block: int, binds: list[str], network: bool, terminal: bool
+    program: str, root: str, *, userns: int, info: int, block: int, status: int, binds: list[str], network: bool, terminal: bool
 ) -> list[str]:
     """The command line up to `--`, after which comes what is to run.
 
@@ -34,12 +34,14 @@ def bubblewrap(
         root: The merged tree.
         userns: Descriptor of the sandbox's user namespace.
         info: Descriptor to which it writes the process id of the sandbox's first process.
+        status: Descriptor to which it writes how the command ended.
         block: Descriptor from which it reads before it runs anything.
         binds: Folders of the host, mounted read-only under their own names.
         network: Whether the host's network is shared.
         terminal: Whether it gets a session of its own for a terminal.
     """
     line = [program, "--userns", str(userns), "--info-fd", str(info), "--block-fd", str(block)]
+    line += ["--json-status-fd", str(status)]
     line += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", HOSTNAME]
     line += [] if network else ["--unshare-net"]
     line += ["--die-with-parent", *([] if terminal else ["--new-session"]), "--bind", root, "/"]
@@ -51,3 +53,8 @@ def bubblewrap(
     for name in CAPABILITIES:
         line += ["--cap-add", name]
     return [*line, "--"]
+
+
+def as_user(uid: int, gid: int) -> list[str]:
+    """What stands before a command to run it as a user inside; nothing for root."""
+    return [] if uid == gid == 0 else ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--"]

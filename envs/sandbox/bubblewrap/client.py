@@ -71,6 +71,10 @@ class WardenClient:
         _, back = self._exchange(do, (), arguments)
         return back[0] if back else None
 
+    def files(self, do: str, **arguments: Any) -> tuple[dict[str, Any], list[int]]:
+        """As `call`, for a request that answers with descriptors, which the caller closes."""
+        return self._exchange(do, (), arguments)
+
     def close(self) -> None:
         """End the warden with all its sandboxes. Calling it again does nothing."""
         with self._lock:

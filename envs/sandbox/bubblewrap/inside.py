@@ -64,6 +64,12 @@ def write_file(root: str, path: str, content: int, mode: int) -> None:
             os.close(above)
 
 
+def make_folder(root: str, path: str) -> None:
+    """Make a folder inside, with those above it, unless it is there."""
+    with _opened(root) as top:
+        os.close(_folder(top, path))
+
+
 def _replace(top: int, above: int, name: str, content: int, mode: int, path: str) -> None:
     try:
         found = os.stat(name, dir_fd=above, follow_symlinks=False).st_mode

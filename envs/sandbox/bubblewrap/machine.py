@@ -24,6 +24,7 @@ from pathlib import Path
 from pivotgym.envs.sandbox.bubblewrap import arguments, syscalls, wire
 from pivotgym.envs.sandbox.bubblewrap.userns import Forge
 from pivotgym.envs.sandbox.contract import Limits
+from pivotgym.envs.sandbox.store.copying import copy_tree
 
 MOUNTS = "/tmp"
 """Where the warden's own tmpfs lies: it hides this folder of the host in the warden's namespace only."""
@@ -73,6 +74,23 @@ class Means:
     in_memory: bool
 
 
+@dataclass(frozen=True)
+class Pipes:
+    """Descriptors of a started command.
+
+    Attributes:
+        stdin: Standard input; `stdout` and `stderr` likewise.
+        status: Where bubblewrap writes how it ended.
+        more: Others that it gets, under the same numbers.
+    """
+
+    stdin: int
+    stdout: int
+    stderr: int
+    status: int
+    more: tuple[int, ...]
+
+
 class Machine:
     """A mounted sandbox, at first without processes.
 
@@ -82,23 +100,26 @@ class Machine:
         binds: Folders of the host to show, read-only.
         limits: What it may use.
         means: The warden's means.
+        written: A folder with what was written over those layers, which is copied; none for a fresh sandbox.
 
     Raises:
         OSError: If it cannot be mounted, for example because a layer is gone.
     """
 
-    def __init__(self, name: str, layers: list[str], binds: list[str], limits: Limits, means: Means) -> None:
+    def __init__(
+        self, name: str, layers: list[str], binds: list[str], limits: Limits, means: Means, written: str = ""
+    ) -> None:
         self.name, self.layers, self.limits, self.oom_file = name, layers, limits, ""
-        self._binds, self._means = binds, means
+        self.binds, self._means = binds, means
         self._folder = f"{MOUNTS}/{name}"
         self._running: tuple[subprocess.Popen[bytes], int, int] | None = None
         self._lock = threading.RLock()
         self._userns = -1
         self.root = f"{self._folder}/root"
-        written = f"{self._folder}/rw" if means.in_memory else f"tmp/{name}"
-        self.upper = f"{written}/upper"
+        place = f"{self._folder}/rw" if means.in_memory else f"tmp/{name}"
+        self.upper = f"{place}/upper"
         try:
-            self._mount(written)
+            self._mount(place, written)
             if means.guardian.groups:
                 # What is written counts as memory too; it has its own limit, so it is added.
                 memory = (limits.memory_mb + limits.disk_mb) << 20
@@ -108,29 +129,28 @@ class Machine:
             self.close()
             raise
 
-    def _mount(self, written: str) -> None:
+    def _mount(self, place: str, written: str) -> None:
         os.makedirs(self.root)
-        os.mkdir(written)
+        os.mkdir(place)
         if self._means.in_memory:
             size = f"size={self.limits.disk_mb}m,nr_inodes={self.limits.files + 16},mode=755"
-            syscalls.mount("sandbox", written, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, size)
+            syscalls.mount("sandbox", place, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, size)
         os.mkdir(self.upper)
-        os.mkdir(f"{written}/work")
+        os.mkdir(f"{place}/work")
+        if written:
+            copy_tree(written, self.upper)
         lower = ":".join(reversed(self.layers))
-        options = f"lowerdir={lower},upperdir={self.upper},workdir={written}/work,userxattr"
+        options = f"lowerdir={lower},upperdir={self.upper},workdir={place}/work,userxattr"
         syscalls.mount("sandbox", self.root, "overlay", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)
 
-    def start(self, command: list[str], files: list[int], *, network: bool, terminal: bool) -> int:
+    def start(self, command: list[str], files: Pipes, *, network: bool, terminal: bool) -> None:
         """Run a command as the first of the sandbox; whatever ran before is killed.
 
         Args:
-            command: What to run; `{3}` and so on in it stand for the number of the descriptor of that place in `files`.
-            files: Standard input, output and error, and more. They are not closed here.
+            command: What to run.
+            files: Its ends of the pipes, which are not closed here.
             network: Whether the host's network is shared.
             terminal: Whether standard input is a terminal.
-
-        Returns:
-            The process id, outside, of the sandbox's first process.
 
         Raises:
             OSError: If it cannot be started.
@@ -144,25 +164,22 @@ class Machine:
             try:
                 line = arguments.bubblewrap(
                     self._means.bubblewrap, self.root, userns=self._userns, info=info, block=block,
-                    binds=self._binds, network=network, terminal=terminal,
+                    status=files.status, binds=self.binds, network=network, terminal=terminal,
                 )  # fmt: skip
-                named = {f"{{{place}}}": str(file) for place, file in enumerate(files)}
                 process = subprocess.Popen(
-                    [*line, *(named.get(word, word) for word in command)],
-                    stdin=files[0], stdout=files[1], stderr=files[2], pass_fds=[*files[3:], self._userns, info, block],
-                    cwd="/", env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+                    [*line, *command], stdin=files.stdin, stdout=files.stdout, stderr=files.stderr, cwd="/", env={},
+                    pass_fds=[*files.more, files.status, self._userns, info, block],
                 )  # fmt: skip
                 os.close(info)
                 info = -1
-                pid = self._first_process(process, ready)
+                self._first_process(process, ready)
                 os.write(go, b"!")
-                return pid
             finally:
                 for file in (ready, info, block, go):
                     if file >= 0:
                         os.close(file)
 
-    def _first_process(self, process: subprocess.Popen[bytes], ready: int) -> int:
+    def _first_process(self, process: subprocess.Popen[bytes], ready: int) -> None:
         """Wait for bubblewrap's child, which waits for us, and put the limits on it."""
         text = b""
         while not text.rstrip().endswith(b"}") and (part := os.read(ready, 4096)):
@@ -175,7 +192,6 @@ class Machine:
             resource.prlimit(pid, what, (most, most))
         if self._means.guardian.groups:
             self._means.guardian.ask(do="add", name=self.name, pid=pid)
-        return pid
 
     def kill(self) -> None:
         """End all its processes and wait until they are gone. The files stay."""
@@ -192,11 +208,14 @@ class Machine:
             process.kill()
             process.wait()
 
-    def processes(self) -> list[tuple[int, list[str]]]:
-        """(process id outside, command line) of what runs in it, but for bubblewrap's own."""
+    def processes(self) -> list[str]:
+        """Command lines of what runs in it beside the shell, which is the one child of its first process."""
         with self._lock:
             pid = self._running[2] if self._running else None
-        return [] if pid is None else [(child, _command_line(child)) for child in _descendants(pid)]
+        if pid is None:
+            return []
+        first = _children(pid)
+        return sorted(" ".join(_command_line(child)) for child in _descendants(pid) if child not in first[:1])
 
     def close(self) -> None:
         """End it and unmount everything. Calling it again does nothing."""
@@ -229,13 +248,16 @@ def _process_limits(limits: Limits, *, total: bool) -> dict[int, int]:
     return found if total else {**found, resource.RLIMIT_AS: limits.memory_mb << 20}
 
 
-def _descendants(pid: int) -> list[int]:
-    found = []
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
     with suppress(OSError, ValueError):
         for thread in os.listdir(f"/proc/{pid}/task"):
-            for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split():
-                found += [int(child), *_descendants(int(child))]
+            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
     return found
+
+
+def _descendants(pid: int) -> list[int]:
+    return [deeper for child in _children(pid) for deeper in (child, *_descendants(child))]
 
 
 def _command_line(pid: int) -> list[str]:

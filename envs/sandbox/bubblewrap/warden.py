@@ -11,23 +11,36 @@ ends, by `kill -9` too, nothing is left but what lies in the store.
 from __future__ import annotations
 
 import argparse
+import bz2
+import encodings.ascii
+import encodings.latin_1
+import encodings.utf_8
+import gzip
 import itertools
+import lzma
 import os
 import shutil
 import socket
 import tempfile
 import threading
+import zlib
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from pivotgym.core.errors import PivotGymError
 from pivotgym.envs.sandbox.bubblewrap import guardian, inside, syscalls, wire
-from pivotgym.envs.sandbox.bubblewrap.machine import MOUNTS, Guardian, Machine, Means
+from pivotgym.envs.sandbox.bubblewrap.arguments import as_user
+from pivotgym.envs.sandbox.bubblewrap.machine import MOUNTS, Guardian, Machine, Means, Pipes
 from pivotgym.envs.sandbox.bubblewrap.userns import Forge
 from pivotgym.envs.sandbox.contract import Limits
+from pivotgym.envs.sandbox.shell.driver import argv
 from pivotgym.envs.sandbox.store.changes import changes_of, to_json
 from pivotgym.envs.sandbox.store.ids import Ids
+from pivotgym.envs.sandbox.store.layers import Hold, LayerStore
+
+# Once inside, Python's own folder may be out of reach (in root's home, say): what it would import late is here already.
+_LOADED_EARLY = (bz2, encodings.ascii, encodings.latin_1, encodings.utf_8, gzip, lzma, zlib)
 
 Answer = tuple[dict[str, Any], list[int]]
 """What is sent back, with descriptors that are closed once it is sent."""
@@ -43,12 +56,15 @@ class Warden:
 
     def __init__(self, means: Means, ids: int) -> None:
         self._means, self._ids = means, ids
+        self._store = LayerStore(".", Ids())
+        self._holds: dict[str, Hold] = {}
+        self._layers: dict[str, list[str]] = {}
         self._machines: dict[str, Machine] = {}
         self._numbers = itertools.count(1)
         self._requests: dict[str, Callable[..., Answer]] = {
             "hello": self.hello, "open": self.open, "start": self.start, "kill": self.kill, "read": self.read,
             "processes": self.processes, "changes": self.changes, "write": self.write, "close": self.close,
-            "connect": self.connect,
+            "connect": self.connect, "fork": self.fork, "save": self.save, "base": self.base,
         }  # fmt: skip
 
     def serve(self, connection: socket.socket) -> None:
@@ -91,15 +107,44 @@ class Warden:
         return {}, []
 
     def open(self, layers: list[str], binds: list[str], limits: dict[str, Any], files: list[int]) -> Answer:
-        """Mount a sandbox."""
+        """Mount a sandbox over layers of the store, the base first."""
+        return self._opened(layers, binds, Limits(**limits))
+
+    def fork(self, name: str, files: list[int]) -> Answer:
+        """Mount a sandbox over the same layers as another, with what that one has written."""
+        machine = self._machines[name]
+        return self._opened(self._layers[name], machine.binds, machine.limits, machine.upper)
+
+    def _opened(self, layers: list[str], binds: list[str], limits: Limits, written: str = "") -> Answer:
         name = f"{os.getpid()}-{next(self._numbers)}"
-        machine = Machine(name, layers, binds, Limits(**limits), self._means)
-        self._machines[name] = machine
+        hold = self._store.hold(layers)
+        try:
+            trees = [str(self._store.path(layer)) for layer in layers]
+            machine = Machine(name, trees, binds, limits, self._means, written)
+        except BaseException:
+            hold.release()
+            raise
+        self._machines[name], self._holds[name], self._layers[name] = machine, hold, layers
         return {"name": name, "oom_file": machine.oom_file}, []
 
-    def start(self, name: str, command: list[str], network: bool, terminal: bool, files: list[int]) -> Answer:
-        """Run the sandbox's first process."""
-        return {"pid": self._machines[name].start(command, files, network=network, terminal=terminal)}, []
+    def start(self, name: str, uid: int, gid: int, network: bool, files: list[int]) -> Answer:
+        """Start a sandbox's bash. Sends back: control, report, standard output and error, and how it ended."""
+        machine = self._machines[name]
+        with ExitStack() as theirs:
+            back: list[int] = []
+            try:
+                control = _pipe(theirs, back, uid, gid, writes=True)
+                report, stdout, stderr, status = (_pipe(theirs, back, uid, gid) for _ in range(4))
+                null = os.open("/dev/null", os.O_RDONLY)
+                theirs.callback(os.close, null)
+                pipes = Pipes(null, stdout, stderr, status, (control, report))
+                command = [*as_user(uid, gid), *argv(f"/dev/fd/{control}")]
+                machine.start(command, pipes, network=network, terminal=False)
+            except BaseException:
+                for file in back:
+                    os.close(file)
+                raise
+            return {"control": control, "report": report}, back
 
     def kill(self, name: str, files: list[int]) -> Answer:
         """End a sandbox's processes."""
@@ -108,7 +153,8 @@ class Warden:
 
     def processes(self, name: str, files: list[int]) -> Answer:
         """What runs in a sandbox."""
-        return {"processes": self._machines[name].processes()}, []
+        beside = [line for line in self._machines[name].processes() if line]
+        return {"processes": beside}, []
 
     def changes(self, name: str, files: list[int]) -> Answer:
         """What a sandbox has changed."""
@@ -130,7 +176,52 @@ class Warden:
         machine = self._machines.pop(name, None)
         if machine:
             machine.close()
+            self._holds.pop(name).release()
+            self._layers.pop(name)
         return {}, []
+
+    def save(self, name: str, files: list[int]) -> Answer:
+        """Store what a sandbox has written as a layer; `layer` is null where it changed nothing."""
+        machine = self._machines[name]
+        changes = changes_of(machine.upper, machine.layers, Ids())
+        if not changes:
+            return {"layer": None, "changes": {}}, []
+        staged = self._store.stage()
+        try:
+            self._store.copy_upper(machine.upper, staged)
+            layer = self._store.commit(staged, changes, self._layers[name])
+        except BaseException:
+            self._store.discard(staged)
+            raise
+        return {"layer": layer, "changes": to_json(changes)}, []
+
+    def base(self, identity: str, archives: list[list[str]], folders: list[str], files: list[int]) -> Answer:
+        """Store a base, unpacked from archives: [name, folder inside] each, with a descriptor in `files`.
+
+        `folders` are made, for what is mounted over them, where no archive holds them.
+        """
+        staged = self._store.stage()
+        try:
+            staged.tree.chmod(0o755)
+            for (name, at), file in zip(archives, files, strict=True):
+                inside.unpack(file, str(staged.tree), at, name=name, ids=self._ids)
+            for folder in folders:
+                inside.make_folder(str(staged.tree), folder)
+            layer = self._store.commit(staged, {}, (), identity=identity)
+        except BaseException:
+            self._store.discard(staged)
+            raise
+        return {"layer": layer}, []
+
+
+def _pipe(theirs: ExitStack, back: list[int], uid: int, gid: int, *, writes: bool = False) -> int:
+    """A pipe whose one end goes to the sandbox, whose user may open it again by name, and the other to the server."""
+    read, write = os.pipe()
+    their, our = (read, write) if writes else (write, read)
+    back.append(our)
+    theirs.callback(os.close, their)
+    os.fchown(their, uid, gid)
+    return their
 
 
 def _overlay_in_memory() -> bool:
