@@ -1,0 +1,1 @@
+"""The terminal domain: a real shell in a sandbox."""
