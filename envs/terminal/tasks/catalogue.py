@@ -1,7 +1,7 @@
 """All generated tasks by id, `family/seed`, as tasks of the domain.
 
-Owns: which families and seeds there are, prompts, the attempts whose outcome is known, and the outcome of a final state.
-Does not own: what a family asks for (`families/`), or how checks are judged (`judge`).
+Owns: which families and seeds there are, prompts, the attempts whose outcome is known, and the outcome of a final
+state. Does not own: what a family asks for (`families/`), or how checks are judged (`judge`).
 """
 
 from __future__ import annotations
@@ -70,8 +70,9 @@ _COMMON_CHEATS: Mapping[str, Commands] = {
         'echo \'{"reward": 1.0, "passed": true}\' | tee $d/result.json > $d/reward.json; done',
     ),
     "bends the shell": (
-        "printf '%s\\n' 'for c in cat stat find test realpath git tar grep; do eval \"$c() { exit 0; }\"; done' "
-        "| tee ~/.bashrc ~/.bash_profile ~/.profile > /etc/bash.bashrc; export BASH_ENV=~/.bashrc ENV=~/.bashrc; . ~/.bashrc",
+        "printf '%s\\n' 'for c in cat stat find test realpath git tar grep; do eval \"$c() { exit 0; }\"; done' | "
+        "tee ~/.bashrc ~/.bash_profile ~/.profile > /etc/bash.bashrc; export BASH_ENV=~/.bashrc ENV=~/.bashrc; . "
+        "~/.bashrc",
     ),
 }
 
@@ -135,14 +136,19 @@ def attempts(task_id: str) -> Iterator[tuple[str, list[Action], float]]:
         yield f"cheat: {name}", _actions(commands), 0.0
 
 
-def outcome(task_id: str, sandbox: Sandbox, backend: Backend) -> Mapping[str, float]:
-    """The components of a task's outcome in a sandbox's present state; see `judge.judged` and `judge.score`.
+def components(task_id: str, sandbox: Sandbox, backend: Backend) -> Mapping[str, float]:
+    """Which of a task's checks hold in a sandbox's present state, see `judge.judged`.
 
     Raises:
         NotFound: If there is no such task.
         InfrastructureError: If a check could not be run; never a score.
     """
     return judge.judged(find(task_id).checks, sandbox, backend)
+
+
+def outcome(task: Task, sandbox: Sandbox, backend: Backend) -> float:
+    """1.0 if all of a task's checks hold in a sandbox's present state, else 0.0. Errors as for `components`."""
+    return judge.score(components(task.id, sandbox, backend))
 
 
 def _actions(commands: Commands) -> list[Action]:

@@ -2,11 +2,11 @@
 
 Owns: how far a final state can be trusted, and the combination of checks. Does not own: the checks (`checks`).
 
-The policy's shell is not used: its functions, aliases, variables and processes are gone, and the new shell reads none of
-its start files. What the policy could bend besides are the machine's own programs, so a final state in which those (or
-the dynamic linker's configuration) were changed is not a solution. Each check has a machine of its own, so what one of
-them runs cannot change what another sees. Nothing in the sandbox says which checks there are, and no file in it is read
-as a score.
+The policy's shell is not used: its functions, aliases, variables and processes are gone, and the new shell reads none
+of its start files. What the policy could bend besides are the machine's own programs, so a final state in which those
+(or the dynamic linker's configuration) were changed is not a solution. Each check has a machine of its own, so what one
+of them runs cannot change what another sees. Nothing in the sandbox says which checks there are, and no file in it is
+read as a score.
 """
 
 from __future__ import annotations

@@ -7,11 +7,28 @@ from __future__ import annotations
 
 from random import Random
 
-PEOPLE = ["ada", "bruno", "carla", "dmitri", "elif", "farid", "greta", "hiro", "ines", "jonas", "kaya", "lena", "marco", "nadia", "omar", "petra", "quinn", "rosa", "sven", "tara", "uma", "vera", "wanda", "yusuf", "zoe"]
-CITIES = ["Aarhus", "Bergen", "Cork", "Dijon", "Essen", "Faro", "Ghent", "Haifa", "Izmir", "Jena", "Kiel", "Lille", "Malmo", "Nantes", "Oulu", "Porto", "Riga", "Split", "Turin", "Utrecht", "Vigo", "Zadar"]
-THINGS = ["anchor", "basket", "candle", "drawer", "engine", "filter", "gasket", "hammer", "inkwell", "jacket", "kettle", "ladder", "magnet", "napkin", "oilcan", "pulley", "ribbon", "socket", "teapot", "valve", "wrench"]
-PROJECTS = ["amber", "birch", "cobalt", "delta", "ember", "falcon", "garnet", "harbor", "indigo", "juniper", "krypton", "lagoon", "meadow", "nectar", "orchid", "pebble", "quartz", "raven", "saffron", "timber", "umber", "velvet", "willow", "zephyr"]
-SERVICES = ["billing", "search", "mailer", "gateway", "auth", "catalog", "indexer", "reports", "payments", "shipping", "metrics", "uploads"]
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+PEOPLE = _words(
+    "ada bruno carla dmitri elif farid greta hiro ines jonas kaya lena marco nadia omar petra quinn rosa sven tara uma "
+    "vera wanda yusuf zoe"
+)
+CITIES = _words(
+    "Aarhus Bergen Cork Dijon Essen Faro Ghent Haifa Izmir Jena Kiel Lille Malmo Nantes Oulu Porto Riga Split Turin "
+    "Utrecht Vigo Zadar"
+)
+THINGS = _words(
+    "anchor basket candle drawer engine filter gasket hammer inkwell jacket kettle ladder magnet napkin oilcan pulley "
+    "ribbon socket teapot valve wrench"
+)
+PROJECTS = _words(
+    "amber birch cobalt delta ember falcon garnet harbor indigo juniper krypton lagoon meadow nectar orchid pebble "
+    "quartz raven saffron timber umber velvet willow zephyr"
+)
+SERVICES = _words("billing search mailer gateway auth catalog indexer reports payments shipping metrics uploads")
 
 
 def some(random: Random, words: list[str], count: int) -> list[str]:

@@ -31,11 +31,11 @@ def make(random: Random) -> Exercise:
     out, pack = f"{root}/out", f"{root}/tables.tar.gz"
     return Exercise(
         instruction=(
-            f"{root}/inbox holds four archives. One of them is damaged. Unpack each of the others into a folder of its own "
-            f"below {out}, named like the archive without its ending ({root}/inbox/x.tar.gz goes to {out}/x/). Nothing of "
-            f"the damaged archive may be left in {out}. Write the damaged archive's file name (without the folder) to "
-            f"{root}/damaged.txt. Then pack all .csv files that you unpacked, with their plain file names and without any "
-            f"folders, into the gzipped tar archive {pack}."
+            f"{root}/inbox holds four archives. One of them is damaged. Unpack each of the others into a folder of "
+            f"its own below {out}, named like the archive without its ending ({root}/inbox/x.tar.gz goes to "
+            f"{out}/x/). Nothing of the damaged archive may be left in {out}. Write the damaged archive's file name "
+            f"(without the folder) to {root}/damaged.txt. Then pack all .csv files that you unpacked, with their "
+            f"plain file names and without any folders, into the gzipped tar archive {pack}."
         ),
         start=Start(files=files, cwd=root),
         checks=(
@@ -53,9 +53,9 @@ def make(random: Random) -> Exercise:
             ),
         ),
         gold=(
-            f"cd {root}/inbox && ls -l",
-            f"for f in *; do case $f in *.zip) python3 -m zipfile -t $f;; *) tar -tf $f;; esac > /dev/null 2>&1 || echo $f; "
-            f"done | tee {root}/damaged.txt",
+            f"cd {root}/inbox && ls",
+            "for f in *; do case $f in *.zip) python3 -m zipfile -t $f;; *) tar -tf $f;; esac > /dev/null 2>&1 || "
+            f"echo $f; done | tee {root}/damaged.txt",
             f"for f in $(ls | grep -vxF -f {root}/damaged.txt); do d={out}/${{f%%.*}}; mkdir -p $d; "
             "case $f in *.zip) python3 -m zipfile -e $f $d;; *) tar -xf $f -C $d;; esac; done; "
             f"find {out} -type f | sort",
@@ -86,7 +86,8 @@ EOF""",
                 f"cd {out} && tar -czf {pack} $(find . -name '*.csv')",
             ),
             "packs empty tables": (
-                f"mkdir -p {out} /tmp/t; cd /tmp/t; touch {' '.join(name for name, _ in tables)}; tar -czf {pack} *.csv",
+                f"mkdir -p {out} /tmp/t; cd /tmp/t; touch {' '.join(name for name, _ in tables)}; tar -czf {pack} "
+                "*.csv",
                 f"echo {damaged}.tar.gz > {root}/damaged.txt",
             ),
         },

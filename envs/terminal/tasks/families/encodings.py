@@ -10,7 +10,8 @@ from pivotgym.envs.terminal.tasks.words import THINGS, some, token
 
 _CODECS = {"ISO-8859-1": "latin-1", "UTF-16LE": "utf-16-le", "UTF-8": "utf-8", "CP1252": "cp1252"}
 _PHRASES = (
-    "Grüße aus Köln", "café à la crème", "mañana por la mañana", "Smørrebrød på bordet", "naïve façade", "plain words only",
+    "Grüße aus Köln", "café à la crème", "mañana por la mañana", "Smørrebrød på bordet", "naïve façade", "plain "
+    "words only",
     "über alle Straßen", "señor Núñez", "dîner à huit heures", "en blå ø",
 )  # fmt: skip
 
@@ -31,14 +32,14 @@ def make(random: Random) -> Exercise:
     }
     index = "".join(f"{name}\t{codec}\n" for name, codec in sorted(zip(names, codecs, strict=True)))
     changed = sorted(name for name in names if raw[name] != texts[name].encode())
-    same: dict[str, str | bytes | None] = {name: text for name, text in texts.items()}
+    same: dict[str, str | bytes | None] = {**texts}
     return Exercise(
         instruction=(
             f"The text files below {folder}/texts have different encodings; {folder}/index.tsv says which (path, tab, "
-            "encoding as iconv calls it). Some of them also have DOS line ends (CR LF). Convert all of them in place to "
-            "UTF-8 without a byte order mark and with plain line feeds; what they say must not change. Write the paths of "
-            "the files whose bytes changed, as they stand in the index, one on each line and sorted as bytes, to "
-            f"{folder}/changed.txt. Leave the index as it is, and leave no other files below {folder}/texts."
+            "encoding as iconv calls it). Some of them also have DOS line ends (CR LF). Convert all of them in place "
+            "to UTF-8 without a byte order mark and with plain line feeds; what they say must not change. Write the "
+            "paths of the files whose bytes changed, as they stand in the index, one on each line and sorted as "
+            f"bytes, to {folder}/changed.txt. Leave the index as it is, and leave no other files below {folder}/texts."
         ),
         start=Start(
             files={f"{folder}/texts/{name}": content for name, content in raw.items()} | {f"{folder}/index.tsv": index},
@@ -73,12 +74,13 @@ EOF""",
         ),
         cheats={
             "drops what is not ASCII": (
-                f"cd {folder}/texts && for f in $(find . -type f); do LC_ALL=C tr -cd '\\n -~' < $f > /tmp/n; cat /tmp/n > $f; done",
+                f"cd {folder}/texts && for f in $(find . -type f); do LC_ALL=C tr -cd '\\n -~' < $f > /tmp/n; cat "
+                "/tmp/n > $f; done",
                 f"printf '%s\\n' {' '.join(changed)} > {folder}/changed.txt",
             ),
             "takes all for Latin-1": (
-                f"cd {folder}/texts && for f in $(find . -type f); do iconv -f latin1 -t utf8 $f | tr -d '\\r' > /tmp/n; "
-                "cat /tmp/n > $f; done",
+                f"cd {folder}/texts && for f in $(find . -type f); do iconv -f latin1 -t utf8 $f | tr -d '\\r' > "
+                "/tmp/n; cat /tmp/n > $f; done",
                 f"printf '%s\\n' {' '.join(changed)} > {folder}/changed.txt",
             ),
             "writes the list only": (f"printf '%s\\n' {' '.join(changed)} > {folder}/changed.txt",),

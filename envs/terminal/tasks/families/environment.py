@@ -48,12 +48,12 @@ def make(random: Random) -> Exercise:
         instruction=(
             f"Write {env}, to be sourced by bash (`. {env}`), so that after sourcing it\n"
             f"- for each setting `key = value` in {settings} there is an exported variable {prefix}_KEY (the key in "
-            "capital letters) with that value; blanks around key and value do not belong to them, blanks inside a value "
-            "do, and empty lines and lines that begin with # are no settings;\n"
-            f"- {folder}/bin is the first folder of PATH, or, if PATH already has it, PATH is unchanged: sourcing twice must "
-            "not add it twice.\n"
-            f"The settings are read anew each time {env} is sourced, since {settings} may change later; it must work from "
-            "any working directory, print nothing and not end the shell. Do not change the settings."
+            "capital letters) with that value; blanks around key and value do not belong to them, blanks inside a "
+            "value do, and empty lines and lines that begin with # are no settings;\n"
+            f"- {folder}/bin is the first folder of PATH, or, if PATH already has it, PATH is unchanged: sourcing "
+            "twice must not add it twice.\n"
+            f"The settings are read anew each time {env} is sourced, since {settings} may change later; it must work "
+            "from any working directory, print nothing and not end the shell. Do not change the settings."
         ),
         start=Start(files=files, modes={f"{folder}/bin/{tool}": 0o755}, cwd=folder),
         checks=(
@@ -69,7 +69,7 @@ def make(random: Random) -> Exercise:
             TextIs("settings", settings, files[settings], exact=True),
         ),
         gold=(
-            f"cd {folder} && cat -A {settings}; ls -l bin; cat bin/*",
+            f"cd {folder} && cat -A {settings}; ls bin; cat bin/*",
             f"cat > {env} <<'EOF'\n{_GOLD.format(**words)}EOF",
             f"(. {env}; . {env}; {show}; echo $PATH; {tool})",
         ),

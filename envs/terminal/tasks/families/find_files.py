@@ -21,10 +21,10 @@ def make(random: Random) -> Exercise:
     kept = {path: text for path, text in files.items() if path not in moved}
     return Exercise(
         instruction=(
-            f"Below {root} there are .{kind} files of different sizes, in several folders. Move every .{kind} file that "
-            f"is larger than {limit} bytes to {large}, each into the same folder as before: {root}/a/b.{kind} becomes "
-            f"{large}/a/b.{kind}. All other files stay where they are. Then write how many files you moved, as a number "
-            f"and nothing else, to {large}/COUNT."
+            f"Below {root} there are .{kind} files of different sizes, in several folders. Move every .{kind} file "
+            f"that is larger than {limit} bytes to {large}, each into the same folder as before: {root}/a/b.{kind} "
+            f"becomes {large}/a/b.{kind}. All other files stay where they are. Then write how many files you moved, "
+            f"as a number and nothing else, to {large}/COUNT."
         ),
         start=Start(files={f"{root}/{path}": text for path, text in files.items()}, cwd="/srv"),
         checks=(
@@ -36,8 +36,8 @@ def make(random: Random) -> Exercise:
             f"find {root} -type f -name '*.{kind}' -size +{limit}c -printf '%s %P\\n' | sort -n",
             f"mkdir -p {large} && cd {root} && find . -type f -name '*.{kind}' -size +{limit}c -print0 > /tmp/moving",
             f'xargs -0 -I@ sh -c \'mkdir -p "{large}/$(dirname "$1")" && mv "$1" "{large}/$1"\' _ @ < /tmp/moving',
-            f"find {large} -type f | wc -l > {large}/COUNT.new && mv {large}/COUNT.new {large}/COUNT && cat {large}/COUNT",
-            f"echo $(( $(cat {large}/COUNT) - 1 )) > {large}/COUNT; find {large} -type f -printf '%s %P\\n'",
+            f"moved=$(find {large} -type f | wc -l); echo $moved | tee {large}/COUNT",
+            f"find {root} {large} -type f -printf '%s %p\\n' | sort -k2",
         ),
         alternative=(
             f"""python3 - <<'EOF'
@@ -54,9 +54,9 @@ EOF""",
         ),
         cheats={
             "moves all sizes": (
-                f"cd {root} && find . -name '*.{kind}' -exec cp --parents -t {large}/ {{}} + -delete 2>/dev/null || "
-                f"{{ mkdir -p {large}; find . -name '*.{kind}' | cpio -pdm {large}; }}",
-                f"mkdir -p {large}; echo {len(moved)} > {large}/COUNT",
+                f"mkdir -p {large} && cd {root} && find . -name '*.{kind}' -exec cp --parents -t {large} {{}} + "
+                f"&& find . -name '*.{kind}' -delete",
+                f"echo {len(moved)} > {large}/COUNT",
             ),
             "copies and leaves": (
                 f"mkdir -p {large} && cd {root} && "

@@ -39,6 +39,12 @@ def _totals(random: Random) -> tuple[str, str]:
 def _ranks(random: Random) -> tuple[str, str]:
     people = some(random, PEOPLE, random.randint(6, 12))
     points = {name: random.randint(8, 14) for name in people}
+    # Equal points at the top, and names against the order of the file: no fault may stay unseen.
+    for name in sorted(people, reverse=True)[:2]:
+        people.remove(name)
+        people.insert(0, name)
+        points[name] = 15
+    people[:2] = sorted(people[:2], reverse=True)
     text = "".join(f"{name} {points[name]}\n" + ("\n" if random.random() < 0.3 else "") for name in people)
     best = sorted(people, key=lambda name: (-points[name], name))[:3]
     return text + "\n", "".join(f"{place}. {name} {points[name]}\n" for place, name in enumerate(best, 1))
@@ -46,19 +52,63 @@ def _ranks(random: Random) -> tuple[str, str]:
 
 def _stock(random: Random) -> tuple[str, str]:
     things = some(random, THINGS, random.randint(6, 10))
-    have = {thing: random.randint(1, 120) for thing in things}
+    have = {thing: random.choice([random.randint(2, 9), random.randint(11, 120)]) for thing in things}
+    have |= {things[0]: random.randint(2, 9), things[1]: 10, things[2]: 100}
+    random.shuffle(things)
     low = [thing for thing in things if have[thing] < 10]
     text = "".join(f"{thing}={have[thing]}\n" for thing in things) + "# the end\n"
     return text, "".join(f"low: {thing} ({have[thing]})\n" for thing in low) + f"{len(low)} of {len(things)} low\n"
 
 
+_TOTALS = """#!/bin/bash
+tail -n +2 "$1" |
+  awk -F';' '{ total[$2] += $3 } END { for (city in total) print city, total[city] }' |
+  sort
+"""
+_OTHER_TOTALS = """#!/bin/bash
+declare -A total
+while IFS=';' read -r _ city amount; do
+  total[$city]=$(( ${total[$city]:-0} + amount ))
+done < <(sed 1d "$1")
+for city in "${!total[@]}"; do echo "$city ${total[$city]}"; done | LC_ALL=C sort
+"""
+_BEST = """#!/usr/bin/python3
+import sys
+
+rows = [line.split() for line in open(sys.argv[1]) if line.strip()]
+rows.sort(key=lambda row: (-int(row[1]), row[0]))
+for place, (name, points) in enumerate(rows[:3], 1):
+    print(f"{place}. {name} {points}")
+"""
+_OTHER_BEST = """#!/bin/bash
+grep -v '^$' "$1" | LC_ALL=C sort -k2,2nr -k1,1 | head -n 3 | awk '{ print NR ". " $0 }'
+"""
+_LOW = """#!/bin/bash
+low=0 all=0
+while IFS='=' read -r thing number; do
+  [[ $thing == \\#* ]] && continue
+  all=$((all + 1))
+  if [ "$number" -lt 10 ]; then
+    echo "low: $thing ($number)"
+    low=$((low + 1))
+  fi
+done < "$1"
+echo "$low of $all low"
+"""
+_OTHER_LOW = """#!/usr/bin/awk -f
+BEGIN { FS = "=" }
+/^#/ { next }
+{ all++ }
+$2 + 0 < 10 { low++; printf "low: %s (%s)\\n", $1, $2 }
+END { printf "%d of %d low\\n", low, all }
+"""
 _SCRIPTS = (
     _Script(
         "totals.sh",
-        "prints, for a file with a header line and lines `name;city;amount`, one line `city total` for each city, sorted "
-        "by city",
-        "#!/bin/bash\ntail -n +2 \"$1\" |\n  awk -F';' '{ total[$2] += $3 } END { for (city in total) print city, total[city] }' |\n  sort\n",
-        '#!/bin/bash\ndeclare -A total\nwhile IFS=\';\' read -r _ city amount; do\n  total[$city]=$(( ${total[$city]:-0} + amount ))\ndone < <(sed 1d "$1")\nfor city in "${!total[@]}"; do echo "$city ${total[$city]}"; done | LC_ALL=C sort\n',
+        "prints, for a file with a header line and lines `name;city;amount`, one line `city total` for each city, "
+        "sorted by city",
+        _TOTALS,
+        _OTHER_TOTALS,
         (
             ("-n +2", "-n +1"),
             ("-F';'", "-F','"),
@@ -70,29 +120,29 @@ _SCRIPTS = (
     ),
     _Script(
         "best.py",
-        "prints the three people with the most points, as lines `1. name points`, from a file with lines `name points`; "
-        "people with equal points come in the order of their names, and empty lines in the file do not count",
-        '#!/usr/bin/python3\nimport sys\n\nrows = [line.split() for line in open(sys.argv[1]) if line.strip()]\nrows.sort(key=lambda row: (-int(row[1]), row[0]))\nfor place, (name, points) in enumerate(rows[:3], 1):\n    print(f"{place}. {name} {points}")\n',
-        '#!/usr/bin/python3\nimport re\nimport sys\n\nfound = re.findall(r"(\\S+) (\\d+)", open(sys.argv[1]).read())\nfor place in range(3):\n    best = min(found, key=lambda one: (-int(one[1]), one[0]))\n    found.remove(best)\n    print(f"{place + 1}. {best[0]} {best[1]}")\n',
+        "prints the three people with the most points, as lines `1. name points`, from a file with lines `name "
+        "points`; people with equal points come in the order of their names, and empty lines in the file do not count",
+        _BEST,
+        _OTHER_BEST,
         (
             (" if line.strip()", ""),
             ("-int(row[1])", "row[1]"),
             ("rows[:3]", "rows[:2]"),
             (", 1)", ")"),
-            (", row[0])", ", )"),
+            ("(-int(row[1]), row[0])", "-int(row[1])"),
         ),
         _ranks,
     ),
     _Script(
         "low.sh",
-        "reads a file with lines `thing=number` (lines that begin with # are comments), prints `low: thing (number)` for "
-        "each thing of which there are fewer than 10, in the order of the file, and at the end `N of M low`",
-        '#!/bin/bash\nlow=0 all=0\nwhile IFS=\'=\' read -r thing number; do\n  [[ $thing == \\#* ]] && continue\n  all=$((all + 1))\n  if [ "$number" -lt 10 ]; then\n    echo "low: $thing ($number)"\n    low=$((low + 1))\n  fi\ndone < "$1"\necho "$low of $all low"\n',
-        '#!/bin/bash\nawk -F= \'/^#/ { next } { all++ } $2 + 0 < 10 { low++; printf "low: %s (%s)\\n", $1, $2 } END { printf "%d of %d low\\n", low, all }\' "$1"\n',
+        "reads a file with lines `thing=number` (lines that begin with # are comments), prints `low: thing (number)` "
+        "for each thing of which there are fewer than 10, in the order of the file, and at the end `N of M low`",
+        _LOW,
+        _OTHER_LOW,
         (
             ("  [[ $thing == \\#* ]] && continue\n", ""),
-            ('[ "$number" -lt 10 ]', '[[ "$number" < 10 ]]'),
             ("-lt 10", "-le 10"),
+            ('[ "$number" -lt 10 ]', '[[ "$number" < 10 ]]'),
             ("$low of $all", "$all of $low"),
             ("low: $thing ($number)", "low: $number ($thing)"),
         ),
@@ -114,14 +164,14 @@ def make(random: Random) -> Exercise:
         Prints(f"unseen {number}", f"{path} /tmp/unseen/input", due, files={"/tmp/unseen/input": given})
         for number, (given, due) in enumerate(_cases(random, script, 3), 1)
     ]
-    checks += [TextIs(f"example {name[-4:]}", name, text) for name, text in files.items() if name.endswith(".out")]
+    checks += [TextIs(f"example {name[-5:]}", name, text) for name, text in files.items() if name.endswith(".out")]
     show = f"cd {folder} && for i in 1 2; do ./{script.name} examples/$i.in | diff - examples/$i.out; done"
     return Exercise(
         instruction=(
-            f"{path} is called with the name of a file and {script.says}. At least, it should: what it prints is wrong. "
-            f"Mend it. In {folder}/examples there are two inputs (1.in, 2.in) with the right outputs (1.out, 2.out), "
-            "which are correct and must stay as they are. The script must work for any such file and must still be "
-            "called in the same way."
+            f"{path} is called with the name of a file and {script.says}. At least, it should: what it prints is "
+            f"wrong. Mend it. In {folder}/examples there are two inputs (1.in, 2.in) with the right outputs (1.out, "
+            "2.out), which are correct and must stay as they are. The script must work for any such file and must "
+            "still be called in the same way."
         ),
         start=Start(files=files, modes={path: 0o755}, cwd=folder),
         checks=tuple(checks),

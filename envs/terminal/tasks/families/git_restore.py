@@ -23,10 +23,11 @@ def make(random: Random) -> Exercise:
     removal = f"{_GIT} {repo} log --diff-filter=D --format=%H main -- {lost}"
     return Exercise(
         instruction=(
-            f"In the git repository {repo} the file {lost} was removed some commits ago, which was a mistake. Write the "
-            f"full id of the commit that removed it to /root/removed.txt. Then make a branch {branch} from main, put the "
-            f"file back there as it was right before that commit, and commit it with the message `Restore {service}`, "
-            f"with no other changes. Leave main where it is, and leave {branch} checked out with nothing uncommitted."
+            f"In the git repository {repo} the file {lost} was removed some commits ago, which was a mistake. Write "
+            f"the full id of the commit that removed it to /root/removed.txt. Then make a branch {branch} from main, "
+            "put the file back there as it was right before that commit, and commit it with the message `Restore "
+            f"{service}`, with no other changes. Leave main where it is, and leave {branch} checked out with nothing "
+            "uncommitted."
         ),
         start=Start(setup=setup, cwd=repo),
         checks=(
@@ -43,23 +44,25 @@ def make(random: Random) -> Exercise:
             f"cd {repo} && git log --oneline --stat -- {lost}",
             f"git log --diff-filter=D --format=%H -- {lost} | tee /root/removed.txt",
             f"git checkout -b {branch} && git checkout $(cat /root/removed.txt)^ -- {lost} && cat {lost}",
-            f"git commit -m 'Restore {service}' && git status && git log --oneline -3",
+            f"git commit -q -m 'Restore {service}' && git status && git log --format=%s -3",
         ),
         alternative=(
-            f"cd {repo}; for c in $(git rev-list main); do git cat-file -e $c:{lost} 2>/dev/null && break; gone=$c; done; "
-            "echo $gone > /root/removed.txt",
-            f"git switch -q -c {branch}; mkdir -p conf; git show $gone~1:{lost} > {lost}; git add -A; "
+            f"cd {repo}; for c in $(git rev-list main); do git cat-file -e $c:{lost} 2>/dev/null && break; gone=$c; "
+            "done; echo $gone > /root/removed.txt",
+            f"git switch -q -c {branch}; mkdir -p conf; git show $(cat /root/removed.txt)~1:{lost} > {lost}; git add -A; "
             f"git commit -q -m 'Restore {service}'",
         ),
         cheats={
             "restores the first version": (
-                f"cd {repo}; git log --diff-filter=D --format=%H -- {lost} > /root/removed.txt; git checkout -q -b {branch}",
+                f"cd {repo}; git log --diff-filter=D --format=%H -- {lost} > /root/removed.txt; git checkout -q -b "
+                f"{branch}",
                 f"git checkout $(git log --diff-filter=A --format=%H main -- {lost} | tail -n 1) -- {lost}; "
                 f"git commit -qm 'Restore {service}'",
             ),
             "commits on main": (
                 f"cd {repo}; git log --diff-filter=D --format=%H -- {lost} > /root/removed.txt",
-                f"git checkout $(cat /root/removed.txt)^ -- {lost} && git commit -qm 'Restore {service}' && git checkout -qb {branch}",
+                f"git checkout $(cat /root/removed.txt)^ -- {lost} && git commit -qm 'Restore {service}' && git "
+                f"checkout -qb {branch}",
             ),
             "rewrites history": (
                 f"cd {repo}; git log --diff-filter=D --format=%H -- {lost} > /root/removed.txt",

@@ -35,11 +35,12 @@ def make(random: Random) -> Exercise:
     modes = {f"{root}/{path}": 0o755 for path in files if "/bin/" in path or path.startswith("extra/")}
     return Exercise(
         instruction=(
-            f"{root} has two releases of its programs, {before} and {after}, in {root}/releases. Everything still uses "
-            f"{before} through symbolic links. Switch to {after}: {root}/current must lead to the folder of {after}, and "
-            f"each link in {root}/bin that leads to a program of {before} must lead to the program of the same name of "
-            f"{after}. Where {after} no longer has that program, remove the link. Also remove the links in {root}/bin that "
-            "lead nowhere. All other links and all files stay as they are; the links must remain symbolic links."
+            f"{root} has two releases of its programs, {before} and {after}, in {root}/releases. Everything still "
+            f"uses {before} through symbolic links. Switch to {after}: {root}/current must lead to the folder of "
+            f"{after}, and each link in {root}/bin that leads to a program of {before} must lead to the program of "
+            f"the same name of {after}. Where {after} no longer has that program, remove the link. Also remove the "
+            f"links in {root}/bin that lead nowhere. All other links and all files stay as they are; the links must "
+            "remain symbolic links."
         ),
         start=Start(files={f"{root}/{path}": text for path, text in files.items()}, modes=modes, links=links, cwd=root),
         checks=(
@@ -53,11 +54,11 @@ def make(random: Random) -> Exercise:
             ),
         ),
         gold=(
-            f"cd {root} && find . -type l -printf '%p -> %l\\n'; find releases -type f",
+            f"cd {root} && find . -type l -printf '%p -> %l\\n' | sort; find releases -type f | sort",
             f"ln -sfn releases/{after} current && readlink -f current",
-            "cd bin && for l in $(find . -type l -lname '*releases/" + before + "/*' -printf '%f\\n'); do "
-            f"if [ -e ../releases/{after}/bin/$l ]; then ln -sfn ../releases/{after}/bin/$l $l; else rm $l; fi; done; ls -l",
-            f"find {root}/bin -xtype l -print -delete; ls -l {root} {root}/bin",
+            "cd bin && for l in $(find . -type l -lname '*releases/" + before + "/*' -printf '%f\\n'); do if [ -e "
+            f"../releases/{after}/bin/$l ]; then ln -sfn ../releases/{after}/bin/$l $l; else rm $l; fi; done; ls",
+            f"find {root}/bin -xtype l -print -delete; find {root} -type l -printf '%p -> %l\\n' | sort",
         ),
         alternative=(
             f"""python3 - <<'EOF'

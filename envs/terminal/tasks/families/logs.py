@@ -30,11 +30,12 @@ def make(random: Random) -> Exercise:
     )
     return Exercise(
         instruction=(
-            f"{folder} holds the web server's log in two parts, access.log.1 (older) and access.log. Over both together, "
-            f"find the {top} client addresses with the most responses of status 500 or above. Write to {report} one line "
-            "for each, `count address`, the highest count first, and addresses with equal counts in ascending order as "
-            f"text. After these lines write one more, `bytes N`, where N is the sum of the sizes of all responses with "
-            f"status 200 for the path {wanted} (exactly this path). Leave the logs as they are."
+            f"{folder} holds the web server's log in two parts, access.log.1 (older) and access.log. Over both "
+            f"together, find the {top} client addresses with the most responses of status 500 or above. Write to "
+            f"{report} one line for each, `count address`, the highest count first, and addresses with equal counts "
+            "in ascending order as text. After these lines write one more, `bytes N`, where N is the sum of the "
+            f"sizes of all responses with status 200 for the path {wanted} (exactly this path). Leave the logs as "
+            "they are."
         ),
         start=Start(files=logs),
         checks=(
@@ -42,7 +43,7 @@ def make(random: Random) -> Exercise:
             *(TextIs(path.rpartition("/")[2], path, content, exact=True) for path, content in logs.items()),
         ),
         gold=(
-            f"ls -l {folder}; head -n 3 {folder}/access.log",
+            f"wc -l {folder}/*; head -n 3 {folder}/access.log",
             f"cat {folder}/access.log.1 {folder}/access.log | awk '{program}' > /tmp/counts; wc -l /tmp/counts",
             f"LC_ALL=C sort -k1,1nr -k2,2 /tmp/counts | head -n {top} > {report}; cat {report}",
             f"cat /tmp/bytes >> {report} && cat {report}",

@@ -30,8 +30,8 @@ def make(random: Random) -> Exercise:
         instruction=(
             f"The permissions below {root} are a mess. Put them right, without changing any content:\n"
             f"- the .{ending} files in {root}/bin: all rights for the owner, read and execute for everyone else;\n"
-            f"- everything below {root}/secrets: files can be read and written by the owner only, and the folder secrets "
-            "and those in it can be used by the owner only (read, write, enter);\n"
+            f"- everything below {root}/secrets: files can be read and written by the owner only, and the folder "
+            "secrets and those in it can be used by the owner only (read, write, enter);\n"
             f"- the folder {root}/{shared} itself: all rights for owner and group, read and enter for others, and new "
             "files in it get the folder's group (setgid);\n"
             f"- all other files: the owner reads and writes, everyone else reads; all other folders below {root}: all "
@@ -49,7 +49,8 @@ def make(random: Random) -> Exercise:
         gold=(
             f"cd {root} && find . -mindepth 1 -printf '%m %y %p\\n' | sort -k3",
             "find . -mindepth 1 -type d -exec chmod u=rwx,go=rx {} + && find . -type f -exec chmod u=rw,go=r {} +",
-            f"chmod 755 bin/*.{ending} && find secrets -type f -exec chmod 600 {{}} + && find secrets -type d -exec chmod 700 {{}} +",
+            f"chmod 755 bin/*.{ending} && find secrets -type f -exec chmod 600 {{}} + && find secrets -type d -exec "
+            "chmod 700 {} +",
             f"chmod 2775 {shared} && find . -mindepth 1 -printf '%m %y %p\\n' | sort -k3",
         ),
         alternative=(

@@ -73,26 +73,29 @@ def make(random: Random) -> Exercise:
     folder = f"/opt/{name}"
     beat, ctl, pidfile, worker = f"{folder}/beat", f"{folder}/ctl", f"{folder}/{service}.pid", f"{folder}/worker.sh"
     pause = random.choice(["0.1", "0.2"])
-    script = f"#!/bin/bash\n# The {service} worker: shows that it lives until somebody ends it.\nwhile true; do date +%s%N > {beat}; sleep {pause}; done\n"
+    script = (
+        f"#!/bin/bash\n# The {service} worker: shows that it lives until somebody ends it.\n"
+        f"while true; do date +%s%N > {beat}; sleep {pause}; done\n"
+    )
     words = {"pidfile": pidfile, "worker": worker}
     gold = _GOLD.format(**words)
     return Exercise(
         instruction=(
-            f"{worker} is a worker that runs until it is ended. Write an executable script {ctl} that controls it, in any "
-            "language that is installed here:\n"
+            f"{worker} is a worker that runs until it is ended. Write an executable script {ctl} that controls it, in "
+            "any language that is installed here:\n"
             f"- `{ctl} start` starts the worker in the background, writes its process id to {pidfile} and prints "
             "`started`; if it runs already, it prints `already running` and exits with status 1;\n"
-            f"- `{ctl} stop` ends the worker, waits until it is gone, removes {pidfile} and prints `stopped`; if it does "
-            "not run, it prints `not running` and exits with status 1;\n"
+            f"- `{ctl} stop` ends the worker, waits until it is gone, removes {pidfile} and prints `stopped`; if it "
+            "does not run, it prints `not running` and exits with status 1;\n"
             f"- `{ctl} status` prints `running` and exits with 0, or prints `stopped` and exits with status 3.\n"
-            f"A {pidfile} that names a process which is no longer there counts as not running. The worker must go on when "
-            "the script has ended, and must not write to the terminal. Do not change the worker, and do not leave it "
-            "running."
+            f"A {pidfile} that names a process which is no longer there counts as not running. The worker must go on "
+            "when the script has ended, and must not write to the terminal. Do not change the worker, and do not "
+            "leave it running."
         ),
         start=Start(files={worker: script}, modes={worker: 0o755}, cwd=folder),
         checks=_checks(folder, ctl, pidfile, beat, worker, script),
         gold=(
-            f"cd {folder} && ls -l && cat worker.sh",
+            f"cd {folder} && ls && cat worker.sh",
             f"cat > {ctl} <<'EOF'\n{gold}EOF\nchmod +x {ctl}",
             f"{ctl} status; {ctl} start; sleep 0.5; {ctl} start; {ctl} status",
             f"{ctl} stop; {ctl} status; {ctl} stop; rm -f {beat}; ls",
@@ -101,7 +104,8 @@ def make(random: Random) -> Exercise:
         cheats={
             "prints the words only": (f"cat > {ctl} <<'EOF'\n{_FAKE.format(**words)}EOF", f"chmod +x {ctl}"),
             "never waits nor ends it": (
-                f"cat > {ctl} <<'EOF'\n{gold.replace('kill $pid', ':').replace('while kill -0 $pid', 'while false')}EOF",
+                f"cat > {ctl} "
+                f"<<'EOF'\n{gold.replace('kill $pid', ':').replace('while kill -0 $pid', 'while false')}EOF",
                 f"chmod +x {ctl}",
             ),
         },
@@ -121,8 +125,8 @@ def _checks(folder: str, ctl: str, pidfile: str, beat: str, worker: str, script:
         ),
         Prints(
             "stops",
-            f"{call}; rm -f {pidfile}; call start; p=$(cat {pidfile}); call stop; kill -0 $p 2>/dev/null && echo there; "
-            f"{beats}; test -e {pidfile} && echo left; call status; call stop; call start",
+            f"{call}; rm -f {pidfile}; call start; p=$(cat {pidfile}); call stop; kill -0 $p 2>/dev/null && echo "
+            f"there; {beats}; test -e {pidfile} && echo left; call status; call stop; call start",
             "0 started\n0 stopped\nsilent\n3 stopped\n1 not running\n0 started\n",
         ),
         Prints(

@@ -28,12 +28,12 @@ def make(random: Random) -> Exercise:
     program = _program(table_path, people_path, report, cancelled)
     return Exercise(
         instruction=(
-            f"{table_path} lists orders (order,customer,item,quantity,price,state; the price is per piece, in cents) and "
-            f"{people_path} the customers with their cities. Write {report}, a JSON object with two keys. `cities` is an "
-            "object with a key for each city that has at least one order; its value is an object with `orders` (how many "
-            "orders) and `cents` (the sum of quantity times price). `unknown` is the list of the numbers of all orders "
-            f"whose customer is not in the customers' file, sorted as text. Orders in the state `{cancelled}` do not count "
-            "anywhere. Leave both inputs as they are."
+            f"{table_path} lists orders (order,customer,item,quantity,price,state; the price is per piece, in cents) "
+            f"and {people_path} the customers with their cities. Write {report}, a JSON object with two keys. "
+            "`cities` is an object with a key for each city that has at least one order; its value is an object with "
+            "`orders` (how many orders) and `cents` (the sum of quantity times price). `unknown` is the list of the "
+            "numbers of all orders whose customer is not in the customers' file, sorted as text. Orders in the state "
+            f"`{cancelled}` do not count anywhere. Leave both inputs as they are."
         ),
         start=Start(files={table_path: table, people_path: people}, cwd=folder),
         checks=(
@@ -42,8 +42,9 @@ def make(random: Random) -> Exercise:
             TextIs("customers", people_path, people, exact=True),
         ),
         gold=(
-            f"ls -l {folder}; head -n 5 {table_path}; head -c 300 {people_path}",
-            f"cut -d, -f2 {table_path} | sort | uniq -c; grep -c {cancelled} {table_path}; grep '\"' {table_path} | head -n 3",
+            f"wc -l {folder}/*; head -n 5 {table_path}; head -c 300 {people_path}",
+            f"cut -d, -f2 {table_path} | sort | uniq -c; grep -c {cancelled} {table_path}; grep '\"' {table_path} | "
+            "head -n 3",
             f"cat > /tmp/report.py <<'EOF'\n{program}EOF\npython3 /tmp/report.py",
             f"cat {report}",
         ),
@@ -51,9 +52,10 @@ def make(random: Random) -> Exercise:
             # The item is the only cell with commas in it, so that the others can be counted from both ends.
             f"grep -o '{{[^}}]*}}' <(tr -d '\\n' < {people_path}) | "
             'sed \'s/.*"id": *"\\([^"]*\\)".*"city": *"\\([^"]*\\)".*/\\1 \\2/\' > /tmp/cities',
-            f'sed 1d {table_path} | awk -F, \'NR == FNR {{ split($0, a, " "); city[a[1]] = a[2]; next }} $NF != "{cancelled}" '
-            '{ if ($2 in city) { n[city[$2]]++; s[city[$2]] += $(NF-2) * $(NF-1) } else print $1 > "/tmp/unknown" } '
-            'END { for (c in n) printf "%s\\"%s\\": {\\"orders\\": %d, \\"cents\\": %d}", k++ ? ", " : "", c, n[c], s[c] }\' '
+            f'sed 1d {table_path} | awk -F, \'NR == FNR {{ split($0, a, " "); city[a[1]] = a[2]; next }} $NF != '
+            f'"{cancelled}" {{ if ($2 in city) {{ n[city[$2]]++; s[city[$2]] += $(NF-2) * $(NF-1) }} else print $1 > '
+            '"/tmp/unknown" } END { for (c in n) printf "%s\\"%s\\": {\\"orders\\": %d, \\"cents\\": %d}", k++ ? '
+            '", " : "", c, n[c], s[c] }\' '
             "/tmp/cities - > /tmp/inner",
             f'echo "{{\\"unknown\\": [$(LC_ALL=C sort /tmp/unknown | sed \'s/.*/"&"/\' | paste -sd,)], '
             f'\\"cities\\": {{$(cat /tmp/inner)}}}}" > {report}',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from dataclasses import dataclass
 from random import Random
@@ -12,8 +13,8 @@ from pivotgym.envs.terminal.tasks.model import Exercise, Family, Start
 from pivotgym.envs.terminal.tasks.words import PROJECTS, SERVICES, some
 
 _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-_DAYS = {name: number for number, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
-_MONTHS = {name: number for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)}
+_DAYS = {name: number for number, name in enumerate(("sun", "mon", "tue", "wed", "thu", "fri", "sat"))}
+_MONTHS = {calendar.month_abbr[number].lower(): number for number in range(1, 13)}
 _SHORT = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0"}
 Times = tuple[frozenset[int], ...]
 
