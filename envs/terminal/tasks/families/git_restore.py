@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from random import Random
 
 from pivotgym.envs.terminal.tasks.checks import Prints
@@ -37,7 +38,7 @@ def make(random: Random) -> Exercise:
             Prints("file", f"{_GIT} {repo} cat-file blob {branch}:{lost}", last),
             Prints("message", f"{_GIT} {repo} log --format=%s main..{branch}", f"Restore {service}"),
             Prints("only that", f"{_GIT} {repo} diff --no-ext-diff --name-status main {branch}", f"A\t{lost}"),
-            Prints("main", f"{_GIT} {repo} log --format=%s%x20%an main", _log(things, person, service, other)),
+            Prints("main", f"{_GIT} {repo} log --format=%s,%an,%at,%ct main", _log(things, person, service, other)),
             Prints("clean", f"{_GIT} {repo} status --porcelain --branch --untracked-files=all", f"## {branch}"),
         ),
         gold=(
@@ -87,7 +88,15 @@ def _subjects(things: list[str], service: str, other: str) -> list[str]:
 
 
 def _log(things: list[str], person: str, service: str, other: str) -> str:
-    return "".join(f"{subject} {person}\n" for subject in reversed(_subjects(things, service, other)))
+    """What `git log --format=%s,%an,%at,%ct main` prints."""
+    subjects = _subjects(things, service, other)
+    times = [int(_day(number).timestamp()) for number in range(len(subjects))]
+    rows = [f"{subject},{person},{time},{time}\n" for subject, time in zip(subjects, times, strict=True)]
+    return "".join(reversed(rows))
+
+
+def _day(number: int) -> datetime:
+    return datetime(2024, 2, 3 + number, 10, tzinfo=UTC)
 
 
 def _history(
@@ -114,7 +123,7 @@ def _history(
                 lines.append(f"git rm -q {path}")
             else:
                 lines.append(f"mkdir -p $(dirname {path}); cat > {path} <<'EOF'\n{text}EOF")
-        date = f"2024-02-{number + 3:02}T10:00:00Z"
+        date = _day(number).isoformat()
         lines.append(f"git add -A; GIT_AUTHOR_DATE={date} GIT_COMMITTER_DATE={date} git commit -q -m '{subject}'")
     return "\n".join(lines) + "\n"
 

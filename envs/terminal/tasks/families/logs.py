@@ -76,7 +76,7 @@ EOF""",
 def _row(random: Random, addresses: list[str], paths: list[str]) -> tuple[str, str, int, int]:
     weights = range(1, len(addresses) + 1)
     status = random.choices([200, 304, 404, 500, 502, 503], weights=[8, 1, 2, 2, 1, 1])[0]
-    path = random.choice(paths) + random.choice(["", "", "", "/more", "?page=2"])
+    path = random.choice(paths) + random.choice(["", "", "", "/more", "-old"])
     return random.choices(addresses, weights=weights)[0], path, status, random.randint(200, 9000)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 
 from pivotgym.envs.sandbox.contract import Sandbox
-from pivotgym.envs.terminal.tasks.checks import Check
+from pivotgym.envs.terminal.tasks.checks import Check, Matches
 from pivotgym.envs.terminal.tasks.model import Exercise, Family, Start
 from pivotgym.envs.terminal.tasks.words import PROJECTS, SERVICES, some
 
@@ -85,7 +85,7 @@ def _number(text: str, place: int) -> int:
 
 def make(random: Random) -> Exercise:
     """One job moves, one is taken out, one is added, the rest stays."""
-    path = f"/etc/cron.d/{random.choice(PROJECTS)}.crontab"
+    path = f"/srv/{random.choice(PROJECTS)}/crontab"
     moved, removed, added, *rest = some(random, SERVICES, 7)
     hour, late = random.randint(1, 5), random.randint(19, 23)
     minute, step, user = (
@@ -124,8 +124,8 @@ def make(random: Random) -> Exercise:
             f"17:{60 - step}.\n"
             "All other jobs run as before."
         ),
-        start=Start(files={path: "\n".join(lines) + "\n"}, cwd="/etc/cron.d"),
-        checks=(CrontabIs("jobs", path, due),),
+        start=Start(files={path: "\n".join(lines) + "\n"}, cwd=path.rpartition("/")[0]),
+        checks=(CrontabIs("jobs", path, due), Matches("shell", path, r"^\s*SHELL\s*=\s*/bin/bash\s*$")),
         gold=(
             f"cat {path}",
             f"sed -i 's|^{_plain(old)} {move}$|{new[0]}|' {path} && grep -n backup {path}",
@@ -133,7 +133,7 @@ def make(random: Random) -> Exercise:
             f"echo '{new[1]}' >> {path} && cat {path}",
         ),
         alternative=(
-            f"cd /etc/cron.d && grep -v -e '{moved} --backup' -e '{remove}' {path} > /tmp/jobs",
+            f"grep -v -e '{moved} --backup' -e '{remove}' {path} > /tmp/jobs",
             f"{{ echo '{minute}  {late}\t* * {name[:3].lower()} {move}'; echo '{every} 8,9,10-17 * * mon-fri {add}'; "
             f"echo '#*/5 * * * * {remove}'; cat /tmp/jobs; }} > {path}",
         ),
