@@ -32,67 +32,86 @@ def copy_tree(source: str | Path, target: str | Path) -> None:
         OSError: If something cannot be read or written; the target is then half-done.
     """
     with Tree(source) as old, Tree(target) as new:
-        _Copy(old, new).all()
+        copier = Copier(new)
+        copier.folder("", old, os.fstat(old.fd))
+        for path, fd, name, status in walk(old):
+            try:
+                copier.one(path, name, fd, status, old)
+            except OSError as error:
+                # What a process outside our reach removed while we copied was not part of the state.
+                if error.errno not in _GONE or status_of(fd, name) is not None:
+                    raise
+        copier.finish()
 
 
 @dataclass
-class _Copy:
-    old: Tree
+class Copier:
+    """Fills a tree from others, parents first; `finish` comes last.
+
+    Attributes:
+        new: The tree to be filled.
+    """
+
     new: Tree
-    linked: dict[tuple[int, int], str] = field(default_factory=dict)
-    folders: list[tuple[str, os.stat_result]] = field(default_factory=list)
+    _linked: dict[tuple[int, int], str] = field(default_factory=dict)
+    _folders: list[tuple[str, Tree, os.stat_result, bool]] = field(default_factory=list)
 
-    def all(self) -> None:
-        for path, fd, name, status in walk(self.old):
-            above = path.rpartition("/")[0]
-            with self.new.folder(above) as into:
-                try:
-                    self.one(path, name, fd, into, status)
-                except OSError as error:
-                    # What a process outside our reach removed while we copied was not part of the state.
-                    if error.errno not in _GONE or status_of(fd, name) is not None:
-                        raise
-        self.finish_folders()
+    def one(self, path: str, name: str, fd: int, status: os.stat_result, source: Tree, *, hides: bool = False) -> None:
+        """Copy one path, a folder without what is in it.
 
-    def one(self, path: str, name: str, fd: int, into: int, status: os.stat_result) -> None:
+        Args:
+            path: Where it goes, and where it is.
+            name: The last part of the path.
+            fd: The folder that it is in.
+            status: What it is.
+            source: The tree that it is in.
+            hides: Whether a folder is to be opaque; it is too where the source's is.
+
+        Raises:
+            OSError: If it cannot be read or written.
+        """
         mode = status.st_mode
-        if stat.S_ISDIR(mode):
-            os.mkdir(name, 0o700, dir_fd=into)
-            self.folders.append((path, status))
-            return
-        if status.st_nlink > 1:
-            first = self.linked.setdefault((status.st_dev, status.st_ino), path)
-            if first != path:
-                self.link(first, name, into)
-                return
-        if stat.S_ISREG(mode):
-            _copy_file(fd, into, name, status)
-            return
-        if stat.S_ISLNK(mode):
-            os.symlink(os.readlink(name, dir_fd=fd), name, dir_fd=into)
-        else:
-            os.mknod(name, mode, status.st_rdev, dir_fd=into)
-        _own(into, name, status)
+        with self.new.folder(path.rpartition("/")[0]) as into:
+            if stat.S_ISDIR(mode):
+                os.mkdir(name, 0o700, dir_fd=into)
+                self.folder(path, source, status, hides=hides)
+            elif status.st_nlink > 1 and self._first(status, path) != path:
+                self._link(self._first(status, path), name, into)
+            elif stat.S_ISREG(mode):
+                _copy_file(fd, into, name, status)
+            else:
+                if stat.S_ISLNK(mode):
+                    os.symlink(os.readlink(name, dir_fd=fd), name, dir_fd=into)
+                else:
+                    os.mknod(name, mode, status.st_rdev, dir_fd=into)
+                _own(into, name, status)
 
-    def link(self, first: str, name: str, into: int) -> None:
-        above, _, first_name = first.rpartition("/")
-        with self.new.folder(above) as there:
-            os.link(first_name, name, src_dir_fd=there, dst_dir_fd=into, follow_symlinks=False)
+    def folder(self, path: str, source: Tree, status: os.stat_result, *, hides: bool = False) -> None:
+        """Note a folder that is made already, for `finish`. Arguments as for `one`."""
+        self._folders.append((path, source, status, hides))
 
-    def finish_folders(self) -> None:
+    def finish(self) -> None:
         """Modes, marks and times of folders, the deepest first: what is put into a folder changes its time."""
-        for path, status in reversed([("", os.fstat(self.old.fd)), *self.folders]):
+        for path, source, status, hides in reversed(self._folders):
             try:
-                with self.old.folder(path) as source, self.new.folder(path) as target:
-                    _copy_attributes(source, target)
-                    if is_opaque(source):
-                        os.setxattr(target, OPAQUE, b"y")
-                    os.chown(target, status.st_uid, status.st_gid)
-                    os.chmod(target, stat.S_IMODE(status.st_mode))
-                    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+                with source.folder(path) as old, self.new.folder(path) as new:
+                    _copy_attributes(old, new)
+                    if hides or is_opaque(old):
+                        os.setxattr(new, OPAQUE, b"y")
+                    os.chown(new, status.st_uid, status.st_gid)
+                    os.chmod(new, stat.S_IMODE(status.st_mode))
+                    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
             except OSError as error:
                 if error.errno not in _GONE:
                     raise
+
+    def _first(self, status: os.stat_result, path: str) -> str:
+        return self._linked.setdefault((status.st_dev, status.st_ino), path)
+
+    def _link(self, first: str, name: str, into: int) -> None:
+        above, _, first_name = first.rpartition("/")
+        with self.new.folder(above) as there:
+            os.link(first_name, name, src_dir_fd=there, dst_dir_fd=into, follow_symlinks=False)
 
 
 def _copy_file(folder: int, into: int, name: str, status: os.stat_result) -> None:

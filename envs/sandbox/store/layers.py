@@ -19,10 +19,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -228,12 +229,12 @@ class LayerStore:
         return total
 
     def identity(self, layers: Sequence[str]) -> str:
-        """What the base of a stack is made of; several base layers are joined.
+        """What the base of a stack is made of; of several base layers, one a line.
 
         Raises:
             NotFound: If a layer is missing or damaged.
         """
-        return json.dumps([one.identity for one in map(self._known, layers) if one.identity])
+        return "\n".join(one.identity for one in map(self._known, layers) if one.identity)
 
     def _known(self, layer: str) -> Manifest:
         manifest = self.manifest(layer)
@@ -261,19 +262,21 @@ class LayerStore:
             return f"its {manifest.files} files are not those that were committed"
         return None
 
-    def remove(self, layer: str) -> bool:
-        """Remove a layer unless someone holds it; whether it is gone from `layers/`."""
+    def set_aside(self, layer: str) -> Path | None:
+        """Take a layer out of use unless someone holds it; what is left of it lies in `tmp/` and can be removed.
+
+        Returns:
+            Where it lies; `None` if it is held or was not there.
+        """
         with self.locks.alone(layer, wait=False) as free:
             if not free:
-                return False
+                return None
             trash = self.root / "tmp" / f"{layer}.gone"
             try:
                 (self.root / "layers" / layer).rename(trash)
             except FileNotFoundError:
-                return True
-        # What this process has no right to remove stays in tmp/ for `clean` in the sandbox's user namespace.
-        remove_tree(trash)
-        return True
+                return None
+        return trash
 
     def clean(self) -> int:
         """Remove what dead processes left in `tmp/`; how many things that were. Called at every start."""
@@ -297,7 +300,12 @@ class LayerStore:
 
 def new_id() -> str:
     """An id for a layer. Short: a mount's options, which name all layers, have 4,096 bytes."""
-    return secrets.token_hex(6)
+    return f"l{secrets.token_hex(6)}"
+
+
+def is_layer_id(name: str) -> bool:
+    """Whether `new_id` may have made it; a container engine's ids are none of ours."""
+    return re.fullmatch("l[0-9a-f]{12}", name) is not None
 
 
 def _unlinked(path: Path) -> bool:
@@ -370,8 +378,3 @@ def _give(path: Path, ids: Ids) -> None:
     """Make root inside the owner, so that it can work here from its user namespace."""
     if os.geteuid() == 0 and os.stat(path).st_uid != ids.outside(0):
         os.chown(path, ids.outside(0), ids.outside(0))
-
-
-def held(store: LayerStore, layers: Iterable[str]) -> set[str]:
-    """Those of some layers that anyone holds."""
-    return {layer for layer in layers if store.locks.held(layer)}

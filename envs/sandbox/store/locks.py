@@ -2,8 +2,8 @@
 
 Owns: shared and exclusive locks by name. Does not own: which names there are (`layers`, `snapshots`).
 
-One file holds them all: a name is a byte of it, locked by an open file description (`F_OFD_SETLK`), so that thousands of
-holds take one descriptor per process, nothing is left behind to be swept up, and threads exclude each other as
+One file holds them all: a name is a byte of it, locked by an open file description (`F_OFD_SETLK`), so that thousands
+of holds take one descriptor per process, nothing is left behind to be swept up, and threads exclude each other as
 processes do. Two names share a byte once in 2^60, which only makes one wait for the other.
 """
 
@@ -15,7 +15,7 @@ import hashlib
 import os
 import struct
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +49,7 @@ class Locks:
         self._fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._given_back: deque[tuple[str, ...]] = deque()
 
     def close(self) -> None:
         """Give all shared locks back. Calling it again does nothing."""
@@ -58,24 +59,56 @@ class Locks:
                 self._fd = -1
                 self._counts.clear()
 
+    def release_later(self, names: Iterable[str]) -> None:
+        """As `release`, for finalizers: they may run while this very thread is inside one of these methods.
+
+        It is then done by the next call of any method.
+        """
+        self._given_back.append(tuple(names))
+        if self._lock.acquire(blocking=False):
+            try:
+                self._settle()
+            finally:
+                self._lock.release()
+
     def share(self, names: Iterable[str]) -> None:
         """Hold names until `release`, waiting for those that are being removed. Holds of one name are counted."""
         for name in names:
-            with self._lock:
-                if self._counts[name] == 0:
-                    _lock(self._fd, fcntl.F_RDLCK, name, wait=True)
-                self._counts[name] += 1
+            if not self._share(name):
+                # Waited for outside of our own lock: whoever removes it may be a thread that needs that one.
+                fd = os.open(self._file, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    _lock(fd, fcntl.F_RDLCK, name, wait=True)
+                    self._share(name)
+                finally:
+                    os.close(fd)
+
+    def _share(self, name: str) -> bool:
+        with self._lock:
+            self._settle()
+            if self._counts[name] == 0 and not _lock(self._fd, fcntl.F_RDLCK, name):
+                return False
+            self._counts[name] += 1
+            return True
 
     def release(self, names: Iterable[str]) -> None:
         """Give back what `share` took. After `close` nothing is left to give."""
+        with self._lock:
+            self._settle()
+            self._release(names)
+
+    def _settle(self) -> None:
+        while self._given_back:
+            self._release(self._given_back.popleft())
+
+    def _release(self, names: Iterable[str]) -> None:
         for name in names:
-            with self._lock:
-                if self._fd < 0 or self._counts[name] == 0:
-                    continue
-                self._counts[name] -= 1
-                if self._counts[name] == 0:
-                    del self._counts[name]
-                    _lock(self._fd, fcntl.F_UNLCK, name)
+            if self._fd < 0 or self._counts[name] == 0:
+                continue
+            self._counts[name] -= 1
+            if self._counts[name] == 0:
+                del self._counts[name]
+                _lock(self._fd, fcntl.F_UNLCK, name)
 
     @contextmanager
     def alone(self, name: str, *, wait: bool = True) -> Iterator[bool]:
@@ -83,6 +116,8 @@ class Locks:
 
         A hold by the same process counts too.
         """
+        with self._lock:
+            self._settle()
         fd = os.open(self._file, os.O_RDWR | os.O_CLOEXEC)
         try:
             yield _lock(fd, fcntl.F_WRLCK, name, wait=wait)

@@ -1,7 +1,7 @@
 """Reading a file tree that is not trusted: by descriptors, never through a link, whatever the names are.
 
-Owns: opening folders, describing one path (`Entry`), overlayfs' marks (whiteout, opaque), listing a whole tree. Does not
-own: what two trees have to do with each other (`changes`) or copying (`copying`).
+Owns: opening folders, describing one path (`Entry`), overlayfs' marks (whiteout, opaque), listing a whole tree. Does
+not own: what two trees have to do with each other (`changes`) or copying (`copying`).
 
 Names are text as `os.fsdecode` makes it: bytes that are not UTF-8 are surrogates, which JSON keeps. Paths are relative
 to the tree without a slash in front; "" is the tree itself.
@@ -46,6 +46,7 @@ class Tree:
 
     def __init__(self, root: str | Path) -> None:
         self.fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._deep: tuple[str, int] | None = None
 
     def __enter__(self) -> Tree:
         return self
@@ -55,6 +56,7 @@ class Tree:
 
     def close(self) -> None:
         """Close it. Calling it again does nothing."""
+        self._forget()
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -74,28 +76,54 @@ class Tree:
 
     def open(self, path: str) -> int:
         """As `folder`, for a caller that closes the descriptor itself."""
-        if not path:
-            return os.open(".", _FOLDER, dir_fd=self.fd)
-        raw = os.fsencode(path)
-        if len(raw) <= _LONGEST:
-            how = struct.pack("QQQ", _FOLDER, 0, _NO_SYMLINKS_BENEATH)
-            fd: int = _libc.syscall(_OPENAT2, self.fd, raw, how, len(how))
-            if fd >= 0:
-                return fd
-            number = ctypes.get_errno()
-            if number not in (errno.ENOSYS, errno.EPERM):  # no openat2: an old kernel, or a filter around us
-                raise OSError(number, os.strerror(number), path)
-        return self._step_by_step(path)
-
-    def _step_by_step(self, path: str) -> int:
-        fd = os.open(".", _FOLDER, dir_fd=self.fd)
-        for name in path.split("/"):
+        start, rest = self.fd, path
+        if self._deep is not None and (path == self._deep[0] or path.startswith(f"{self._deep[0]}/")):
+            start, rest = self._deep[1], path[len(self._deep[0]) + 1 :]
+        fd = os.open(".", _FOLDER, dir_fd=start)
+        for part in _parts_of(os.fsencode(rest)):
             try:
-                deeper = os.open(name, _FOLDER, dir_fd=fd)
+                deeper = _open_beneath(fd, part)
             finally:
                 os.close(fd)
             fd = deeper
+        if len(path) > _LONGEST:
+            # A walk that goes down a path of any length would else begin at the root each time.
+            self._forget()
+            self._deep = (path, os.dup(fd))
         return fd
+
+    def _forget(self) -> None:
+        if self._deep is not None:
+            os.close(self._deep[1])
+            self._deep = None
+
+
+def _parts_of(path: bytes) -> Iterator[bytes]:
+    """A path cut into pieces that one system call can take; none for the empty path."""
+    while len(path) > _LONGEST:
+        cut = path.rindex(b"/", 0, _LONGEST)
+        yield path[:cut]
+        path = path[cut + 1 :]
+    if path:
+        yield path
+
+
+def _open_beneath(folder: int, path: bytes) -> int:
+    how = struct.pack("QQQ", _FOLDER, 0, _NO_SYMLINKS_BENEATH)
+    fd: int = _libc.syscall(_OPENAT2, folder, path, how, len(how))
+    if fd >= 0:
+        return fd
+    number = ctypes.get_errno()
+    if number not in (errno.ENOSYS, errno.EPERM):  # else no openat2: an old kernel, or a filter around us
+        raise OSError(number, os.strerror(number), os.fsdecode(path))
+    fd = os.open(".", _FOLDER, dir_fd=folder)
+    for name in path.split(b"/"):
+        try:
+            deeper = os.open(name, _FOLDER, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = deeper
+    return fd
 
 
 def names_in(fd: int) -> list[str]:

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+# The random file operations are imported by name.
+sys.path.insert(0, str(Path(__file__).parent))
+
 Laboratory = Callable[..., dict[str, Any]]
 SCRIPT = Path(__file__).with_name("overlay_laboratory.py")
 

@@ -3,37 +3,12 @@
 import os
 from typing import Any
 
+from file_operations import operations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pivotgym.envs.sandbox.store.trees import OPAQUE
 
-NAMES = ["a", "b", "c", "ä \n", os.fsdecode(b"\xff")]
-paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map("/".join)
-operations = st.tuples(
-    st.sampled_from(
-        [
-            "write",
-            "write",
-            "append",
-            "rewrite",
-            "touch",
-            "mkdir",
-            "mkdir",
-            "remove",
-            "remove",
-            "rename",
-            "move",
-            "symlink",
-            "link",
-            "fifo",
-            "socket",
-            "chmod",
-        ]
-    ),
-    paths,
-    paths,
-)
 layers = st.lists(st.lists(operations, max_size=8), min_size=2, max_size=5)
 with_a_mount = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
