@@ -89,7 +89,7 @@ class BubblewrapBackend(Backend):
         if network and os.environ.get(NETWORK) != "1":
             raise InputError("network: this server allows none to sandboxes", hint=f"start it with {NETWORK}=1")
         limits = limits or Limits()
-        facts = json.loads(json.loads(self._identity(snapshot.layers))[0])
+        facts = json.loads(self._identity(snapshot.layers))
         binds = [] if facts["image"] else arguments.system_binds()
         opened = warden.call("open", layers=list(snapshot.layers), binds=binds, limits=asdict(limits))
         place = Place(snapshot, limits, facts["uid"], facts["gid"], network, self._saved)
