@@ -1,8 +1,10 @@
 """A bash of this machine as a backend would start it, without a sandbox."""
 
+import contextlib
 import os
 import signal
 import subprocess
+from pathlib import Path
 from typing import Literal
 
 from pivotgym.envs.sandbox.contract import Limits, ShellState
@@ -39,10 +41,10 @@ class BashProcess:
         return 128 - status if status < 0 else status
 
     def end(self) -> None:
-        try:
-            os.killpg(self._popen.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                if int(status.read_text().rsplit(")", 1)[1].split()[3]) == self._popen.pid:
+                    os.kill(int(status.parent.name), signal.SIGKILL)
         self._popen.wait()
 
     def reason(self) -> Literal["memory", "disk", "died"] | None:

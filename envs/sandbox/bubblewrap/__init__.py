@@ -17,3 +17,7 @@
 Nothing is ever mounted outside of the warden's mount namespace, so a server that is killed leaves no mount and no
 process; what it had half written into the store is cleaned at the next start.
 """
+
+from pivotgym.envs.sandbox.bubblewrap.backend import BubblewrapBackend
+
+__all__ = ["BubblewrapBackend"]

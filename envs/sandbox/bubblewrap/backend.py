@@ -22,14 +22,14 @@ from typing import Any, ClassVar
 from pivotgym.core.canonical import digest
 from pivotgym.core.errors import InputError, MissingDependency, WrongState
 from pivotgym.envs.sandbox.bubblewrap import arguments, bases
-from pivotgym.envs.sandbox.bubblewrap.client import FIRST_ID, WardenClient
+from pivotgym.envs.sandbox.bubblewrap.client import WardenClient
 from pivotgym.envs.sandbox.bubblewrap.session import BubblewrapSandbox, Place, memory_file
 from pivotgym.envs.sandbox.contract import (
     Backend, Base, Capabilities, Changes, Limits, Missing, ShellState, Snapshot,
 )  # fmt: skip
+from pivotgym.envs.sandbox.keeping import shared_store
 from pivotgym.envs.sandbox.store.changes import digest_of, merged
-from pivotgym.envs.sandbox.store.ids import Ids
-from pivotgym.envs.sandbox.store.layers import LayerStore
+from pivotgym.envs.sandbox.store.snapshots import SnapshotStore
 
 NETWORK = "PIVOTGYM_SANDBOX_NETWORK"
 """Setting: `1` lets an origin ask for the host's network."""
@@ -41,20 +41,19 @@ class BubblewrapBackend(Backend):
     """Sandboxes by overlayfs and bubblewrap.
 
     Args:
-        store: The snapshot store's folder.
+        store: Where bases and layers are; the process's own store by default.
         on_disk: Whether what sandboxes write lies on disk even where it could lie in memory.
     """
 
     name: ClassVar[str] = "bubblewrap"
 
-    def __init__(self, store: Path, *, on_disk: bool = False) -> None:
-        self._root, self._on_disk = store, on_disk
+    def __init__(self, store: SnapshotStore | None = None, *, on_disk: bool = False) -> None:
+        self._given, self._on_disk = store, on_disk
         self._lock = threading.Lock()
-        self._started: tuple[WardenClient, LayerStore] | None = None
+        self._started: tuple[WardenClient, SnapshotStore] | None = None
         self._closed = False
         self._totals: dict[tuple[str, ...], Changes] = {}
         self._identities: dict[str, str] = {}
-        self._bases: dict[str, Snapshot] = {}
 
     def missing(self) -> Missing | None:
         """As `Backend.missing`."""
@@ -81,12 +80,8 @@ class BubblewrapBackend(Backend):
             "image": base.image, "machine": "" if base.image else bases.machine_identity(),
             "shell": [base.shell.cwd, base.shell.umask, dict(base.shell.environment), base.shell.definitions],
         }  # fmt: skip
-        key = f"base:{digest(facts)}"
-        with self._lock:
-            found = self._bases.get(key)
-        if found is None:
-            found = self._bases[key] = self._built(base, facts)
-        return found
+        key = f"base:{self.name}:{digest(facts)}"
+        return self._running()[1].get_or_build(key, lambda: self._built(base, facts), turn=0)
 
     def open(self, snapshot: Snapshot, *, limits: Limits | None = None, network: bool = False) -> BubblewrapSandbox:
         """As `Backend.open`."""
@@ -94,7 +89,7 @@ class BubblewrapBackend(Backend):
         if network and os.environ.get(NETWORK) != "1":
             raise InputError("network: this server allows none to sandboxes", hint=f"start it with {NETWORK}=1")
         limits = limits or Limits()
-        facts = json.loads(json.loads(self._identity(snapshot.layers))[0])
+        facts = json.loads(self._identity(snapshot.layers))
         binds = [] if facts["image"] else arguments.system_binds()
         opened = warden.call("open", layers=list(snapshot.layers), binds=binds, limits=asdict(limits))
         place = Place(snapshot, limits, facts["uid"], facts["gid"], network, self._saved)
@@ -107,9 +102,8 @@ class BubblewrapBackend(Backend):
             started, self._started = self._started, None
         if started:
             started[0].close()
-            started[1].close()
 
-    def _running(self) -> tuple[WardenClient, LayerStore]:
+    def _running(self) -> tuple[WardenClient, SnapshotStore]:
         with self._lock:
             if self._closed:
                 raise WrongState("bubblewrap: used after it was closed")
@@ -117,10 +111,8 @@ class BubblewrapBackend(Backend):
                 lacking = self.missing()
                 if lacking:
                     raise MissingDependency(f"bubblewrap: {lacking.what}", hint=lacking.command)
-                root = os.geteuid() == 0
-                store = LayerStore(self._root, Ids(FIRST_ID) if root else Ids(os.geteuid(), 1))
-                store.clean()
-                warden = WardenClient(self._root, bubblewrap=str(shutil.which("bwrap")), on_disk=self._on_disk)
+                store = self._given or shared_store()
+                warden = WardenClient(store.layers.root, bubblewrap=str(shutil.which("bwrap")), on_disk=self._on_disk)
                 self._started = warden, store
             return self._started
 
@@ -180,12 +172,12 @@ class BubblewrapBackend(Backend):
         """What the base of a stack, its first layer, is made of: as `LayerStore.identity` says it."""
         known = self._identities.get(layers[0])
         if known is None:
-            known = self._identities[layers[0]] = self._running()[1].identity(layers[:1])
+            known = self._identities[layers[0]] = self._running()[1].layers.identity(layers[:1])
         return known
 
     def _total(self, layers: tuple[str, ...]) -> Changes:
         found = self._totals.get(layers)
-        return self._running()[1].total(layers) if found is None else found
+        return self._running()[1].layers.total(layers) if found is None else found
 
     def _remember(self, layers: tuple[str, ...], total: Changes) -> None:
         if len(self._totals) >= _REMEMBERED:

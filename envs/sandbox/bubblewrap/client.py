@@ -15,9 +15,8 @@ from typing import Any
 
 from pivotgym.core.errors import WorldFailed, from_wire
 from pivotgym.envs.sandbox.bubblewrap import wire
+from pivotgym.envs.sandbox.keeping import FIRST_ID
 
-FIRST_ID = 231072
-"""Id outside of root inside, where the server runs as root: above what distributions give to users by default."""
 _CONNECTIONS = 16
 _ENDS_S = 10.0
 

@@ -140,7 +140,7 @@ class Channel:
 
     def _finish(self, turn: _Turn, ended: Ended | None) -> Ran:
         """After a limit, or the end of the shell's reports: let what took its place come to its end, then end all."""
-        ended = ended or turn.until_exited()
+        ended = ended or (turn.until_exited() if turn.unreported else None)
         status = self._process.wait(0) if ended is None else None
         ended = ended or self._process.reason()
         self._process.end()
@@ -169,9 +169,14 @@ class _Turn:
     def _flooded(self) -> bool:
         return self.stdout.flooded or self.stderr.flooded or len(self.report) > _REPORT_LIMIT
 
+    @property
+    def unreported(self) -> bool:
+        """Whether no whole report came; one that came and cannot be read is a broken shell's."""
+        return self._fields < len(driver.FIELDS)
+
     def until_reported(self) -> Ended | None:
         """Run until a whole report came, or the report's pipe is closed."""
-        while self._fields < len(driver.FIELDS) and self._process.report in self._open:
+        while self.unreported and self._process.report in self._open:
             if ended := self._step(self._deadline):
                 return ended
         return None

@@ -27,12 +27,12 @@ FIELDS = (
 """What a report holds, in this order."""
 
 _LONG = 8192
-_INPUT, _MADE = "__pivotgym_input", "__pivotgym_made"
+_INPUT, _MADE, _EXIT = "__pivotgym_input", "__pivotgym_made", "__pivotgym_exit"
 _NEUTRAL = "BASH_ARGV0=bash; \\builtin shopt -s execfail; \\builtin set +o history +o histexpand"
-# `unset -f` leaves the status as `$_`, the one place that needs no variable; it also takes back a `builtin` that the
-# command may have redefined. What the command switched on and would fire in these lines is switched off, see `command`.
+# A command may have redefined `builtin`; a loop's variable, the one assignment that needs no builtin, keeps the status
+# meanwhile. What would fire in these lines (`set -x`, traps) is switched off by them, and on again by `command`.
 _PRINTS = (
-    '\\builtin printf "%s\\0%s" "$_" "$-"',
+    f'\\builtin printf "%s\\0%s" "${_EXIT}" "$-"',
     "\\builtin pwd",
     "\\builtin umask",
     "\\builtin declare -p",
@@ -46,7 +46,9 @@ _PRINTS = (
 )
 _MARK = '\\builtin printf "\\0"'
 _QUIET = "\\builtin set +exv; \\builtin trap - DEBUG ERR RETURN"
-REPORTS = f"{{ \\unset -f builtin \"$?\"; {f'; {_MARK}; '.join(_PRINTS)}; {_QUIET}; {_MARK}; }} >&{REPORT} 2>&-"
+_SAY = f" >&{REPORT}; "
+_BODY = f"\\unset -f builtin; {f'{_SAY}{_MARK}{_SAY}'.join(_PRINTS)}{_SAY}{_QUIET}; \\builtin unset -v {_EXIT}; {_MARK}{_SAY}"
+REPORTS = f'for {_EXIT} in "$?"; do {_BODY}done >&- 2>&-'
 """The line's second half: report status and state."""
 
 
@@ -99,13 +101,19 @@ def command(text: str, *, before: str = "", last: int = 0, stdin: bytes = b"") -
         stdin: Standard input; empty leaves it at /dev/null.
     """
     given = f" < <(\\builtin printf %b {octal(stdin)})" if stdin else ""
-    return _line(f"{before}\n{text}" if before else text, status=last, given=given, after=f"; {REPORTS}")
+    if before:
+        text = f"{{ {before}; {_shown(last)}; }} >/dev/null 2>&1\n{text}"
+    return _line(text, status=last, given=given, after=f"; {REPORTS}")
+
+
+def _shown(status: int) -> str:
+    """Sets `$?`. Keywords, for `:` may be a function (the usual fork bomb); conditions, so that `set -e` does not act."""
+    return {0: "[[ a ]]", 1: "! [[ a ]]"}.get(status, f"( \\builtin exit {status} ) && [[ a ]]")
 
 
 def _line(text: str, *, status: int = 0, given: str = "", after: str = "") -> bytes:
     word, closed = quote(to_bytes(text)), f"{CONTROL}<&- {REPORT}>&-"
-    # Keywords, for `:` may be a function (the usual fork bomb); conditions, so that neither `set -e` nor a trap acts.
-    shown = {0: "[[ a ]]", 1: "! [[ a ]]"}.get(status, f"( \\builtin exit {status} ) && [[ a ]]")
+    shown = _shown(status)
     line = f"{shown}; \\builtin eval {word}{given} {closed}{after}"
     if len(line) < _LONG:
         return f"{line}\n".encode()

@@ -45,7 +45,7 @@ class Variable:
 
     def text(self) -> str:
         """Bash text that recreates it."""
-        start = f"builtin declare -{self.flags or '-'} {self.name}"
+        start = f"declare -{self.flags or '-'} {self.name}"
         if self.value is None:
             return start
         if isinstance(self.value, bytes):
@@ -84,9 +84,8 @@ class Report:
     def resume(self) -> str:
         """Bash text that switches on again what the report had to switch off."""
         flags = "".join(flag for flag in "evx" if flag.encode() in self.fields["flags"])
-        lines = [f"\\builtin set -{flags}"] if flags else []
-        traps = to_text(self.fields["debug"])
-        return f"{{ {chr(10).join([*lines, traps])}\n}} 2>/dev/null" if flags or traps else ""
+        lines = [f"builtin set -{flags}"] if flags else []
+        return "; ".join([*lines, *_traps(self.fields["debug"])])
 
     def state(self, fresh: Report) -> ShellState:
         """The session's state, less what the fresh shell had."""
@@ -100,7 +99,7 @@ class Report:
             cwd=to_text(self.fields["cwd"]).removesuffix("\n") or "/",
             umask=int(self.fields["umask"], 8),
             environment=environment,
-            definitions="\n".join(_definitions(self, fresh, now, before)),
+            definitions="\n".join(_definitions(self, now, before)),
         )
 
 
@@ -142,23 +141,24 @@ def _is_environment(variable: Variable) -> bool:
     return exported and variable.value is not None and variable.name not in _OWN_EXPORTED
 
 
-def _definitions(report: Report, fresh: Report, now: Mapping[str, Variable], before: Mapping[str, Variable]) -> list[str]:
-    """Options that change how text is read come first, aliases after functions (whose text is expanded already)."""
+def _definitions(report: Report, now: Mapping[str, Variable], before: Mapping[str, Variable]) -> list[str]:
+    """Options that change how text is read come first, then variables (arrays need `declare` itself, which a function
+    may hide), then functions, then aliases, which are expanded already in the functions' text.
+    """
     lines = _options("BASHOPTS", "shopt -s", "shopt -u", now, before)
-    if report.fields["functions"]:
-        lines += ["builtin shopt -u expand_aliases", to_text(report.fields["functions"]).removesuffix("\n")]
-        lines.append("builtin shopt -s expand_aliases")
-        marks = [line.removeprefix("declare -f") for line in to_text(report.fields["marks"]).splitlines()]
-        lines += [f"builtin declare -f{mark}" for mark in marks if not mark.startswith(" ")]
     lines += [text for name in sorted(now) if (text := _variable(now[name], before.get(name)))]
     gone = (name for name in sorted(before) if name not in now and not _OWN.fullmatch(name) and name != "OLDPWD")
-    lines += [f"builtin unset -v {name}" for name in gone]
+    lines += [f"unset -v {name}" for name in gone]
+    if report.fields["functions"]:
+        lines += ["shopt -u expand_aliases", to_text(report.fields["functions"]).removesuffix("\n")]
+        marks = [line.removeprefix("declare -f") for line in to_text(report.fields["marks"]).splitlines()]
+        lines += ["builtin shopt -s expand_aliases"]
+        lines += [f"builtin declare -f{mark}" for mark in marks if not mark.startswith(" ")]
     lines += [f"builtin pushd -n {word} >/dev/null" for word in reversed(_words(report.fields["stack"])[1:])]
     if arguments := _words(report.fields["arguments"]):
         lines.append(f"builtin set -- {' '.join(arguments)}")
-    for name in ("aliases", "traps"):
-        if report.fields[name] != fresh.fields[name]:
-            lines.append(to_text(report.fields[name]).removesuffix("\n"))
+    lines += to_text(report.fields["aliases"]).removesuffix("\n").splitlines()
+    lines += _traps(report.fields["traps"])
     flags = report.fields["flags"]
     lines += _options("SHELLOPTS", "set -o", "set +o", now, before)
     return [*lines, *(f"builtin set -{flag}" for flag in "vex" if flag.encode() in flags)]
@@ -169,7 +169,7 @@ def _variable(variable: Variable, before: Variable | None) -> str:
         return ""
     if _is_environment(variable):
         flags = variable.flags.replace("x", "")
-        return f"builtin declare -{flags} {variable.name}" if flags else ""
+        return f"declare -{flags} {variable.name}" if flags else ""
     return "" if _OWN.fullmatch(variable.name) else variable.text()
 
 
@@ -185,6 +185,12 @@ def _options(
     return [f"builtin {on} {name}" for name in sorted(have - had - quiet)] + [
         f"builtin {off} {name}" for name in sorted(had - have - quiet)
     ]
+
+
+def _traps(raw: bytes) -> list[str]:
+    """Lines like those of `trap -p`, each `trap -- TEXT SIGNAL`."""
+    words = _words(raw)
+    return [f"builtin trap -- {words[at + 2]} {words[at + 3]}" for at in range(0, len(words), 4)]
 
 
 def _words(raw: bytes) -> list[str]:
