@@ -1,23 +1,33 @@
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from pivotgym.core.messages import Action, ToolCall
 from pivotgym.core.trajectory import Effects, Origin, Step
+from pivotgym.envs.sandbox.backends import close_all
 from pivotgym.envs.terminal import domain as terminal_domain
 from pivotgym.envs.terminal.world import TerminalWorld
 
 
 @pytest.fixture(scope="session")
-def terminals(tmp_path_factory):
+def terminals():
     """The domain on this machine's default backend, with a store of its own."""
+    store = Path(tempfile.mkdtemp(prefix="pivotgym-test-", dir="/var/tmp"))
+    store.chmod(0o755)
     patch = pytest.MonkeyPatch()
-    patch.setenv("PIVOTGYM_SNAPSHOTS", str(tmp_path_factory.mktemp("snapshots")))
+    patch.setenv("PIVOTGYM_SNAPSHOTS", str(store / "snapshots"))
+    close_all()
     found = terminal_domain()
     reason = found.ready()
     if reason is not None:
         pytest.skip(reason)
     yield found
     found.close()
+    close_all()
     patch.undo()
+    shutil.rmtree(store, ignore_errors=True)
 
 
 class Machine:
