@@ -9,8 +9,9 @@ import errno
 import os
 import stat
 import tarfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from collections.abc import Iterator
+from copy import copy
 
 from pivotgym.core.errors import InputError
 from pivotgym.envs.sandbox.bubblewrap import syscalls
@@ -137,14 +138,12 @@ def unpack(archive: int, root: str, at: str, *, name: str, ids: int) -> None:
         folder = _folder(top, "/" + at.strip("/"))
         target = f"/proc/self/fd/{folder}"
         real = os.readlink(target)
-
-        def checked(member: tarfile.TarInfo, _: str) -> tarfile.TarInfo | None:
-            return _checked(member, real, ids)
-
         try:
             with os.fdopen(os.dup(archive), "rb") as stream, tarfile.open(fileobj=stream) as opened:
                 opened.errorlevel = 2
-                opened.extractall(real, numeric_owner=True, filter=checked)
+                # What is unpacked is checked here, as it is reached; newer versions of Python would also change modes.
+                opened.extraction_filter = _as_it_is
+                opened.extractall(real, _checked(opened, real, ids), numeric_owner=True)
         except (tarfile.TarError, EOFError, ValueError, KeyError) as error:
             raise InputError(
                 f"archive {name}: cannot be unpacked: {error}", hint="expected a tar archive, compressed or not"
@@ -157,17 +156,23 @@ def unpack(archive: int, root: str, at: str, *, name: str, ids: int) -> None:
             os.close(folder)
 
 
-def _checked(member: tarfile.TarInfo, folder: str, ids: int) -> tarfile.TarInfo | None:
-    """The member as it is unpacked; `None` for one that is left out."""
-    if member.ischr() or member.isblk():
-        return None
-    name = member.name.lstrip("/")
-    _contained(member.name, name, folder)
-    changed = {"name": name, "uid": _owner(member.uid, ids), "gid": _owner(member.gid, ids)}
-    if member.islnk():
-        changed["linkname"] = member.linkname.lstrip("/")
-        _contained(member.name, changed["linkname"], folder)
-    return member.replace(**changed, deep=False)
+def _as_it_is(member: tarfile.TarInfo, _: str) -> tarfile.TarInfo:
+    return member
+
+
+def _checked(members: Iterable[tarfile.TarInfo], folder: str, ids: int) -> Iterator[tarfile.TarInfo]:
+    """The members as they are unpacked, each once those before it are there."""
+    for original in members:
+        if original.ischr() or original.isblk():
+            continue
+        member = copy(original)
+        member.name = original.name.lstrip("/")
+        member.uid, member.gid = _owner(original.uid, ids), _owner(original.gid, ids)
+        _contained(original.name, member.name, folder)
+        if original.islnk():
+            member.linkname = original.linkname.lstrip("/")
+            _contained(original.name, member.linkname, folder)
+        yield member
 
 
 def _contained(shown: str, name: str, folder: str) -> None:
