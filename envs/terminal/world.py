@@ -17,7 +17,7 @@ from pivotgym.core.formats.terminus import Keystrokes
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Origin
 from pivotgym.envs.base.contract import Task
-from pivotgym.envs.sandbox.contract import Backend, Base, Changes, Limits, Ran, Sandbox, ShellState, Terminal
+from pivotgym.envs.sandbox.contract import Backend, Base, Changes, Limits, Ran, Sandbox, ShellState, Snapshot, Terminal
 from pivotgym.envs.sandbox.effects import files_detail, printable, shell_detail, shown, since
 from pivotgym.envs.sandbox.git_probe import git_detail
 from pivotgym.envs.sandbox.keeping import Keeper
@@ -50,11 +50,18 @@ class TerminalWorld(SandboxWorld):
         self._outcome = outcome
         self._resolved: tuple[Origin, Setting] | None = None
         self._terminal: Terminal | None = None
+        self._claimed = False
 
     def empty(self) -> Self:
         """See `SandboxWorld.empty`."""
         copy = type(self)(self._open_backend, self._keeper, self._outcome)
         copy._resolved = self._resolved
+        return copy
+
+    def fork(self) -> Self:
+        """See `World.fork`."""
+        copy = super().fork()
+        copy._claimed = self._claimed
         return copy
 
     def identity(self, origin: Origin) -> Any:
@@ -102,6 +109,11 @@ class TerminalWorld(SandboxWorld):
             how = f"was ended by the limit on {ran.ended}" if ran.ended else f"ended with exit status {ran.exit}"
             raise InputError(f"origin of kind {self.life.origin.kind!r}: setup {how}: {said}")
 
+    def freeze(self) -> Snapshot:
+        """See `SandboxWorld.freeze`: the terminal's screen goes, and so does a claim."""
+        self._terminal, self._claimed = None, False
+        return super().freeze()
+
     def run(self, action: Action) -> Effects:
         """Run an action's commands in order, or type its keys. `detail` is what comparators read, see the README."""
         before = self.digest()
@@ -115,6 +127,7 @@ class TerminalWorld(SandboxWorld):
             observations.append(self._answer(one, ran))
         if any(isinstance(one, Keys) for one in asked):  # one answer, one observation
             observations = ["".join(observations)]
+        self._claimed = any(isinstance(one, Claim) for one in asked)
         after, shell = self.sandbox.changes(), None if self._here.fresh else self.sandbox.shell()
         return Effects(
             observations=observations,
@@ -164,7 +177,7 @@ class TerminalWorld(SandboxWorld):
             "files": files_detail(changed, self.sandbox.read),
             "shell": shell_detail(shell or replace(self._here.shell, environment=_environment(self._here))),
             "compare": self._here.compare.to_json(),
-            "complete": any(isinstance(one, Claim) for one in asked),
+            "complete": self._claimed,
             "due": None,
         }
         if any("/.git/" in path for path in changed):
@@ -187,8 +200,8 @@ class TerminalWorld(SandboxWorld):
         return self._outcome(task, self.sandbox, self.backend)
 
     def over(self) -> bool:
-        """See `World.over`."""
-        return False
+        """See `World.over`: after an action that says that the task is done."""
+        return self._claimed
 
     def normalise(self, observation: str) -> str:
         """See `World.normalise`; the rules are in `envs.terminal.observing`."""

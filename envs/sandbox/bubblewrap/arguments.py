@@ -25,7 +25,16 @@ def system_binds() -> list[str]:
 
 
 def bubblewrap(
-    program: str, root: str, *, userns: int, info: int, block: int, status: int, binds: list[str], network: bool, terminal: bool
+    program: str,
+    root: str,
+    *,
+    userns: int,
+    info: int,
+    block: int,
+    status: int,
+    binds: list[str],
+    network: bool,
+    terminal: bool,
 ) -> list[str]:
     """The command line up to `--`, after which comes what is to run.
 

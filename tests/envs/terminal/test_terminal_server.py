@@ -83,7 +83,7 @@ def test_an_invalid_action_is_the_policys_fault(http):
 def test_a_batch_keeps_its_order(http):
     items = [{"pivot": pivot("cat b.txt"), "action": action(one)} for one in ("cat b.txt", "cat a.txt", "cat ./b.txt")]
     answer = http.post("/verify/batch", json={"items": items})
-    assert [one["verdict"]["reward"] for one in answer.json()["results"]] == [1.0, 0.0, 1.0]
+    assert [one["reward"] for one in answer.json()["results"]] == [1.0, 0.0, 1.0]
 
 
 def test_a_session_begins_in_the_pivots_state(http):
