@@ -25,27 +25,17 @@ def system_binds() -> list[str]:
 
 
 def bubblewrap(
-    program: str,
-    root: str,
-    *,
-    userns: int,
-    info: int,
-    block: int,
-    status: int,
-    binds: list[str],
-    network: bool,
-    terminal: bool,
+    program: str, root: str, *, userns: int, info: int, block: int, status: int, network: bool, terminal: bool
 ) -> list[str]:
     """The command line up to `--`, after which comes what is to run.
 
     Args:
         program: Bubblewrap.
-        root: The merged tree.
+        root: The merged tree, with what is mounted in it.
         userns: Descriptor of the sandbox's user namespace.
         info: Descriptor to which it writes the process id of the sandbox's first process.
         status: Descriptor to which it writes how the command ended.
         block: Descriptor from which it reads before it runs anything.
-        binds: Folders of the host, mounted read-only under their own names.
         network: Whether the host's network is shared.
         terminal: Whether it gets a session of its own for a terminal.
     """
@@ -54,8 +44,6 @@ def bubblewrap(
     line += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", HOSTNAME]
     line += [] if network else ["--unshare-net"]
     line += ["--die-with-parent", *([] if terminal else ["--new-session"]), "--bind", root, "/"]
-    for folder in binds:
-        line += ["--ro-bind", folder, folder]
     line += ["--proc", "/proc", "--dev", "/dev"]
     line += ["--perms", "1777", "--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
     line += ["--cap-drop", "ALL"]

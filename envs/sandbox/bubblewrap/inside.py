@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 import stat
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -60,9 +61,17 @@ def write_file(root: str, path: str, content: int, mode: int) -> None:
                 raise InputError(f"path {path!r}: {folder or '/'} is no folder") from error
             raise
         try:
+            if _mounted_over(top, above):
+                raise InputError(f"path {path!r}: no place for a file: {folder} is made by the kernel")
             _replace(top, above, name, content, mode, path)
         finally:
             os.close(above)
+
+
+def _mounted_over(top: int, folder: int) -> bool:
+    """Whether a folder is hidden by `/proc` or `/dev`, which are mounted where the sandbox's processes run."""
+    root, path = (os.readlink(f"/proc/self/fd/{file}") for file in (top, folder))
+    return path.removeprefix(root).split("/")[1:2] in (["proc"], ["dev"])
 
 
 def make_folder(root: str, path: str) -> None:
@@ -136,14 +145,13 @@ def unpack(archive: int, root: str, at: str, *, name: str, ids: int) -> None:
     """
     with _opened(root) as top:
         folder = _folder(top, "/" + at.strip("/"))
-        target = f"/proc/self/fd/{folder}"
-        real = os.readlink(target)
         try:
+            # By descriptor, as the path may be out of reach; nothing but what `_checked` passes is unpacked there.
             with os.fdopen(os.dup(archive), "rb") as stream, tarfile.open(fileobj=stream) as opened:
                 opened.errorlevel = 2
                 # What is unpacked is checked here, as it is reached; newer versions of Python would also change modes.
                 opened.extraction_filter = _as_it_is
-                opened.extractall(real, _checked(opened, real, ids), numeric_owner=True)
+                opened.extractall(f"/proc/self/fd/{folder}", _checked(opened, folder, ids), numeric_owner=True)
         except (tarfile.TarError, EOFError, ValueError, KeyError) as error:
             raise InputError(
                 f"archive {name}: cannot be unpacked: {error}", hint="expected a tar archive, compressed or not"
@@ -160,25 +168,37 @@ def _as_it_is(member: tarfile.TarInfo, _: str) -> tarfile.TarInfo:
     return member
 
 
-def _checked(members: Iterable[tarfile.TarInfo], folder: str, ids: int) -> Iterator[tarfile.TarInfo]:
+def _checked(members: Iterable[tarfile.TarInfo], folder: int, ids: int) -> Iterator[tarfile.TarInfo]:
     """The members as they are unpacked, each once those before it are there."""
     for original in members:
         if original.ischr() or original.isblk():
             continue
         member = copy(original)
-        member.name = original.name.lstrip("/")
+        member.name = _contained(original.name, original.name, folder)
         member.uid, member.gid = _owner(original.uid, ids), _owner(original.gid, ids)
-        _contained(original.name, member.name, folder)
         if original.islnk():
-            member.linkname = original.linkname.lstrip("/")
-            _contained(original.name, member.linkname, folder)
+            member.linkname = _contained(original.name, original.linkname, folder)
         yield member
 
 
-def _contained(shown: str, name: str, folder: str) -> None:
-    above = os.path.realpath(os.path.join(folder, os.path.dirname(name)))
-    if os.path.basename(name) == ".." or os.path.commonpath([above, folder]) != folder:
+def _contained(shown: str, name: str, folder: int) -> str:
+    """A member's path below the folder, once it is sure that neither `..` nor a link on the way leads out of it."""
+    path = posixpath.normpath(name.lstrip("/"))
+    above = posixpath.dirname(path)
+    outside = path.split("/")[0] == ".."
+    while above and not outside:
+        try:
+            os.close(syscalls.open_beneath(folder, os.fsencode(above), os.O_PATH))
+            break
+        except FileNotFoundError:
+            above = posixpath.dirname(above)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            outside = True
+    if outside:
         raise ValueError(f"member {shown!r} would lie outside of the folder")
+    return path
 
 
 def _owner(number: int, ids: int) -> int:

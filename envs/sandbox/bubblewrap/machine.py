@@ -142,6 +142,8 @@ class Machine:
         lower = ":".join(reversed(self.layers))
         options = f"lowerdir={lower},upperdir={self.upper},workdir={place}/work,userxattr"
         syscalls.mount("sandbox", self.root, "overlay", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)
+        for folder in self.binds:
+            syscalls.bind_read_only(folder, self.root + folder)
 
     def start(self, command: list[str], files: Pipes, *, network: bool, terminal: bool) -> None:
         """Run a command as the first of the sandbox; whatever ran before is killed.
@@ -164,7 +166,7 @@ class Machine:
             try:
                 line = arguments.bubblewrap(
                     self._means.bubblewrap, self.root, userns=self._userns, info=info, block=block,
-                    status=files.status, binds=self.binds, network=network, terminal=terminal,
+                    status=files.status, network=network, terminal=terminal,
                 )  # fmt: skip
                 process = subprocess.Popen(
                     [*line, *command], stdin=files.stdin, stdout=files.stdout, stderr=files.stderr, cwd="/", env={},

@@ -9,8 +9,9 @@ import struct
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_BIND, MS_REC, MS_SLAVE = 1, 2, 4, 32, 4096, 0x4000, 0x80000
+MS_RELATIME = 0x200000
 MNT_DETACH = 2
-RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS = 0x10, 0x02
+RESOLVE_IN_ROOT, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS = 0x10, 0x08, 0x02
 
 _SYS_OPENAT2, _SYS_KEYCTL = 437, {"x86_64": 250, "aarch64": 219}.get(os.uname().machine, 250)
 _JOIN_SESSION_KEYRING = 1
@@ -35,6 +36,19 @@ def mount(source: str, target: str, kind: str | None, flags: int = 0, options: s
     _checked(result, f"mount {kind or source} at {target}")
 
 
+def bind_read_only(source: str, target: str) -> None:
+    """Show a folder, with what is mounted in it, under another name too, read-only there."""
+    mount(source, target, None, MS_BIND | MS_REC)
+    # Flags that the folder has where it is mounted cannot be taken off, so they are named again.
+    kept = os.statvfs(target).f_flag & (os.ST_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME | os.ST_RELATIME)
+    mount("none", target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | _mount_flags(kept))
+
+
+def _mount_flags(kept: int) -> int:
+    # ST_RELATIME is another bit than MS_RELATIME; the others agree.
+    return kept & ~os.ST_RELATIME | (MS_RELATIME if kept & os.ST_RELATIME else 0)
+
+
 def unmount(target: str) -> None:
     """umount2(2), detached: it succeeds also while something in it is open."""
     _checked(_libc.umount2(_bytes(target), MNT_DETACH), f"unmount {target}")
@@ -47,9 +61,18 @@ def unshare(flags: int) -> None:
 
 def open_inside(root: int, path: bytes, flags: int, mode: int = 0) -> int:
     """Open `path` as if the folder behind the descriptor `root` were `/`: no link or `..` leads out of it."""
+    return _open(root, path, flags, mode, RESOLVE_IN_ROOT)
+
+
+def open_beneath(folder: int, path: bytes, flags: int) -> int:
+    """Open `path` in a folder; an error (`EXDEV`) where a link or `..` on the way leads out of it."""
+    return _open(folder, path, flags, 0, RESOLVE_BENEATH)
+
+
+def _open(folder: int, path: bytes, flags: int, mode: int, resolve: int) -> int:
     flags |= os.O_CLOEXEC
-    how = struct.pack("QQQ", flags, mode if flags & os.O_CREAT else 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-    result = _libc.syscall(ctypes.c_long(_SYS_OPENAT2), root, path, how, ctypes.c_size_t(len(how)))
+    how = struct.pack("QQQ", flags, mode if flags & os.O_CREAT else 0, resolve | RESOLVE_NO_MAGICLINKS)
+    result = _libc.syscall(ctypes.c_long(_SYS_OPENAT2), folder, path, how, ctypes.c_size_t(len(how)))
     return _checked(result, f"open {os.fsdecode(path)}")
 
 

@@ -146,9 +146,7 @@ class Channel:
         self._process.end()
         turn.until_closed(_LAST_S)
         self.close()
-        return turn.ran(
-            None if ended else status, ended=ended or ("died" if status is None else None), shell_ended=True
-        )
+        return turn.ran(None if ended else status, ended=ended or ("died" if status is None else None), shell_ended=True)
 
 
 class _Turn:

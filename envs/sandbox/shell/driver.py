@@ -128,8 +128,7 @@ def _enter(cwd: str) -> str:
     """`cd`, also into a folder that was deleted under the shell: it is made, entered and deleted again."""
     parents = ["/".join(cwd.split("/")[: depth + 1]) for depth in range(1, cwd.count("/") + 1)]
     made = "".join(
-        f'[ -d {path} ] || {{ mkdir -- {path} && {_MADE}=({path} "${{{_MADE}[@]}}"); }}; '
-        for path in map(quote, parents)
+        f'[ -d {path} ] || {{ mkdir -- {path} && {_MADE}=({path} "${{{_MADE}[@]}}"); }}; ' for path in map(quote, parents)
     )
     enter = f"\\builtin cd -- {quote(cwd)}"
     return f'{enter} 2>/dev/null || {{ {made}{enter}; rmdir -- "${{{_MADE}[@]}}"; \\builtin unset -v {_MADE}; }}'
