@@ -30,7 +30,7 @@ from pivotgym.envs.sandbox.store.durable import read_json, remove_tree
 from pivotgym.envs.sandbox.store.flatten import merge_layers
 from pivotgym.envs.sandbox.store.layers import LayerStore, is_layer_id
 
-MAX_LAYERS = 48
+MAX_LAYERS = 64
 """Deepest stack that is stored; see `benchmarks/snapshot_store.py` for what depth costs."""
 
 Merge = Callable[[LayerStore, Sequence[str], int], list[str]]
