@@ -47,11 +47,12 @@ _PRINTS = (
 _MARK = '\\builtin printf "\\0"'
 _QUIET = "\\builtin set +exv; \\builtin trap - DEBUG ERR RETURN"
 _SAY = f" >&{REPORT}; "
-_BODY = f"\\unset -f builtin; {f'{_SAY}{_MARK}{_SAY}'.join(_PRINTS)}{_SAY}{_QUIET}; \\builtin unset -v {_EXIT}; {_MARK}{_SAY}"
-REPORTS = f'for {_EXIT} in "$?"; do {_BODY}done >&- 2>&-'
+_PRINT = f"\\unset -f builtin; {f'{_SAY}{_MARK}{_SAY}'.join(_PRINTS)}{_SAY}"
+_LAST = f"\\builtin unset -v {_EXIT}; {_MARK}{_SAY}"
+REPORTS = f'for {_EXIT} in "$?"; do {_PRINT}{_QUIET}; {_LAST}done >&- 2>&-'
 """The line's second half: report status and state."""
 # At a prompt nothing is switched off: bash itself keeps `$?` and `$_` there.
-_AT_PROMPT = REPORTS.replace(f"{_QUIET}; ", "")
+_AT_PROMPT = f'for {_EXIT} in "$?"; do {_PRINT}{_LAST}done >&- 2>&-'
 
 TERM = "screen"
 """What the emulated terminal is nearest to, and what tmux calls itself."""
@@ -142,7 +143,7 @@ def command(text: str, *, before: str = "", last: int = 0, stdin: bytes = b"") -
 
 
 def _shown(status: int) -> str:
-    """Sets `$?`. Keywords, for `:` may be a function (the usual fork bomb); conditions, so that `set -e` does not act."""
+    """Sets `$?`. Keywords, for `:` may be a function (the usual fork bomb); conditions, which `set -e` leaves alone."""
     return {0: "[[ a ]]", 1: "! [[ a ]]"}.get(status, f"( \\builtin exit {status} ) && [[ a ]]")
 
 
@@ -163,7 +164,8 @@ def _enter(cwd: str) -> str:
     """`cd`, also into a folder that was deleted under the shell: it is made, entered and deleted again."""
     parents = ["/".join(cwd.split("/")[: depth + 1]) for depth in range(1, cwd.count("/") + 1)]
     made = "".join(
-        f'[ -d {path} ] || {{ mkdir -- {path} && {_MADE}=({path} "${{{_MADE}[@]}}"); }}; ' for path in map(quote, parents)
+        f'[ -d {path} ] || {{ mkdir -- {path} && {_MADE}=({path} "${{{_MADE}[@]}}"); }}; '
+        for path in map(quote, parents)
     )
     enter = f"\\builtin cd -- {quote(cwd)}"
     return f'{enter} 2>/dev/null || {{ {made}{enter}; rmdir -- "${{{_MADE}[@]}}"; \\builtin unset -v {_MADE}; }}'

@@ -1,9 +1,9 @@
-"""Keystrokes as a terminal gets them, spelled as `tmux send-keys` and Terminus-2 spell them.
+r"""Keystrokes as a terminal gets them, spelled as `tmux send-keys` and Terminus-2 spell them.
 
 Owns: the names of keys. Does not own: typing them (`envs.sandbox.shell.terminal`).
 
 A string is one key where the whole of it is a key's name (`C-c`, `Enter`, `Up`); otherwise every character is typed as
-it is, `\\n` as a line feed. Names inside a longer string are text, as with tmux.
+it is, `\n` as a line feed. Names inside a longer string are text, as with tmux.
 """
 
 from __future__ import annotations

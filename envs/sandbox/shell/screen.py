@@ -1,7 +1,7 @@
-"""What a terminal shows: pyte's emulator with the alternate screen, answers to programs' questions, and what scrolled
-out of sight.
+"""What a terminal shows, by pyte's emulator.
 
-Owns: pictures and text. Does not own: the pty (`envs.sandbox.shell.terminal`).
+Owns: pictures and text, the alternate screen, answers to programs' questions, lines that scrolled out of sight.
+Does not own: the pty (`envs.sandbox.shell.terminal`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections import deque
+from typing import Any
 
 import pyte
 
@@ -20,7 +21,7 @@ _UNKNOWN = re.compile(rb"\x1b\[[?<=>][0-9;:]*[^hlJK0-9;:\x1b]|\x1b\[[0-9;:]*[ !\
 _UNFINISHED = re.compile(rb"\x1b(\[[?<=> !\"$%'*0-9;:]{0,64})?\Z")
 
 
-class Picture(pyte.Screen):  # type: ignore[misc]
+class Picture(pyte.Screen):
     """A screen that remembers lines which scrolled off its top.
 
     Args:
@@ -33,7 +34,7 @@ class Picture(pyte.Screen):  # type: ignore[misc]
         self.gone = 0
         self.cleared = False
         self.answers: list[str] = []
-        self._main: tuple[object, object] | None = None
+        self._main: tuple[Any, pyte.screens.Cursor] | None = None
         super().__init__(columns, lines)
 
     def row(self, index: int) -> str:
@@ -56,7 +57,8 @@ class Picture(pyte.Screen):  # type: ignore[misc]
 
     def erase_in_display(self, how: int = 0, *args: object, **options: object) -> None:
         """Erase; a whole screen erased is remembered, since positions on it mean nothing then."""
-        self.cleared = self.cleared or how in (2, 3)
+        at_home = how == 0 and (self.cursor.x, self.cursor.y) == (0, 0)
+        self.cleared = self.cleared or (not self.alternate and (at_home or how in (2, 3)))
         super().erase_in_display(how)
 
     def set_mode(self, *modes: int, **options: bool) -> None:
@@ -105,6 +107,11 @@ class Display:
         answers, self._picture.answers = self._picture.answers, []
         return "".join(answers).encode()
 
+    def skip(self, lines: int) -> None:
+        """Count lines that are not shown."""
+        self._picture.gone += lines
+        self._picture.scrolled.clear()
+
     def resize(self, columns: int, rows: int) -> None:
         """Change the size in cells."""
         self._picture.resize(rows, columns)
@@ -116,11 +123,12 @@ class Display:
     def new_text(self) -> str:
         """The text since the last call; the whole screen where the old positions mean nothing any more."""
         picture = self._picture
-        if picture.cleared or picture.alternate:
+        if picture.alternate:
+            return self.screen()
+        if picture.cleared or picture.gone + picture.cursor.y < self._seen_line:
             text = self.screen()
         else:
-            text = "\n".join(self._lines_from(self._seen_line))
-            text = text.removeprefix(self._seen_text) if text.startswith(self._seen_text) else text
+            text = "\n".join(self._lines_from(self._seen_line)).removeprefix(self._seen_text)
         picture.cleared = False
         self._seen_line = picture.gone + picture.cursor.y
         self._seen_text = picture.row(picture.cursor.y)

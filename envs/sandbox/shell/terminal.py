@@ -15,12 +15,13 @@ import os
 import select
 import struct
 import termios
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from pivotgym.core.errors import WorldFailed
+from pivotgym.core.errors import WorldFailed, WrongState
 from pivotgym.envs.sandbox.contract import ShellState, Terminal
 from pivotgym.envs.sandbox.shell import driver
 from pivotgym.envs.sandbox.shell.dump import Report
@@ -32,14 +33,14 @@ _START_S = 20.0
 _SHOWN = 1 << 20
 """Bytes of one call that are put on the screen one by one; of what is beyond only the last `_TAIL` are."""
 _TAIL = 1 << 16
-_UNREAD_PAUSE_S = 0.01
+_UNREAD_PAUSE_S = 0.001
 _PROMPT_S = 0.01
 """Silence after a report that ends a call; `_EDIT_S` where fewer reports came than lines were typed."""
 _EDIT_S = 0.15
 
 
 class TerminalProcess(Protocol):
-    """A bash started as `driver.terminal_argv` says, with a pty as its controlling terminal. We close the descriptors."""
+    """A bash started as `driver.terminal_argv` says, on a pty that controls it. The terminal closes the descriptors."""
 
     master: int
     """The pty's own side."""
@@ -49,6 +50,9 @@ class TerminalProcess(Protocol):
     control_path: str
     """The control descriptor inside; `report_path` likewise."""
     report_path: str
+
+    def wait(self, timeout_s: float) -> int | None:
+        """As for `channel.Process`."""
 
     def end(self) -> None:
         """End every process of the sandbox, from any thread. Calling it again does nothing."""
@@ -74,6 +78,8 @@ class PtyTerminal(Terminal):
         self._display = Display(columns, rows)
         self._exit: int | None = None
         self._process: TerminalProcess | None = None
+        self._lock, self._closed = threading.Lock(), False
+        self._unsent = b""
         self._start()
 
     @property
@@ -88,7 +94,8 @@ class PtyTerminal(Terminal):
 
     def screen(self) -> str:
         """See `Terminal`."""
-        self._collect(time.monotonic(), lambda: True)
+        with self._lock:
+            self._collect(time.monotonic(), lambda: True)
         return self._display.screen()
 
     def state(self) -> ShellState:
@@ -105,15 +112,26 @@ class PtyTerminal(Terminal):
     def send(self, keys: str, *, wait_s: float) -> str:
         """See `Terminal`. Keys are spelled as `envs.sandbox.shell.keys` says; none only waits."""
         deadline = time.monotonic() + wait_s
-        if self._process is None:
-            self._start()
-        self._unsent += typed(keys)
-        self._expected = self._reports + (keys.count("\n") or int(bool(keys) and typed(keys) in b"\r\x03\x04"))
-        self._collect(deadline, self._settled)
-        return self._display.new_text()
+        with self._lock:
+            if self._closed:
+                raise WrongState("the terminal is closed", hint="open a new session")
+            if self._process is None:
+                self._start()
+            sent = typed(keys)
+            self._unsent += sent
+            self._expected = self._reports + (sent.count(b"\n") or int(sent in (b"\r", b"\x03", b"\x04")))
+            self._collect(deadline, self._settled)
+            return self._display.new_text()
 
     def close(self) -> None:
-        """End the shell and every process beside it. Calling it again does nothing."""
+        """End the shell and every process beside it, from any thread. Calling it again does nothing."""
+        self._closed = True
+        if process := self._process:
+            process.end()
+        with self._lock:
+            self._drop()
+
+    def _drop(self) -> None:
         process, self._process = self._process, None
         if process:
             process.end()
@@ -126,17 +144,18 @@ class PtyTerminal(Terminal):
             os.set_blocking(descriptor, False)
         self._frame, self._reports, self._expected = bytearray(), 0, 2
         self._fresh: Report | None = None
-        self._unsent = b""
+        self._group: int | None = None
+        self._unsent, before = b"", self._exit
         self._shown, self._held = 0, bytearray()
         self._write_start_file(process)
         deadline = time.monotonic() + _START_S
         self._collect(deadline, self._settled)
         if self._reports < 2:
             said = self._display.screen()[-500:]
-            self.close()
+            self._drop()
             raise WorldFailed(f"the terminal's bash showed no prompt; it said {said!r}")
         self._group = os.tcgetpgrp(process.master)
-        self._exit = None
+        self._exit = before
 
     def _write_start_file(self, process: TerminalProcess) -> None:
         text = memoryview(driver.start_file(self._state, process.control_path, process.report_path))
@@ -157,7 +176,7 @@ class PtyTerminal(Terminal):
         """Whether bash's line editor has the terminal: it alone takes it out of canonical mode in the shell's group."""
         try:
             canonical = termios.tcgetattr(process.master)[3] & termios.ICANON
-            return not canonical and os.tcgetpgrp(process.master) == getattr(self, "_group", os.tcgetpgrp(process.master))
+            return not canonical and self._group in (None, os.tcgetpgrp(process.master))
         except (OSError, termios.error):
             return False
 
@@ -177,8 +196,12 @@ class PtyTerminal(Terminal):
             poll.register(process.master, wanted)
             poll.register(process.report, select.POLLIN)
             heard = poll.poll(_PROMPT_S * 1000)
-            for descriptor, _ in heard:
-                self._read_report(process) if descriptor == process.report else self._exchange(process)
+            if any(descriptor == process.report for descriptor, _ in heard):
+                self._read_report(process)
+            if any(descriptor == process.master for descriptor, _ in heard):
+                self._exchange(process)
+            if not heard and process.wait(0) is not None:  # a child may keep the pty open
+                self._drop()
             if time.monotonic() >= deadline or (not heard and done()):
                 break
         self._flush()
@@ -192,7 +215,7 @@ class PtyTerminal(Terminal):
                 self._unsent = self._unsent[os.write(process.master, self._unsent[:1024]) :]
         except OSError:  # EIO: no process has the other side any more
             self._read_report(process)
-            self.close()
+            self._drop()
 
     def _show(self, data: bytes) -> None:
         self._heard = time.monotonic()
@@ -200,7 +223,10 @@ class PtyTerminal(Terminal):
         if self._shown <= _SHOWN:
             self._unsent += self._display.feed(data)
         else:
-            self._held = (self._held + data)[-_TAIL:]
+            self._held += data
+            over = self._held[:-_TAIL]
+            del self._held[:-_TAIL]
+            self._display.skip(over.count(b"\n"))
             time.sleep(_UNREAD_PAUSE_S)
 
     def _flush(self) -> None:
