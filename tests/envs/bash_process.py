@@ -18,6 +18,8 @@ from pivotgym.envs.sandbox.shell.terminal import PtyTerminal
 class BashProcess:
     """A plain subprocess in its own session, so that it can be ended with its children."""
 
+    command: tuple[str, ...] = ()
+
     def __init__(self) -> None:
         control_read, self.control = os.pipe()
         self.report, report_write = os.pipe()
@@ -25,7 +27,7 @@ class BashProcess:
         self.stderr, stderr_write = os.pipe()
         self.control_path, self.report_path = f"/dev/fd/{control_read}", f"/dev/fd/{report_write}"
         self._popen = subprocess.Popen(
-            argv(self.control_path),
+            self.command or argv(self.control_path),
             env={},
             cwd="/",
             pass_fds=(control_read, report_write),
