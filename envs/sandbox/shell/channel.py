@@ -111,6 +111,10 @@ class Channel:
         self._take(report)
         return turn.ran(report.exit)
 
+    def end(self) -> None:
+        """End the processes, from any thread; a command that runs comes to its end by that."""
+        self._process.end()
+
     def close(self) -> None:
         """End the shell and every process beside it. Calling it again does nothing."""
         if not self._ended:
@@ -146,7 +150,9 @@ class Channel:
         self._process.end()
         turn.until_closed(_LAST_S)
         self.close()
-        return turn.ran(None if ended else status, ended=ended or ("died" if status is None else None), shell_ended=True)
+        return turn.ran(
+            None if ended else status, ended=ended or ("died" if status is None else None), shell_ended=True
+        )
 
 
 class _Turn:
@@ -184,9 +190,9 @@ class _Turn:
     def until_exited(self) -> Ended | None:
         """Run until the process is gone: `exec` puts another program where the shell was."""
         while self._process.wait(0.002) is None:
-            if ended := self._step(min(self._deadline, time.monotonic() + 0.02)):
-                if ended == "output" or time.monotonic() >= self._deadline:
-                    return ended
+            ended = self._step(min(self._deadline, time.monotonic() + 0.02))
+            if ended and (ended == "output" or time.monotonic() >= self._deadline):
+                return ended
         return None
 
     def until_closed(self, limit_s: float) -> None:

@@ -47,9 +47,15 @@ _PRINTS = (
 _MARK = '\\builtin printf "\\0"'
 _QUIET = "\\builtin set +exv; \\builtin trap - DEBUG ERR RETURN"
 _SAY = f" >&{REPORT}; "
-_BODY = f"\\unset -f builtin; {f'{_SAY}{_MARK}{_SAY}'.join(_PRINTS)}{_SAY}{_QUIET}; \\builtin unset -v {_EXIT}; {_MARK}{_SAY}"
-REPORTS = f'for {_EXIT} in "$?"; do {_BODY}done >&- 2>&-'
+_PRINT = f"\\unset -f builtin; {f'{_SAY}{_MARK}{_SAY}'.join(_PRINTS)}{_SAY}"
+_LAST = f"\\builtin unset -v {_EXIT}; {_MARK}{_SAY}"
+REPORTS = f'for {_EXIT} in "$?"; do {_PRINT}{_QUIET}; {_LAST}done >&- 2>&-'
 """The line's second half: report status and state."""
+# At a prompt nothing is switched off: bash itself keeps `$?` and `$_` there.
+_AT_PROMPT = f'for {_EXIT} in "$?"; do {_PRINT}{_LAST}done >&- 2>&-'
+
+TERM = "screen"
+"""What the emulated terminal is nearest to, and what tmux calls itself."""
 
 
 def argv(control: str = "/dev/fd/3") -> list[str]:
@@ -68,8 +74,38 @@ def opening(control: str = "/dev/fd/3", report: str = "/dev/fd/4") -> bytes:
         control: As for `argv`.
         report: The path inside of the pipe that reports go to.
     """
-    given = " ".join(f"{path.removeprefix('/dev/fd/')}>&-" for path in (control, report) if path.startswith("/dev/fd/"))
-    return f"exec {CONTROL}<{control} {REPORT}>{report} {given}; {_NEUTRAL}; {REPORTS}\n".encode()
+    return f"exec {CONTROL}<{control} {REPORT}>{report} {_closing(control, report)}; {_NEUTRAL}; {REPORTS}\n".encode()
+
+
+def terminal_argv(control: str = "/dev/fd/3") -> list[str]:
+    """The command line of a terminal's bash. To be started with an empty environment, on a pty.
+
+    Args:
+        control: As for `argv`; here bash reads its start file to the end.
+    """
+    return ["bash", "--noprofile", "--rcfile", control, "-i"]
+
+
+def start_file(state: ShellState, control: str = "/dev/fd/3", report: str = "/dev/fd/4") -> bytes:
+    """What a terminal's bash reads first: it reports itself fresh, restores a state, and reports at every prompt.
+
+    Args:
+        state: The state to begin in.
+        control: As for `argv`.
+        report: As for `opening`.
+    """
+    lines = [
+        f"exec {REPORT}>{report} {_closing(control, report)}",
+        rf"export TERM={TERM} PS1='\u@\h:\w\$ '; export -n PS1; unset -v HISTFILE; \builtin shopt -s execfail",
+        _AT_PROMPT,
+        restore_text(state),
+        f"PROMPT_COMMAND={quote(_AT_PROMPT)}",
+    ]
+    return "\n".join([*lines, ""]).encode()
+
+
+def _closing(*paths: str) -> str:
+    return " ".join(f"{path.removeprefix('/dev/fd/')}>&-" for path in paths if path.startswith("/dev/fd/"))
 
 
 def restoring(state: ShellState) -> bytes:
@@ -107,7 +143,7 @@ def command(text: str, *, before: str = "", last: int = 0, stdin: bytes = b"") -
 
 
 def _shown(status: int) -> str:
-    """Sets `$?`. Keywords, for `:` may be a function (the usual fork bomb); conditions, so that `set -e` does not act."""
+    """Sets `$?`. Keywords, for `:` may be a function (the usual fork bomb); conditions, which `set -e` leaves alone."""
     return {0: "[[ a ]]", 1: "! [[ a ]]"}.get(status, f"( \\builtin exit {status} ) && [[ a ]]")
 
 
@@ -128,7 +164,8 @@ def _enter(cwd: str) -> str:
     """`cd`, also into a folder that was deleted under the shell: it is made, entered and deleted again."""
     parents = ["/".join(cwd.split("/")[: depth + 1]) for depth in range(1, cwd.count("/") + 1)]
     made = "".join(
-        f'[ -d {path} ] || {{ mkdir -- {path} && {_MADE}=({path} "${{{_MADE}[@]}}"); }}; ' for path in map(quote, parents)
+        f'[ -d {path} ] || {{ mkdir -- {path} && {_MADE}=({path} "${{{_MADE}[@]}}"); }}; '
+        for path in map(quote, parents)
     )
     enter = f"\\builtin cd -- {quote(cwd)}"
     return f'{enter} 2>/dev/null || {{ {made}{enter}; rmdir -- "${{{_MADE}[@]}}"; \\builtin unset -v {_MADE}; }}'
