@@ -89,8 +89,15 @@ class World(ABC):
             PivotRefused: If it is a state that cannot be kept.
         """
 
-    def recall(self, key: str) -> bool:
-        """Become the stored state of that key, as after `keep`; `False`, the default, where none is stored."""
+    def recall(self, key: str, origin: Origin, prefix: Sequence[Step], seed: int) -> bool:
+        """Become the stored state of that key, as after `keep`; `False`, the default, where none is stored.
+
+        Args:
+            key: As for `keep`.
+            origin: What the key was made of; `prefix` and `seed` likewise.
+            prefix: The steps that led to the state.
+            seed: The seed it was started with.
+        """
         return False
 
     def building(self, key: str) -> AbstractContextManager[object]:
