@@ -11,11 +11,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pivotgym.core.errors import InputError, MissingDependency, NotFound, TimedOut
 from pivotgym.envs.sandbox.contract import Base
 from pivotgym.envs.sandbox.docker import archives
+from pivotgym.envs.sandbox.docker.changes import read_file
 from pivotgym.envs.sandbox.docker.engine import KIND, calls, client, labels, remove_container
 
 BASE = "pivotgym.base"
@@ -200,14 +200,40 @@ def export_image(image: str, archive: Path) -> ImageConfig:
     return config
 
 
-def commit(container: str, kind: str, kept: Mapping[str, str]) -> str:
+def commit(container: str, kept: Mapping[str, str]) -> str:
     """Freeze a container's files as an image that stands on its own image.
 
     Args:
         container: Its id.
-        kind: `layer` for a saved state, `fork` for one that goes with its owner.
-        kept: Labels of the image below to carry on.
+        kept: The image's labels.
+
+    Raises:
+        WorldFailed: If the engine cannot store it.
     """
-    carried: dict[str, Any] = {name: value for name, value in kept.items() if name in (USER,)}
     with calls("saving a state"):
-        return str(client().commit(container, conf={"Labels": {**carried, **labels(kind)}})["Id"])
+        return str(client().commit(container, conf={"Labels": dict(kept)})["Id"])
+
+
+def is_kind(image: str, kind: str) -> bool:
+    """Whether an image that is there was made for this purpose."""
+    try:
+        return image_config(image).labels.get(KIND) == kind
+    except NotFound:
+        return False
+
+
+def home_of(image: ImageConfig) -> str:
+    """The home folder of the user that an image's shells run as: by its passwd file, else `/root` or `/`."""
+    user = image.labels.get(USER) or "root"
+    name = user.partition(":")[0]
+    with calls("reading users"):
+        made = client().create_container(image.id, ["bash"], entrypoint=[], labels=labels("builder"))["Id"]
+    try:
+        text = (read_file(made, "/etc/passwd") or b"").decode(errors="replace")
+    finally:
+        remove_container(made)
+    for line in text.splitlines():
+        fields = line.split(":")
+        if len(fields) > 5 and name in (fields[0], fields[2]):
+            return fields[5]
+    return "/root" if name in ("root", "0") else "/"

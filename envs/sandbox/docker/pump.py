@@ -60,18 +60,20 @@ class Pump:
         self._thread = threading.Thread(target=self._loop, name="docker-pump", daemon=True)
         self._thread.start()
 
-    def split(self, connection: socket.socket, numbers: tuple[int, ...]) -> tuple[int, ...]:
+    def split(self, connection: socket.socket, numbers: tuple[int, ...], early: bytes = b"") -> tuple[int, ...]:
         """Pipes to read from, one for each stream number; each ends when the connection does.
 
         Args:
             connection: A stream of frames; the pump reads it from now on and closes it at its end.
+            early: What was read of it already.
             numbers: Stream numbers: 1 is standard output, 2 standard error. Others are dropped.
         """
         pairs = {number: os.pipe() for number in numbers}
         for _, write in pairs.values():
             os.set_blocking(write, False)
         connection.setblocking(False)
-        self._arrived.append(_Stream(connection, {number: write for number, (_, write) in pairs.items()}))
+        pipes = {number: write for number, (_, write) in pairs.items()}
+        self._arrived.append(_Stream(connection, pipes, held=bytearray(early)))
         os.write(self._wake_write, b"x")
         return tuple(pairs[number][0] for number in numbers)
 
@@ -93,6 +95,7 @@ class Pump:
                 stream = self._arrived.popleft()
                 stream.watched = stream.connection
                 self._selector.register(stream.connection, selectors.EVENT_READ, stream)
+                self._write_out(stream)
         for key in list(self._selector.get_map().values()):
             if key.data is not None:
                 self._drop(key.data)
