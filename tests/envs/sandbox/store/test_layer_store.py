@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -194,3 +196,33 @@ def test_a_link_on_the_way_is_never_followed(tmp_path):
     (tmp_path / "tree" / "link").symlink_to(tmp_path)
     with Tree(tmp_path / "tree") as tree, pytest.raises(OSError, match="link/outside"):
         tree.open("link/outside")
+
+
+def test_a_process_that_goes_on_changing_things_does_not_break_a_copy(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    changing = "import os, sys\nos.chdir(sys.argv[1])\nprint(flush=True)\nwhile True:\n" + "".join(
+        f"    {what}\n"
+        for name in "abcd"
+        for what in (
+            f"open('{name}', 'w').write('1' * 999)",
+            f"os.unlink('{name}')",
+            f"os.symlink('b', '{name}')",
+            f"os.unlink('{name}')",
+            f"os.mkdir('{name}')",
+            f"os.mkfifo('{name}/c')",
+            f"os.unlink('{name}/c')",
+            f"os.rmdir('{name}')",
+        )
+    )
+    process = subprocess.Popen([sys.executable, "-c", changing, str(source)], stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        for number in range(300):
+            target = tmp_path / f"target{number}"
+            target.mkdir()
+            copy_tree(source, target)
+            assert {*os.listdir(target)} <= {*"abcd"}
+    finally:
+        process.kill()
+        process.communicate()
