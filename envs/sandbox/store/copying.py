@@ -122,6 +122,8 @@ class Copier:
 def _copy_file(folder: int, into: int, name: str, status: os.stat_result) -> None:
     source = os.open(name, _READ, dir_fd=folder)
     try:
+        if os.fstat(source).st_ino != status.st_ino:
+            raise FileNotFoundError(errno.ENOENT, "replaced by another file", name)
         target = os.open(name, _WRITE, 0o600, dir_fd=into)
         try:
             _copy_content(source, target, status.st_size)

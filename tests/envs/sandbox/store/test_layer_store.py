@@ -1,18 +1,19 @@
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.envs.sandbox.contract import Change, Entry, ShellState
+from pivotgym.envs.sandbox.store import copying
 from pivotgym.envs.sandbox.store.changes import digest_of, from_json, merged, to_json
 from pivotgym.envs.sandbox.store.copying import copy_tree
 from pivotgym.envs.sandbox.store.durable import remove_tree
 from pivotgym.envs.sandbox.store.ids import NOBODY, Ids
 from pivotgym.envs.sandbox.store.layers import LayerStore
-from pivotgym.envs.sandbox.store.trees import Tree, listing
+from pivotgym.envs.sandbox.store.trees import Tree, listing, walk
 
 FILE, OTHER = Entry("file", 0o644, 0, 0, 1, "a"), Entry("file", 0o644, 0, 0, 1, "b")
 
@@ -198,31 +199,35 @@ def test_a_link_on_the_way_is_never_followed(tmp_path):
         tree.open("link/outside")
 
 
-def test_a_process_that_goes_on_changing_things_does_not_break_a_copy(tmp_path):
-    source = tmp_path / "source"
+def removed(path: Path) -> None:
+    path.unlink()
+
+
+def made_a_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("elsewhere")
+
+
+def made_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("happens", [removed, made_a_link, made_a_folder])
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_changes_between_a_look_and_the_copy_breaks_nothing(tmp_path, monkeypatch, happens, kind):
+    source, target = tmp_path / "source", tmp_path / "target"
     source.mkdir()
-    changing = "import os, sys\nos.chdir(sys.argv[1])\nprint(flush=True)\nwhile True:\n" + "".join(
-        f"    {what}\n"
-        for name in "abcd"
-        for what in (
-            f"open('{name}', 'w').write('1' * 999)",
-            f"os.unlink('{name}')",
-            f"os.symlink('b', '{name}')",
-            f"os.unlink('{name}')",
-            f"os.mkdir('{name}')",
-            f"os.mkfifo('{name}/c')",
-            f"os.unlink('{name}/c')",
-            f"os.rmdir('{name}')",
-        )
-    )
-    process = subprocess.Popen([sys.executable, "-c", changing, str(source)], stdout=subprocess.PIPE)
-    try:
-        process.stdout.readline()
-        for number in range(300):
-            target = tmp_path / f"target{number}"
-            target.mkdir()
-            copy_tree(source, target)
-            assert {*os.listdir(target)} <= {*"abcd"}
-    finally:
-        process.kill()
-        process.communicate()
+    target.mkdir()
+    (source / "kept").write_text("1")
+    (source / "shaky").write_text("1") if kind == "file" else (source / "shaky").symlink_to("kept")
+
+    def walk_and_meddle(tree: Tree) -> Iterator[Any]:
+        for item in walk(tree):
+            if item[0] == "shaky":
+                happens(source / "shaky")
+            yield item
+
+    monkeypatch.setattr(copying, "walk", walk_and_meddle)
+    copy_tree(source, target)
+    assert "kept" in os.listdir(target)
