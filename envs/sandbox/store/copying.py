@@ -46,7 +46,7 @@ def copy_tree(source: str | Path, target: str | Path) -> None:
 
 def _same(now: os.stat_result | None, before: os.stat_result) -> bool:
     """Whether a name still is what it was. What a process replaced while we copied it belongs to no state."""
-    return now is not None and (now.st_ino, now.st_mode) == (before.st_ino, before.st_mode)
+    return now is not None and now.st_ino == before.st_ino and stat.S_IFMT(now.st_mode) == stat.S_IFMT(before.st_mode)
 
 
 @dataclass
@@ -122,8 +122,8 @@ class Copier:
 def _copy_file(folder: int, into: int, name: str, status: os.stat_result) -> None:
     source = os.open(name, _READ, dir_fd=folder)
     try:
-        if os.fstat(source).st_ino != status.st_ino:
-            raise FileNotFoundError(errno.ENOENT, "replaced by another file", name)
+        if not _same(os.fstat(source), status):
+            raise FileNotFoundError(errno.ENOENT, "replaced by something else", name)
         target = os.open(name, _WRITE, 0o600, dir_fd=into)
         try:
             _copy_content(source, target, status.st_size)
