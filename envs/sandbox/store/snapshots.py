@@ -148,7 +148,9 @@ class SnapshotStore:
         copy = Snapshot(snapshot.backend, snapshot.layers, snapshot.shell, snapshot.digest, snapshot.processes)
         if self._ours(snapshot):
             self.layers.hold(snapshot.layers)
-            weakref.finalize(copy, self.layers.locks.release_later, snapshot.layers).atexit = False
+        else:
+            self.layers.locks.share(snapshot.layers)  # images of an engine: whoever removes them can ask `locks.held`
+        weakref.finalize(copy, self.layers.locks.release_later, snapshot.layers).atexit = False
         return copy
 
     @contextmanager

@@ -67,6 +67,11 @@ def test_snapshots_of_a_container_engine_stand_on_no_layers_of_ours(store):
     assert (store.get("key"), store.verify()) == (state, [])
 
 
+def test_an_engines_image_in_use_is_held(store):
+    state = store.put("key", Snapshot("docker", ("sha256:12",), ShellState(), "d"))
+    assert reopened(store).layers.locks.held(state.layers[0])
+
+
 def test_a_state_is_built_once_by_all_threads(store, layers):
     built = []
 
