@@ -67,7 +67,7 @@ class PtyProcess(BashProcess):
         self.master, slave = os.openpty()
         termios.tcsetwinsize(slave, (rows, columns))
         self._popen = subprocess.Popen(
-            terminal_argv(self.control_path),
+            self.command or terminal_argv(self.control_path),
             env={},
             cwd="/",
             pass_fds=(control_read, report_write),

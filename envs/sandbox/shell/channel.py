@@ -29,7 +29,7 @@ _LAST_S = 2.0
 """How long output is still read after the processes were ended."""
 _REPORT_LIMIT = 64 << 20
 _SUBSTITUTION_S = 0.5
-_QUIET_S = 0.05
+_QUIET_S = 0.1
 
 Ended = Literal["time", "output", "memory", "disk", "died"]
 
@@ -222,7 +222,9 @@ class _Turn:
         left = deadline - time.monotonic()
         if left <= 0:
             return "time"
-        for descriptor, _ in self._poll.poll(left * 1000):
+        if not (ready := self._poll.poll(left * 1000)):
+            return "time"
+        for descriptor, _ in ready:
             if descriptor == self._process.control:
                 self._write()
             else:
