@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from pivotgym.core.errors import InputError, MissingDependency, WrongState
 from pivotgym.envs.sandbox.contract import Backend, Base, Capabilities, Changes, Limits, Missing, ShellState, Snapshot
 from pivotgym.envs.sandbox.docker import images
-from pivotgym.envs.sandbox.docker.engine import KIND, client, labels, missing, reap, remove_image
+from pivotgym.envs.sandbox.docker.engine import client, labels, missing, reap, remove_image
 from pivotgym.envs.sandbox.docker.pump import Pump
 from pivotgym.envs.sandbox.docker.sandbox import DockerSandbox, Place
 from pivotgym.envs.sandbox.store.changes import digest_of, from_json, merged, to_json
@@ -34,7 +34,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class DockerBackend(Backend):
     """Sandboxes by a container engine: the one of this machine, or where `DOCKER_HOST` says.
 
-    Images need bash, `mkfifo`, `cat` and `rm`.
+    Images need bash 4.4 or newer, and nothing else.
     """
 
     name: ClassVar[str] = "docker"
@@ -101,6 +101,7 @@ class DockerBackend(Backend):
         """Remove a saved state's own image; what stands on it or below it stays."""
         if len(snapshot.layers) > 1:
             remove_image(snapshot.layers[-1])
+            self._sweep()
 
     def close(self) -> None:
         """See `Backend.close`."""
@@ -141,10 +142,15 @@ class DockerBackend(Backend):
         return Snapshot(self.name, layers, shell, digest, processes)
 
     def _forget(self, image: str) -> None:
+        """Note that one sandbox less stands on an image; that of a fork goes with the last."""
+        if images.is_kind(image, "fork"):
+            with self._lock:
+                self._forks.add(image)
+        self._sweep()
+
+    def _sweep(self) -> None:
         """Remove fork images that nothing stands on any more."""
         with self._lock:
-            if images.is_kind(image, "fork"):
-                self._forks.add(image)
             waiting = sorted(self._forks)
         gone = {one for one in waiting if remove_image(one)}
         with self._lock:
@@ -159,5 +165,3 @@ def _unpacked(image: images.ImageConfig) -> Changes:
     packed: Any = image.labels.get(CHANGES)
     return {} if not packed else from_json(json.loads(zlib.decompress(base64.b64decode(packed))))
 
-
-__all__ = ["CHANGES", "KIND", "NETWORK", "DockerBackend"]

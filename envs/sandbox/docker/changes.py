@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pivotgym.core.errors import NotFound
+from pivotgym.core.errors import NotFound, WorldFailed
 from pivotgym.envs.sandbox.contract import Change, Changes, Entry
 from pivotgym.envs.sandbox.docker import archives
 from pivotgym.envs.sandbox.docker.engine import calls, client
@@ -23,6 +23,8 @@ from pivotgym.envs.sandbox.store.ids import Ids
 
 Tree = dict[str, Entry]
 MODIFIED = 0
+_NOTHING = ("not a directory", "too many links", "file name too long")
+"""What engines say of a path at which nothing can be."""
 _GO_LINK, _GO_FOLDER = 1 << 27, 1 << 31
 
 
@@ -109,6 +111,7 @@ class _Archive(Iterable[bytes]):
         api = client()
         self._response = api._get(api._url("/containers/{0}/archive", container), params={"path": path}, stream=True)
         api._raise_for_status(self._response)
+        self.said = str(self._response.headers["X-Docker-Container-Path-Stat"])
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._response.iter_content(1 << 16)
@@ -152,15 +155,16 @@ def is_folder(container: str, path: str) -> bool | None:
 
 def _said(container: str, path: str) -> dict[str, Any] | None:
     """The engine's own words on a path (Go's file modes; a link's target is resolved within the container)."""
-    api = client()
     try:
-        with calls("looking at a file"):
-            answer = api.head(api._url("/containers/{0}/archive", container), params={"path": path}, timeout=api.timeout)
-            api._raise_for_status(answer)
+        with calls("looking at a file"), closing(_Archive(container, path)) as archive:
+            said: dict[str, Any] = json.loads(base64.b64decode(archive.said))
+            return said
     except NotFound:
         return None
-    said: dict[str, Any] = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
-    return said
+    except WorldFailed as error:
+        if any(reason in error.message for reason in _NOTHING):
+            return None
+        raise
 
 
 def command_lines(container: str) -> list[tuple[int, int, str]]:

@@ -30,6 +30,7 @@ TEMPORARY = ("fork",)
 REQUEST_S = 300.0
 """Seconds that one request to the engine may take; a commit of gigabytes is the slowest."""
 
+_GONE_S = 30
 _NO_ROOM = ("no space left on device", "cannot allocate memory", "too many open files", "resource temporarily")
 
 
@@ -159,7 +160,11 @@ def remove_container(container: str) -> bool:
     try:
         client().remove_container(container, force=True, v=True)
     except docker.errors.APIError as error:
-        if error.status_code in (404, 409):  # 409: its removal is in progress
+        if error.status_code == 409:  # its removal is in progress
+            with suppress(docker.errors.APIError, OSError):
+                client().wait(container, timeout=_GONE_S, condition="removed")
+            return True
+        if error.status_code == 404:
             return False
         raise WorldFailed(f"container {container[:12]}: cannot be removed: {_text(error)}") from error
     return True

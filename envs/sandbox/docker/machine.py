@@ -11,7 +11,6 @@ then removes. It reaps what is orphaned, too. Starting a program to end the othe
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 import threading
 import time
@@ -21,18 +20,14 @@ from typing import Any, Literal
 from pivotgym.core.errors import NotFound, WorldFailed
 from pivotgym.envs.sandbox.contract import Limits
 from pivotgym.envs.sandbox.docker.engine import calls, client, labels, remove_container
+from pivotgym.envs.sandbox.docker.marks import new_mark, shell_argv
 from pivotgym.envs.sandbox.docker.pump import Pump
-from pivotgym.envs.sandbox.shell import driver
 
 _FIRST = ["bash", "--norc", "--noprofile", "-c", "while read -r _; do kill -KILL -1; echo; done"]
 _OWN_PROCESSES = 8
 """The first process, the shell's helpers, and what the engine starts beside them."""
 _END_S = 20.0
 _MIB = 1 << 20
-
-# The report goes through a fifo in the container's own /dev/shm, which is no part of its files, and is gone at once.
-_SHELL = 'mkfifo -m 600 "$0" 2>/dev/null; exec 3<&0 </dev/null 4>"$0"; rm -f "$0"; exec -c ' + " ".join(driver.argv())
-_REPORT = 'mkfifo -m 600 "$0" 2>/dev/null; exec cat "$0"'
 
 
 class Machine:
@@ -53,6 +48,7 @@ class Machine:
         self.image, self._limits, self._pump = image, limits, pump
         self._lock = threading.Lock()
         self._closed = False
+        self._born = int(time.time()) - 1
         api = client()
         with calls("starting a container"):
             self.id = str(
@@ -116,6 +112,14 @@ class Machine:
         except NotFound:
             return {}
 
+    def out_of_memory(self) -> int:
+        """How often the engine has told so far that a process was ended because memory had run out."""
+        with calls("reading events"):
+            told = client().events(
+                since=self._born, until=time.time(), filters={"container": self.id, "event": "oom"}, decode=True
+            )
+            return sum(1 for _ in told)
+
     def written_mb(self) -> float:
         """MiB that it holds over its image."""
         api = client()
@@ -129,17 +133,17 @@ class Machine:
             if self._closed:
                 return
             self._closed = True
+        remove_container(self.id)
         with suppress(OSError):
             self._stream._response.close()
             self._stream.close()
-        remove_container(self.id)
 
 
 class Shell:
     """A started bash: `envs.sandbox.shell.channel.Process`.
 
     Attributes:
-        pids: Of the shell and its helper, on the engine's host.
+        exec: The engine's id of the program.
     """
 
     control_path, report_path = "/dev/fd/3", "/dev/fd/4"
@@ -147,21 +151,17 @@ class Shell:
     def __init__(self, machine: Machine, pump: Pump, user: str) -> None:
         self._machine = machine
         self._ended: Literal["memory", "disk"] | None = None
-        fifo = f"/dev/shm/.pivotgym-{secrets.token_hex(8)}"
-        start = ["bash", "--norc", "--noprofile", "-c"]
-        helper, report, early = machine.execute([*start, _REPORT, fifo], user)
-        (self.report,) = pump.split(report, (1,), early)
-        self._exec, connection, early = machine.execute([*start, _SHELL, fifo], user)
+        mark = new_mark()
+        self.exec, connection, early = machine.execute(shell_argv(mark), user)
         self.control = os.dup(connection.fileno())
-        self.stdout, self.stderr = pump.split(connection, (1, 2), early)
-        self.execs = (self._exec, helper)
+        self.stdout, self.stderr, self.report = pump.split(connection, mark, early)
 
     def wait(self, timeout_s: float) -> int | None:
         """See `Process.wait`."""
         deadline = time.monotonic() + timeout_s
         while True:
             with calls("looking at a shell"):
-                found = client().exec_inspect(self._exec)
+                found = client().exec_inspect(self.exec)
             if not found["Running"] and found["ExitCode"] is not None:
                 return int(found["ExitCode"])
             if time.monotonic() >= deadline:

@@ -1,7 +1,8 @@
 """Plain pipes out of the engine's multiplexed streams, for all sandboxes of a process by one thread.
 
 Owns: taking a stream of frames (8 bytes: stream number, three zeros, length) apart into pipes, without ever blocking on
-a reader that is slow or idle. Does not own: what is said on the pipes (`envs.sandbox.shell`).
+a reader that is slow or idle. Does not own: marks and reports (`marks`), what is said on the pipes
+(`envs.sandbox.shell`).
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import selectors
 import socket
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+
+from pivotgym.envs.sandbox.docker.marks import ERRORS, OUTPUT, REPORT, Sorter
 
 _READ = 1 << 16
 _HEADER = 8
@@ -21,30 +24,38 @@ _HEADER = 8
 
 @dataclass
 class _Stream:
-    """One connection and the pipes its frames go to."""
+    """One connection and the pipes that what comes on it goes to."""
 
     connection: socket.socket
-    pipes: Mapping[int, int]
+    sorter: Sorter
+    pipes: dict[int, int]
     held: bytearray = field(default_factory=bytearray)
     left: int = 0
     number: int = 0
-    waiting: tuple[int, memoryview] | None = None
+    waiting: deque[tuple[int, bytes]] = field(default_factory=deque)
     ended: bool = False
     watched: socket.socket | int = -1
 
-    def frame(self) -> memoryview | None:
-        """The next bytes that belong to one pipe, or `None` where more must be read first."""
-        if not self.left:
-            if len(self.held) < _HEADER:
-                return None
-            self.number, self.left = self.held[0], int.from_bytes(self.held[4:_HEADER], "big")
-            del self.held[:_HEADER]
-        part = bytes(self.held[: self.left])
-        if not part and self.left:
-            return None
-        del self.held[: len(part)]
-        self.left -= len(part)
-        return memoryview(part)
+    def add(self, got: bytes) -> None:
+        """Take what was read, and sort it."""
+        self.held += got
+        for number, part in self._frames():
+            self.waiting += self.sorter.take(number, part)
+        if self.ended:
+            self.waiting += self.sorter.left()
+
+    def _frames(self) -> Iterator[tuple[int, bytes]]:
+        while self.held:
+            if not self.left:
+                if len(self.held) < _HEADER:
+                    return
+                self.number, self.left = self.held[0], int.from_bytes(self.held[4:_HEADER], "big")
+                del self.held[:_HEADER]
+            part = bytes(self.held[: self.left])
+            del self.held[: len(part)]
+            self.left -= len(part)
+            if part and self.number in (OUTPUT, ERRORS):
+                yield self.number, part
 
 
 class Pump:
@@ -60,22 +71,23 @@ class Pump:
         self._thread = threading.Thread(target=self._loop, name="docker-pump", daemon=True)
         self._thread.start()
 
-    def split(self, connection: socket.socket, numbers: tuple[int, ...], early: bytes = b"") -> tuple[int, ...]:
-        """Pipes to read from, one for each stream number; each ends when the connection does.
+    def split(self, connection: socket.socket, mark: str, early: bytes = b"") -> tuple[int, int, int]:
+        """Pipes to read output, errors and reports from; all end when the connection does, reports maybe before.
 
         Args:
             connection: A stream of frames; the pump reads it from now on and closes it at its end.
+            mark: The mark of its reports.
             early: What was read of it already.
-            numbers: Stream numbers: 1 is standard output, 2 standard error. Others are dropped.
         """
-        pairs = {number: os.pipe() for number in numbers}
+        pairs = {number: os.pipe() for number in (OUTPUT, ERRORS, REPORT)}
         for _, write in pairs.values():
             os.set_blocking(write, False)
         connection.setblocking(False)
-        pipes = {number: write for number, (_, write) in pairs.items()}
-        self._arrived.append(_Stream(connection, pipes, held=bytearray(early)))
+        stream = _Stream(connection, Sorter(mark), {number: write for number, (_, write) in pairs.items()})
+        stream.add(early)
+        self._arrived.append(stream)
         os.write(self._wake_write, b"x")
-        return tuple(pairs[number][0] for number in numbers)
+        return pairs[OUTPUT][0], pairs[ERRORS][0], pairs[REPORT][0]
 
     def close(self) -> None:
         """End the thread; its pipes end with it."""
@@ -104,8 +116,8 @@ class Pump:
         os.close(self._wake_write)
 
     def _advance(self, stream: _Stream) -> None:
-        """Write what waits, then take apart what has come, until a pipe is full or all is done."""
-        if stream.waiting is None and not stream.ended:
+        """Read what has come unless something waits, and write what there is until a pipe is full."""
+        if not stream.waiting and not stream.ended:
             try:
                 got = stream.connection.recv(_READ)
             except BlockingIOError:
@@ -113,40 +125,44 @@ class Pump:
             except OSError:
                 got = b""
             stream.ended = not got
-            stream.held += got
+            stream.add(got)
         if self._write_out(stream) and stream.ended:
             self._drop(stream)
 
     def _write_out(self, stream: _Stream) -> bool:
-        """Whether everything that has come is written; if not, the pipe that is full is waited for."""
-        while True:
-            if stream.waiting is None:
-                part = stream.frame()
-                if part is None:
-                    return True
-                if stream.number not in stream.pipes or not part:
-                    continue
-                stream.waiting = (stream.pipes[stream.number], part)
-            pipe, part = stream.waiting
-            try:
-                written = os.write(pipe, part)
-            except BlockingIOError:
-                self._wait_for(stream, pipe)
+        """Whether everything is written; if not, the pipe that is full is waited for."""
+        while stream.waiting:
+            target, part = stream.waiting[0]
+            written = self._written(stream, target, part)
+            if written is None:
+                self._watch(stream, stream.pipes[target], selectors.EVENT_WRITE)
                 return False
-            except OSError:  # nobody reads any more
-                written = len(part)
-            stream.waiting = (pipe, part[written:]) if written < len(part) else None
-            if stream.waiting is None:
-                self._wait_for(stream, None)
+            if written < len(part):
+                stream.waiting[0] = (target, part[written:])
+            else:
+                stream.waiting.popleft()
+        self._watch(stream, stream.connection, selectors.EVENT_READ)
+        return True
 
-    def _wait_for(self, stream: _Stream, pipe: int | None) -> None:
-        """Watch a full pipe in place of the connection, or the connection again."""
-        wanted = stream.connection if pipe is None else pipe
-        if wanted == stream.watched:
-            return
-        self._selector.unregister(stream.watched)
-        self._selector.register(wanted, selectors.EVENT_READ if pipe is None else selectors.EVENT_WRITE, stream)
-        stream.watched = wanted
+    def _written(self, stream: _Stream, target: int, part: bytes) -> int | None:
+        """How many bytes a pipe took; `None` while it is full."""
+        if target not in stream.pipes:
+            return len(part)
+        if not part:
+            os.close(stream.pipes.pop(target))
+            return 0
+        try:
+            return os.write(stream.pipes[target], part)
+        except BlockingIOError:
+            return None
+        except OSError:  # nobody reads any more
+            return len(part)
+
+    def _watch(self, stream: _Stream, wanted: socket.socket | int, events: int) -> None:
+        if wanted != stream.watched:
+            self._selector.unregister(stream.watched)
+            self._selector.register(wanted, events, stream)
+            stream.watched = wanted
 
     def _drop(self, stream: _Stream) -> None:
         self._selector.unregister(stream.watched)

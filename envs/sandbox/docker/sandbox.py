@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -66,6 +67,7 @@ class DockerSandbox(Sandbox):
         self._untouched: str | None = None
         self._shell: Shell | None = None
         self._ran = False
+        self._told = 0
         self._lock = threading.Lock()
         self._machine = Machine(place.image.id, place.limits, place.pump, network=place.network)
         self._session = Session(self._launch, shell, place.limits)
@@ -82,7 +84,7 @@ class DockerSandbox(Sandbox):
                 return Ran(b"", b"no shell can be started any more\n", None, "died", shell_ended=True)
             raise
         self._ran = True
-        if ran.exit == _KILLED and self._machine.state().get("OOMKilled"):
+        if ran.exit == _KILLED and self._out_of_memory():
             self._session.close()
             self._session = Session(self._launch, before, self._place.limits)
             ran = replace(ran, exit=None, ended="memory", shell_ended=True)
@@ -123,12 +125,14 @@ class DockerSandbox(Sandbox):
     def processes(self) -> tuple[str, ...]:
         """See `Sandbox.processes`."""
         self._check()
-        own: set[int] = set()
+        shell = -1
         with calls("listing processes"):
-            own.add(int(client().inspect_container(self._machine.id)["State"]["Pid"]))
-            for started in self._shell.execs if self._shell else ():
-                own.add(int(client().exec_inspect(started)["Pid"]))
-        return tuple(line for pid, _, line in command_lines(self._machine.id) if pid not in own)
+            first = int(client().inspect_container(self._machine.id)["State"]["Pid"])
+            if self._shell is not None:
+                shell = int(client().exec_inspect(self._shell.exec)["Pid"])
+        listed = command_lines(self._machine.id)
+        helper = min((pid for pid, parent, _ in listed if parent == shell), default=-1)  # started before all others
+        return tuple(line for pid, _, line in listed if pid not in (first, shell, helper))
 
     def save(self) -> Snapshot:
         """See `Sandbox.save`."""
@@ -162,6 +166,16 @@ class DockerSandbox(Sandbox):
     def _launch(self) -> Shell:
         self._shell = self._machine.shell(self._place.user)
         return self._shell
+
+    def _out_of_memory(self) -> bool:
+        """Whether memory ran out since the last time; the engine may tell a moment after the process is gone."""
+        for _ in range(3):
+            told = self._machine.out_of_memory()
+            if told > self._told:
+                self._told = told
+                return True
+            time.sleep(0.03)
+        return False
 
     def _reference(self) -> str:
         """A container of the same image that never ran, to read what was before."""
