@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Literal
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
@@ -91,7 +90,7 @@ class Step:
     """
 
     stages: tuple[Command | Block, ...]
-    after: Literal[";", "&&", "||"] = ";"
+    after: str = ";"
     background: bool = False
     negated: bool = False
 
@@ -190,7 +189,8 @@ def _stage(node: Node) -> Command | Block:
 
 def _redirected(node: Node) -> list[Step]:
     """The grammar hangs a redirection on the whole list before it; it is the last command's."""
-    body, *rest = (None, *node.children) if node.children[0].type == "file_redirect" else node.children
+    bare = node.children[0].type == "file_redirect"
+    body, rest = (None, node.children) if bare else (node.children[0], node.children[1:])
     found = [_redirects(child) for child in rest]
     known = body is None or body.type in {"list", "pipeline", "negated_command", *_COMMANDS}
     steps = (_statement(body, ";") if body else [Step((Command(()),))]) if known and None not in found else []
