@@ -116,7 +116,7 @@ def test_a_replay_that_differs_is_refused(at):
 
 def test_a_refusal_names_what_ran_in_the_background(at):
     machine = at()
-    machine.replay("sleep 321 &")
+    machine.replay("sleep 321 & sleep 0.1")
     with pytest.raises(PivotRefused) as refusal:
         machine.replay("pgrep -x sleep | wc -l", "1\n")
     assert "sleep 321" in str(refusal.value.hint)
