@@ -67,7 +67,10 @@ class Bash:
             if not said or b"exit-code" in self._said:
                 os.close(self._status)
                 self._status = -1
-        return _exit_code(self._said) if self._status < 0 else None
+        if self._status >= 0:
+            return None
+        code = _exit_code(self._said)
+        return _KILLED if code is None else code  # bubblewrap was killed with all the rest, and said nothing
 
     def end(self) -> None:
         """End every process of the sandbox."""
@@ -120,12 +123,14 @@ class BubblewrapSandbox(Sandbox):
         self._oom = OomCount(opened["oom_file"])
         self._session = Session(lambda: Bash(warden, self._name, place, self._oom), state, place.limits)
         self._closed = False
+        self._using, self._closing = threading.Lock(), threading.Lock()
 
     def run(self, command: str, *, timeout_s: float | None = None, stdin: bytes = b"") -> Ran:
         """As `Sandbox.run`."""
         self._open()
         before = self._oom.now()
-        ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
+        with self._using:
+            ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
         if ran.exit == _KILLED and self._oom.now() > before:
             # The kernel chose a process of the command and left the shell; it goes on as after any other command.
             return replace(ran, exit=None, ended="memory")
@@ -176,11 +181,13 @@ class BubblewrapSandbox(Sandbox):
 
     def close(self) -> None:
         """As `Sandbox.close`."""
-        if not self._closed:
-            self._closed = True
-            with suppress(OSError):
-                self._session.close()
-            self._warden.call("close", name=self._name)
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                # A command that runs in another thread sees its pipes end, and gives its shell up itself.
+                self._warden.call("close", name=self._name)
+                with self._using:
+                    self._session.close()
 
     def _call(self, do: str) -> dict[str, Any]:
         self._open()

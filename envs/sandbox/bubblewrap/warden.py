@@ -147,8 +147,9 @@ class Warden:
             return {"control": control, "report": report}, back
 
     def kill(self, name: str, files: list[int]) -> Answer:
-        """End a sandbox's processes."""
-        self._machines[name].kill()
+        """End a sandbox's processes; of one that is closed there are none."""
+        if machine := self._machines.get(name):
+            machine.kill()
         return {}, []
 
     def processes(self, name: str, files: list[int]) -> Answer:

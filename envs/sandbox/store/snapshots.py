@@ -30,7 +30,7 @@ from pivotgym.envs.sandbox.store.durable import read_json, remove_tree
 from pivotgym.envs.sandbox.store.flatten import merge_layers
 from pivotgym.envs.sandbox.store.layers import LayerStore, is_layer_id
 
-MAX_LAYERS = 48
+MAX_LAYERS = 64
 """Deepest stack that is stored; see `benchmarks/snapshot_store.py` for what depth costs."""
 
 Merge = Callable[[LayerStore, Sequence[str], int], list[str]]
@@ -105,7 +105,7 @@ class SnapshotStore:
 
         Args:
             key: What to find it by; what it named before is replaced.
-            snapshot: The state. Its layers are held by the caller, or younger than `evict.GRACE_S`.
+            snapshot: The state, on at least one layer. They are held by the caller, or younger than `evict.GRACE_S`.
             turn: How many steps led to it, for `pivotgym snapshots ls`.
 
         Returns:
@@ -161,6 +161,10 @@ class SnapshotStore:
         """
         aim = int(0.9 * self.max_bytes) if max_bytes is None else max_bytes
         return evict.evict(self.layers, self._gauge, self.nodes, aim, grace_s)
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes on the disk by layer."""
+        return self._gauge.count()
 
     def clean(self) -> int:
         """Remove what dead processes left half-done; how many things. Called at every start."""

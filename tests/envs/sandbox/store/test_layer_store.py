@@ -99,7 +99,7 @@ def test_a_store_of_another_version_is_refused(layers):
 
 def test_a_folder_that_cannot_be_a_store_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be used.*PIVOTGYM_SNAPSHOTS"):
+    with pytest.raises(ConfigError, match=r"cannot be used.*PIVOTGYM_SNAPSHOTS"):
         LayerStore(tmp_path / "file")
 
 
