@@ -23,7 +23,7 @@ from pivotgym.verifiers.base import decided
 from pivotgym.verifiers.judge import MessageJudge, judged_message
 from pivotgym.verifiers.schema import Signatures
 from pivotgym.verifiers.shell.actions import Request, problem_of, read_request, types_keys
-from pivotgym.verifiers.shell.effects import UNSTABLE, difference, differs_from_itself
+from pivotgym.verifiers.shell.effects import UNSTABLE, difference, differs_from_itself, of_terminal
 from pivotgym.verifiers.shell.rule import same_commands, same_keys, same_text, typed
 
 _UNREADABLE = "the action is nested too deeply to be read"
@@ -62,7 +62,10 @@ class TerminalComparator:
         if candidate.invalid is not None:
             return _invalid(candidate.invalid)
         answer = _handed_in(expert, candidate)
-        found = difference(expert.detail, candidate.detail)
+        details = [expert.detail, candidate.detail]
+        if types_keys(pivot):
+            details = [dict(of_terminal(one)) for one in details]
+        found = difference(*details)
         acted = _acts(pivot, expert), _acts(pivot, candidate)
         if acted[0] != acted[1]:
             reason = "expected {}, got {}".format(*("an action" if some else "a message" for some in acted))

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pivotgym.verifiers.shell.files import counted, describe, different_paths, different_repositories, scratch
-from pivotgym.verifiers.shell.output import Printed, fact_lines, nothing, same_facts, same_text
+from pivotgym.verifiers.shell.output import Printed, fact_lines, nothing, same_facts, same_text, without_echo
 from pivotgym.verifiers.shell.unstable import Mask, settled
 
 Detail = Mapping[str, Any]
@@ -81,6 +81,22 @@ def differs_from_itself(first: Detail, again: Detail) -> bool:
     """Whether two runs of one action did not do the same."""
     keys = ("files", "git", "shell", "commands")
     return any(first.get(key) != again.get(key) for key in keys)
+
+
+def of_terminal(detail: Detail) -> Detail:
+    """The detail of keys that were typed, as one command: the text it left on the terminal, without what was typed.
+
+    When which text came depends on the waiting, and belongs to no key.
+    """
+    commands = _commands(detail)
+    if not commands:
+        return detail
+    keys = "".join(str(one.get("command", "")) for one in commands)
+    shown = without_echo("\n".join(str(one.get("stdout", "")) for one in commands), keys)
+    ended = next((one["ended"] for one in commands if one.get("ended")), None)
+    again = {UNSTABLE: of_terminal(detail[UNSTABLE])} if detail.get(UNSTABLE) else {}
+    whole = {**commands[-1], "command": keys, "stdout": shown, "ended": ended}
+    return {**detail, "commands": [whole], **again}
 
 
 def _again(expert: Detail) -> Detail:
@@ -145,7 +161,7 @@ def _files(expert: Detail, candidate: Detail, compare: Mapping[str, Any]) -> tup
 def _scratch_counts(expert: Detail, changes: Mapping[str, Mapping[str, Any]], compare: Mapping[str, Any]) -> bool:
     """Whether intermediate files are all that the expert's action does."""
     shows = any(not nothing(str(one.get("stdout", ""))) for one in _commands(expert))
-    return not shows and not _lasting(changes, _roots(compare)) and not expert.get("git")
+    return not shows and not _lasting(changes, _roots(compare)) and not _writes_repository(expert)
 
 
 def _repositories(expert: Detail, candidate: Detail, again: Detail) -> list[str]:
@@ -206,7 +222,14 @@ def _reads(expert: Detail, compare: Mapping[str, Any]) -> bool:
     policy = compare.get("output", "reads")
     if policy != "reads":
         return bool(policy == "always")
-    return not expert.get("git") and not _lasting(_counted(expert, compare), _roots(compare))
+    return not _writes_repository(expert) and not _lasting(_counted(expert, compare), _roots(compare))
+
+
+def _writes_repository(detail: Detail) -> bool:
+    """Whether a repository was changed; that reading commands refresh its index is no change."""
+    return bool(detail.get("git")) and any(
+        "/.git/" in path and not path.endswith("/.git/index") for path in detail.get("files") or ()
+    )
 
 
 def _outputs(expert: Detail, candidate: Detail, compare: Mapping[str, Any]) -> tuple[str | None, Any]:

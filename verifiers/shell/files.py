@@ -5,7 +5,7 @@ Does not own: reading changes from a machine (`envs.sandbox`), or files that dif
 (`verifiers.shell.unstable`).
 
 Changes are `{path: {"before": entry or None, "after": entry or None}}`, each entry with `kind`, `mode`, `size`,
-`digest`, where known `uid` and `gid`, `text` for small text files, and for archives `archive`: {"container":
+`digest`, `owner` ("uid:gid", left out for root), `text` for small text files, and for archives `archive`: {"container":
 "tar+gzip", "members": [[name, kind, mode, digest or link target], ...]}. Times never count.
 """
 
@@ -78,7 +78,7 @@ def same_entry(one: Entry | None, other: Entry | None) -> bool:
     """Whether two entries are the same but for times."""
     if one is None or other is None:
         return one is other
-    if _frame(one, other) != _frame(other, one):
+    if _frame(one) != _frame(other):
         return False
     if one.get("digest", "") == other.get("digest", ""):
         return True
@@ -89,7 +89,7 @@ def same_frame(one: Entry | None, other: Entry | None) -> bool:
     """Whether two entries are the same but for times and content."""
     if one is None or other is None:
         return one is other
-    return _frame(one, other) == _frame(other, one)
+    return _frame(one) == _frame(other)
 
 
 def same_archive(one: Any, other: Any) -> bool:
@@ -129,9 +129,8 @@ def _as_before(entry: Any) -> bool:
     return isinstance(entry, Mapping) and "before" in entry and entry["before"] == _holds(entry)
 
 
-def _frame(entry: Entry, other: Entry) -> tuple[Any, ...]:
-    owners = ("uid", "gid") if all(name in one for one in (entry, other) for name in ("uid", "gid")) else ()
-    return (entry.get("kind"), entry.get("mode", 0), *(entry[name] for name in owners))
+def _frame(entry: Entry) -> tuple[Any, ...]:
+    return entry.get("kind"), entry.get("mode", 0), entry.get("owner")
 
 
 def _within(path: str, root: str) -> bool:

@@ -32,6 +32,10 @@ _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[(
 _THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,])")
 _TOTAL = re.compile(r"total \d+(?:\.\d+)?[KMGT]?")
 _HERE = re.compile(r"(?<![^\s\"'(=,:])(?:\./)+(?=[^\s/])")
+_PROMPT = re.compile(r"(?:\([\w.-]+\) )?[^\s@]+@[^\s:]+:[^#$]*[#$](?: |$)|> ")
+"""A prompt of a shell, also in a virtual environment, and the one for a line that goes on."""
+_WIDE = 72
+"""Columns from which a line that was typed may have been wrapped."""
 _SEPARATORS = (",", ":", ";", "|")
 
 
@@ -63,6 +67,32 @@ def lines_of(text: str) -> list[str]:
 def nothing(text: str) -> bool:
     """Whether an output shows nothing."""
     return not lines_of(text)
+
+
+def without_echo(text: str, keys: str) -> str:
+    """What a terminal shows, without the prompts and what was typed at them.
+
+    Args:
+        text: The terminal's text.
+        keys: What was typed.
+    """
+    typed = [line.rstrip() for line in keys.split("\n") if line.strip()]
+    bare, wrapped = list(typed), ""
+    kept = []
+    for line in (line.rstrip() for line in text.split("\n")):
+        prompt = _PROMPT.match(line)
+        rest = line[prompt.end() :] if prompt else line
+        if wrapped and any(one.startswith(wrapped + line) for one in typed):
+            wrapped = "" if wrapped + line in typed else wrapped + line
+        elif prompt and (not rest.strip() or rest in typed):
+            continue
+        elif rest in bare:  # typed ahead of the prompt, or the prompt came before this text
+            bare.remove(rest)
+        elif len(line) >= _WIDE and any(one.startswith(rest) for one in typed):
+            wrapped = rest
+        else:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def same_text(expert: Printed, candidate: Printed) -> bool:

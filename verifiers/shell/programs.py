@@ -83,6 +83,7 @@ PROGRAMS: Mapping[str, Program] = {
     "cp": Program("tS", ("fin",), {"--recursive": "-r", "-R": "-r", "--archive": "-a", "--force": "-f"}, reads=False),
     "mv": Program("tS", ("fin",), {"--force": "-f", "--no-clobber": "-n"}, reads=False),
     "touch": Program("drt", (), {}, reads=False),
+    "tar": Program("fCTXIg", (), {"--create": "-c", "--extract": "-x", "--gzip": "-z", "--file": "-f"}, reads=False),
 }
 _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {"egrep": ("grep", "-E"), "fgrep": ("grep", "-F")}
 _READING = frozenset(
@@ -175,6 +176,12 @@ def _renamed(command: Command) -> Command:
         return replace(command, words=(*map(Word, new), *command.arguments))
     if command.program in ("python", "python3") and words[1:3] == ["-m", "pytest"]:
         return replace(command, words=(Word("pytest"), *command.words[3:]))
+    if (
+        command.program == "tar"
+        and re.fullmatch(r"[cxtru][A-Za-z]*f?", "".join(words[1:2]))
+        and "f" not in words[1][:-1]
+    ):
+        return replace(command, words=(command.words[0], Word("-" + words[1]), *command.words[2:]))
     if command.program == "py.test":
         return replace(command, words=(Word("pytest"), *command.arguments))
     if command.program == "git" and words[1:2] == ["--no-pager"]:
