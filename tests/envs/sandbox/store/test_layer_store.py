@@ -169,7 +169,7 @@ def test_attributes_of_files_are_kept(copied):
 
 
 def test_a_tree_deeper_than_any_path_is_copied_listed_and_removed(copied):
-    depth = 2000
+    depth = 1200
 
     def fill(folder: Path) -> None:
         here = os.open(folder, os.O_RDONLY)

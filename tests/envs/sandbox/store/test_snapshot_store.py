@@ -57,7 +57,7 @@ def test_what_is_not_there_is_none(store):
 def test_a_snapshot_on_a_layer_that_is_gone_is_refused(store, layers):
     state = grow(layers)
     layers.set_aside(state.layers[0])
-    with pytest.raises(NotFound, match="a layer is gone"):
+    with pytest.raises(NotFound, match="not in the snapshot store"):
         store.put("key", state)
 
 
@@ -108,7 +108,9 @@ def test_a_layer_cut_short_is_built_again(store, layers, file):
     path = layers.path(state.layers[0]).parent / file
     path.write_bytes(path.read_bytes()[:-1])
     assert {problem.kind for problem in store.verify()} == {"layer", "node"}
+    del state
     assert reopened(store).get("key") is None
+    assert (layers.all(), store.nodes()) == ([], [])
 
 
 def test_a_changed_byte_is_found_by_verify(store, layers):
@@ -164,6 +166,12 @@ def test_what_others_stand_on_goes_after_them(store, layers):
 
 def test_what_is_used_is_never_dropped(store, layers):
     held = store.put("key", grow(layers))
+    drop_all(reopened(store))
+    assert layers.path(held.layers[0]).exists()
+
+
+def test_a_state_that_was_never_stored_can_be_held_too(store, layers):
+    held = store.held(grow(layers))
     drop_all(reopened(store))
     assert layers.path(held.layers[0]).exists()
 
