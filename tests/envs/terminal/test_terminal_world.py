@@ -232,3 +232,11 @@ def test_a_closed_world_says_so(at):
     machine.world.close()
     with pytest.raises(WrongState, match="not started, or closed"):
         machine.run("true")
+
+
+def test_a_large_tree_is_perturbed_too(at):
+    machine = at(
+        setup="mkdir -p /work/d/{0..49} && cd /work/d && for i in {0..49}; do touch $i/f{0..59}.txt; done", cwd="/work"
+    )
+    assert machine.world.perturb(1)
+    assert all(path.startswith("/work") for path in machine.world.sandbox.changes())
