@@ -234,6 +234,7 @@ def test_a_closed_world_says_so(at):
         machine.run("true")
 
 
+@pytest.mark.slow
 def test_a_large_tree_is_perturbed_too(at):
     machine = at(
         setup="mkdir -p /work/d/{0..49} && cd /work/d && for i in {0..49}; do touch $i/f{0..59}.txt; done", cwd="/work"
