@@ -34,7 +34,7 @@ from pivotgym.envs.sandbox.bubblewrap.arguments import as_user
 from pivotgym.envs.sandbox.bubblewrap.machine import MOUNTS, Guardian, Machine, Means, Pipes
 from pivotgym.envs.sandbox.bubblewrap.userns import Forge
 from pivotgym.envs.sandbox.contract import Limits
-from pivotgym.envs.sandbox.shell.driver import argv
+from pivotgym.envs.sandbox.shell.driver import argv, terminal_argv
 from pivotgym.envs.sandbox.store.changes import changes_of, to_json
 from pivotgym.envs.sandbox.store.ids import Ids
 from pivotgym.envs.sandbox.store.layers import Hold, LayerStore
@@ -127,19 +127,22 @@ class Warden:
         self._machines[name], self._holds[name], self._layers[name] = machine, hold, layers
         return {"name": name, "oom_file": machine.oom_file}, []
 
-    def start(self, name: str, uid: int, gid: int, network: bool, files: list[int]) -> Answer:
-        """Start a sandbox's bash. Sends back: control, report, standard output and error, and how it ended."""
+    def start(self, name: str, uid: int, gid: int, network: bool, terminal: bool, files: list[int]) -> Answer:
+        """Start a sandbox's bash.
+
+        Sends back the server's ends of: control, report, how it ended, then standard output and error, or the terminal.
+        """
         machine = self._machines[name]
         with ExitStack() as theirs:
             back: list[int] = []
             try:
                 control = _pipe(theirs, back, uid, gid, writes=True)
-                report, stdout, stderr, status = (_pipe(theirs, back, uid, gid) for _ in range(4))
-                null = os.open("/dev/null", os.O_RDONLY)
-                theirs.callback(os.close, null)
-                pipes = Pipes(null, stdout, stderr, status, (control, report))
-                command = [*as_user(uid, gid), *argv(f"/dev/fd/{control}")]
-                machine.start(command, pipes, network=network, terminal=False)
+                report, status = (_pipe(theirs, back, uid, gid) for _ in range(2))
+                standard = _terminal(theirs, back, uid, gid) if terminal else _standard(theirs, back, uid, gid)
+                path = f"/dev/fd/{control}"
+                command = ["setsid", "--ctty", *terminal_argv(path)] if terminal else argv(path)
+                pipes = Pipes(*standard, status, (control, report))
+                machine.start([*as_user(uid, gid), *command], pipes, network=network, terminal=terminal)
             except BaseException:
                 for file in back:
                     os.close(file)
@@ -223,6 +226,20 @@ def _pipe(theirs: ExitStack, back: list[int], uid: int, gid: int, *, writes: boo
     theirs.callback(os.close, their)
     os.fchown(their, uid, gid)
     return their
+
+
+def _standard(theirs: ExitStack, back: list[int], uid: int, gid: int) -> tuple[int, int, int]:
+    null = os.open("/dev/null", os.O_RDONLY)
+    theirs.callback(os.close, null)
+    return null, _pipe(theirs, back, uid, gid), _pipe(theirs, back, uid, gid)
+
+
+def _terminal(theirs: ExitStack, back: list[int], uid: int, gid: int) -> tuple[int, int, int]:
+    master, slave = os.openpty()
+    back.append(master)
+    theirs.callback(os.close, slave)
+    os.fchown(slave, uid, gid)
+    return slave, slave, slave
 
 
 def _overlay_in_memory() -> bool:

@@ -166,9 +166,7 @@ def test_no_account_of_the_host_is_shown(sandbox: BubblewrapSandbox) -> None:
     assert b"root:*:" in (sandbox.read("/etc/shadow") or b"")
 
 
-def test_the_servers_processes_are_not_seen(
-    sandbox: BubblewrapSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_servers_processes_are_not_seen(sandbox: BubblewrapSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIVOTGYM_TEST_TOKEN", "very secret")
     seen = sandbox.run("cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n'; ls -d /proc/[0-9]* | wc -l")
     assert b"very secret" not in seen.stdout
@@ -184,7 +182,9 @@ def test_the_verifiers_source_is_not_there(sandbox: BubblewrapSandbox) -> None:
 
 def test_another_sessions_files_are_not_there(sandbox: BubblewrapSandbox, neighbour: BubblewrapSandbox) -> None:
     neighbour.run("echo private-to-one > /work/private; cp /work/private /dev/shm; sleep 100 &")
-    found = sandbox.run("ls /dev/shm /tmp; grep -rs private-to-one / --exclude-dir=proc --exclude-dir=usr; pgrep -x sleep")
+    found = sandbox.run(
+        "ls /dev/shm /tmp; grep -rs private-to-one / --exclude-dir=proc --exclude-dir=usr; pgrep -x sleep"
+    )
     assert b"private" not in found.stdout.replace(b"--exclude", b"")
 
 
@@ -235,7 +235,9 @@ def test_what_takes_the_machines_root_is_refused(sandbox: BubblewrapSandbox, com
 
 
 def test_a_setuid_program_gives_no_rights(sandbox: BubblewrapSandbox) -> None:
-    ran = sandbox.run("cp /usr/bin/id i; chown 1000 i 2>/dev/null; chmod u+s i; ./i -u; grep NoNewPrivs /proc/self/status")
+    ran = sandbox.run(
+        "cp /usr/bin/id i; chown 1000 i 2>/dev/null; chmod u+s i; ./i -u; grep NoNewPrivs /proc/self/status"
+    )
     assert ran.stdout.endswith(b"0\nNoNewPrivs:\t1\n")
 
 
@@ -287,7 +289,9 @@ def test_an_abstract_socket_of_the_host_is_not_reached(sandbox: BubblewrapSandbo
 
 
 def test_there_is_no_network_but_its_own_loopback(sandbox: BubblewrapSandbox) -> None:
-    assert [line.split(b":")[0].strip() for line in sandbox.run("tail -n +3 /proc/net/dev").stdout.splitlines()] == [b"lo"]
+    assert [line.split(b":")[0].strip() for line in sandbox.run("tail -n +3 /proc/net/dev").stdout.splitlines()] == [
+        b"lo"
+    ]
 
 
 def test_network_takes_the_servers_leave(
@@ -315,8 +319,8 @@ def test_network_is_the_hosts_where_it_is_given(
 @pytest.mark.parametrize(
     "command",
     [
-        "for n in {3..300}; do eval \"exec $n>&-\"; done",
-        "for n in {3..300}; do eval \"exec $n<&-\"; done 2>/dev/null",
+        'for n in {3..300}; do eval "exec $n>&-"; done',
+        'for n in {3..300}; do eval "exec $n<&-"; done 2>/dev/null',
         "for f in /proc/$$/fd/*; do head -c 100 /dev/urandom > $f; done 2>/dev/null",
         "for f in /proc/$$/fd/*; do timeout 0.1 cat $f; done 2>/dev/null",
         "kill -STOP $$",
