@@ -84,10 +84,10 @@ def without_echo(text: str, keys: str) -> str:
         rest = line[prompt.end() :] if prompt else line
         if wrapped and any(one.startswith(wrapped + line) for one in typed):
             wrapped = "" if wrapped + line in typed else wrapped + line
+        elif rest in bare:  # also without a prompt: typed ahead of it, or it came before this text
+            bare.remove(rest)
         elif prompt and (not rest.strip() or rest in typed):
             continue
-        elif rest in bare:  # typed ahead of the prompt, or the prompt came before this text
-            bare.remove(rest)
         elif len(line) >= _WIDE and any(one.startswith(rest) for one in typed):
             wrapped = rest
         else:
@@ -218,4 +218,6 @@ def _separated(ours: list[str], theirs: list[str]) -> Iterator[tuple[list[str], 
 
 
 def _respaced(lines: list[str], mark: str) -> list[str]:
-    return [" ".join(line.replace(mark, " ").split()) for line in lines]
+    """Lines with a separator between two columns as a space; indentation stays."""
+    between = re.compile(rf"(?<=\S) ?{re.escape(mark)} ?(?=\S)")
+    return [between.sub(" ", line) for line in lines]

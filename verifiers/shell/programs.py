@@ -93,6 +93,8 @@ _READING = frozenset(
 _READING_GIT = frozenset({"blame", "diff", "grep", "log", "ls-files", "rev-parse", "shortlog", "show", "status"})
 _CHANGING_FIND = frozenset({"-delete", "-exec", "-execdir", "-fls", "-fprint", "-fprintf", "-ok", "-okdir"})
 _NOWHERE = Redirect("2>", Word("/dev/null"))
+_PATTERN_FLAG = re.compile(r"--[a-z-]+=[^$`\"']+")
+"""`--include=*.py`, which no file is called."""
 _PRINTS_ALL = re.compile(r"(?:1,\$)?p")
 _PRINTS_FIRST = re.compile(r"1,(\d+)p")
 
@@ -223,7 +225,7 @@ def _split(words: tuple[Word, ...], known: Program) -> tuple[list[tuple[Word, ..
         text = word.text
         if not text.startswith("-") or text == "-":
             operands.append(word)
-        elif not word.literal:
+        elif not word.literal and not _PATTERN_FLAG.fullmatch(text):
             return None
         elif text.startswith("--"):
             name, mark, value = text.partition("=")

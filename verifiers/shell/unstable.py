@@ -60,9 +60,10 @@ def _line_fits(first: str, again: str, line: str) -> bool:
     if first == again:
         return line == first
     one, other, third = (_TOKEN.findall(text) for text in (first, again, line))
-    if len(one) == len(other) and all(map(_alike, one, other)):
-        return len(third) == len(one) and all(map(_token_fits, one, other, third))
-    return _middle_fits(first, again, line)
+    alike = len(one) == len(other) and all(map(_alike, one, other))
+    if alike and len(third) == len(one) and all(map(_token_fits, one, other, third)):
+        return True
+    return _middle_fits(first, again, line, one_word=alike)
 
 
 def _alike(one: str, other: str) -> bool:
@@ -90,13 +91,18 @@ def _form(number: str) -> str:
     return re.sub(r"\d+", "0", number)
 
 
-def _middle_fits(first: str, again: str, line: str) -> bool:
-    """Whether a line begins and ends as both do, and between is of the same characters and about as long."""
+def _middle_fits(first: str, again: str, line: str, *, one_word: bool) -> bool:
+    """Whether a line begins and ends as both do, and between is of the same characters and about as long.
+
+    With `one_word` only where what lies between is one: two random words may be made alike by chance.
+    """
     begin = posixpath.commonprefix([first, again])
     end = posixpath.commonprefix([first[len(begin) :][::-1], again[len(begin) :][::-1]])[::-1]
     if len(line) < len(begin) + len(end) or not (line.startswith(begin) and line.endswith(end)):
         return False
     middles = [text[len(begin) : len(text) - len(end)] for text in (first, again, line)]
+    if one_word and not all(re.fullmatch(r"[\w+/=-]*", text) for text in middles[:2]):
+        return False
     allowed = next(kind for kind in _CHARACTERS if all(re.fullmatch(f"{kind}*", text) for text in middles[:2]))
     return re.fullmatch(f"{allowed}*", middles[2]) is not None and _length_fits(*middles)
 
