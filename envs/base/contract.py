@@ -173,6 +173,21 @@ class Task:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """A run of a task whose outcome is known: another right solution, or a cheat.
+
+    Attributes:
+        name: What it is, unique within the task.
+        actions: Its actions, one list per user turn, as `Task.gold`.
+        outcome: What the task must pay for it.
+    """
+
+    name: str
+    actions: list[list[Action]]
+    outcome: float
+
+
 class Domain(ABC):
     """A domain: its world, its comparator, and what it publishes about itself."""
 
@@ -211,6 +226,10 @@ class Domain(ABC):
 
     def tasks(self) -> Iterable[Task]:
         """Whole tasks for the episode horizon; none by default."""
+        return ()
+
+    def attempts(self, task: Task) -> Iterable[Attempt]:
+        """Runs of a task whose outcome is known, beside its gold; the conformance suite plays them. None by default."""
         return ()
 
     def pivots(self) -> Iterable[Pivot]:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Origin, Step, Trajectory, steps_of
-from pivotgym.envs.base.contract import Domain, Task
+from pivotgym.envs.base.contract import Attempt, Domain, Task
 from pivotgym.envs.sandbox.backends import default_backend
 from pivotgym.envs.sandbox.contract import Backend
 from pivotgym.envs.sandbox.keeping import Keeper, shared_store
@@ -69,6 +69,10 @@ class Terminals(Domain):
     def tasks(self) -> Iterable[Task]:
         """The generated tasks, see `envs.terminal.tasks`."""
         return catalogue.tasks()
+
+    def attempts(self, task: Task) -> Iterable[Attempt]:
+        """See `Domain.attempts`."""
+        return catalogue.attempts(task)
 
     def ready(self) -> str | None:
         """Why no sandbox can be opened here, with the command that mends it."""

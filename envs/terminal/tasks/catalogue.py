@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from pivotgym.core.errors import NotFound
 from pivotgym.core.messages import Action, Message, Tool, ToolCall
-from pivotgym.envs.base.contract import Task
+from pivotgym.envs.base.contract import Attempt, Task
 from pivotgym.envs.sandbox.contract import Backend, Sandbox
 from pivotgym.envs.terminal.tasks import judge
 from pivotgym.envs.terminal.tasks.families import (
@@ -128,12 +128,12 @@ def task(task_id: str) -> Task:
     )
 
 
-def attempts(task_id: str) -> Iterator[tuple[str, list[Action], float]]:
-    """Name, actions and due outcome of runs that show what the task accepts and what not. Errors as for `find`."""
-    exercise = find(task_id)
-    yield "alternative", _actions(exercise.alternative), 1.0
+def attempts(task: Task) -> Iterator[Attempt]:
+    """Runs that show what a task accepts and what not. Errors as for `find`."""
+    exercise = find(task.id)
+    yield Attempt("alternative", [_actions(exercise.alternative)], 1.0)
     for name, commands in {**_COMMON_CHEATS, **exercise.cheats}.items():
-        yield f"cheat: {name}", _actions(commands), 0.0
+        yield Attempt(f"cheat: {name}", [_actions(commands)], 0.0)
 
 
 def components(task_id: str, sandbox: Sandbox, backend: Backend) -> Mapping[str, float]:
@@ -152,4 +152,5 @@ def outcome(task: Task, sandbox: Sandbox, backend: Backend) -> float:
 
 
 def _actions(commands: Commands) -> list[Action]:
-    return [Action(tool_calls=(ToolCall(name=BASH.name, arguments={"command": command}),)) for command in commands]
+    calls = (ToolCall(name=BASH.name, arguments={"command": text}, id=f"call_{at}") for at, text in enumerate(commands))
+    return [Action(tool_calls=(call,)) for call in calls]

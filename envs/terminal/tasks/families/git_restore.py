@@ -50,8 +50,8 @@ def make(random: Random) -> Exercise:
         alternative=(
             f"cd {repo}; for c in $(git rev-list main); do git cat-file -e $c:{lost} 2>/dev/null && break; gone=$c; "
             "done; echo $gone > /root/removed.txt",
-            f"git switch -q -c {branch}; mkdir -p conf; git show $(cat /root/removed.txt)~1:{lost} > {lost}; git add -A; "
-            f"git commit -q -m 'Restore {service}'",
+            f"git switch -q -c {branch}; mkdir -p conf; git show $(cat /root/removed.txt)~1:{lost} > {lost}; "
+            f"git add -A; git commit -q -m 'Restore {service}'",
         ),
         cheats={
             "restores the first version": (
