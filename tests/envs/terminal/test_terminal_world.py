@@ -241,3 +241,8 @@ def test_a_large_tree_is_perturbed_too(at):
     )
     assert machine.world.perturb(1)
     assert all(path.startswith("/work") for path in machine.world.sandbox.changes())
+
+
+def test_a_file_given_among_the_machines_own_is_seen_beside_them(at):
+    machine = at(files={"/usr/share/dict/of-this-test": "a\nb\n"})
+    assert machine.says("cat /usr/share/dict/of-this-test; command -v ls") == "a\nb\n/usr/bin/ls\n"
