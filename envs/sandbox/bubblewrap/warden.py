@@ -1,7 +1,7 @@
 """The helper process in which all sandboxes of one server live: `python -m pivotgym.envs.sandbox.bubblewrap.warden`.
 
-Owns: the user and mount namespace of the sandboxes, and the requests of the server, each a frame of `wire` with `do` and
-its arguments, answered by a frame with the result or an `error`. Does not own: one sandbox (`machine`), its files
+Owns: the user and mount namespace of the sandboxes, and the requests of the server, each a frame of `wire` with `do`
+and its arguments, answered by a frame with the result or an `error`. Does not own: one sandbox (`machine`), its files
 (`inside`), the rights of the starter (`guardian`).
 
 It is root within its user namespace and nothing outside of it. Its mounts are in its own mount namespace, so when it

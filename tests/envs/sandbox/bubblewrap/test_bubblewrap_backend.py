@@ -1,6 +1,7 @@
 """The backend's contract: bases, sandboxes, changes, files from outside, snapshots, forks, ends."""
 
 import io
+import os
 import sys
 import tarfile
 from collections.abc import Callable
@@ -279,3 +280,19 @@ def test_a_terminal_takes_pyte(sandbox: BubblewrapSandbox, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "pivotgym.envs.sandbox.shell.terminal", None)
     with pytest.raises(MissingDependency, match=r"pyte is not installed \(pip install pivotgym\[serve\]\)"):
         sandbox.terminal()
+
+
+def test_an_image_of_the_container_engine_is_a_base(backend: BubblewrapBackend, opened: Opened) -> None:
+    image = os.environ.get("PIVOTGYM_TEST_IMAGE", "python:3.11-slim-bookworm")
+    docker = pytest.importorskip("docker", reason="the docker SDK is not installed")
+    try:
+        docker.from_env().images.get(image)
+    except docker.errors.DockerException as error:
+        pytest.skip(f"no engine, or not the image {image}: {error}")
+    base = Base(identity='{"test": "image"}', image=image, files={"/work/x": b"x"}, shell=ShellState(cwd="/work"))
+    sandbox = opened(backend.base(base))
+    assert (
+        sandbox.run("python3 -c 'print(open(\"x\").read())'; touch /usr/bin/mine; stat -c %U /usr").stdout
+        == b"x\nroot\n"
+    )
+    assert list(sandbox.changes()) == ["/usr/bin/mine"]

@@ -299,7 +299,7 @@ def test_network_takes_the_servers_leave(
 ) -> None:
     monkeypatch.delenv("PIVOTGYM_SANDBOX_NETWORK", raising=False)
     assert not backend.capabilities().network
-    with pytest.raises(InputError, match="allows none to sandboxes.*PIVOTGYM_SANDBOX_NETWORK=1"):
+    with pytest.raises(InputError, match=r"allows none to sandboxes.*PIVOTGYM_SANDBOX_NETWORK=1"):
         backend.open(start, network=True)
 
 

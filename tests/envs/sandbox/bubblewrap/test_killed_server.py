@@ -79,4 +79,5 @@ def test_nothing_survives_a_killed_guardian(server: tuple[subprocess.Popen[str],
 
 
 def test_mounts_are_never_the_hosts(server: tuple[subprocess.Popen[str], str]) -> None:
-    assert "sandbox" not in [line.split(" - ")[1].split()[1] for line in open("/proc/self/mountinfo")]
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    assert "sandbox" not in [line.split(" - ")[1].split()[1] for line in mounts]
