@@ -253,7 +253,7 @@ def _both_silent(
     """Whether two actions that print nothing tell the same: where they worked, their errors are read."""
     if _lasting(_counted(expert, compare), _roots(compare)):
         return None, None
-    if _failed(expert) != _failed(candidate):
+    if not compare.get("exit", True) and _failed(expert) != _failed(candidate):
         return "neither prints anything, but one of them failed", None
     ours, theirs = _printed(expert, "stderr"), _printed(candidate, "stderr")
     if product or _failed(expert) or _same_outputs(ours, theirs, _printed(_again(expert), "stderr"), same_facts):
