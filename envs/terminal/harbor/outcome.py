@@ -17,7 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from pivotgym.core.errors import VerifierFailed
-from pivotgym.envs.sandbox.contract import Backend, Limits, Ran, Sandbox, ShellState, Snapshot
+from pivotgym.envs.sandbox.contract import Backend, Changes, Limits, Ran, Sandbox, ShellState, Snapshot
 from pivotgym.envs.terminal.harbor.folders import TaskFolder
 from pivotgym.envs.terminal.harbor.tooling import TESTS, mend, tampered
 
@@ -63,6 +63,21 @@ def judge(task: TaskFolder, left: Sandbox, start: Snapshot, backend: Backend, *,
     """
     saved = left.save()
     found = {} if task.repairs_tools else tampered(backend.changes_since_base(saved), cwd)
+    try:
+        outcome = _tested(task, saved, start, backend, found, cwd=cwd, network=network)
+    except VerifierFailed:
+        if saved.digest == start.digest:
+            raise
+        # Whose fault is it? Where the tests come to a reward on the untouched start, the agent has broken them.
+        _tested(task, start, start, backend, {}, cwd=cwd, network=network)
+        outcome = Outcome(0.0, "the tests cannot run any more on what was left", {"reward": 0.0})
+    return replace(outcome, mended=tuple(found))
+
+
+def _tested(
+    task: TaskFolder, saved: Snapshot, start: Snapshot, backend: Backend, found: Changes, *, cwd: str, network: bool
+) -> Outcome:
+    """Run the tests on a copy of a saved state. Errors as for `judge`."""
     clean = ShellState(cwd=cwd, environment={**start.shell.environment, **task.test_env, "TEST_DIR": TESTS})
     limits = Limits(
         wall_s=task.tests_s, cpu_s=int(task.tests_s) + 1, memory_mb=task.memory_mb, disk_mb=task.storage_mb,
@@ -73,20 +88,21 @@ def judge(task: TaskFolder, left: Sandbox, start: Snapshot, backend: Backend, *,
             with closing(backend.open(start)) as pristine:
                 mend(machine, pristine, found)
         made = machine.run(f"rm -rf -- {TESTS} {LOGS}; mkdir -p {TESTS} {LOGS} && chmod 777 {LOGS}")
-        if made.ended is not None or made.exit != 0:
-            return Outcome(0.0, "the machine that was left cannot run its tests any more", {"reward": 0.0}, tuple(found))
+        if made.exit != 0:
+            raise VerifierFailed(f"task {task.name!r}: the folders of the tests cannot be made: {_text(made)[-200:]}")
         for path, content in task.tests().items():
             machine.write(f"{TESTS}/{path}", content, mode=0o755 if path.endswith(".sh") else 0o644)
         planted = [path for path in REWARDS if machine.read(path) is not None]
         if planted:
             raise VerifierFailed(f"task {task.name!r}: {planted[0]} cannot be taken away before the tests run")
         ran = machine.run(f"bash {TESTS}/{task.script.name}", timeout_s=task.tests_s)
-        return replace(_outcome(task, machine, ran), mended=tuple(found), output=_text(ran))
+        return replace(_outcome(task, machine, ran), output=_text(ran))
 
 
 def _outcome(task: TaskFolder, machine: Sandbox, ran: Ran) -> Outcome:
-    if ran.ended == "time":
-        return Outcome(0.0, f"the tests did not end within {task.tests_s:g} s", {"reward": 0.0})
+    if ran.ended is not None:
+        limit = f"did not end within {task.tests_s:g} s" if ran.ended == "time" else f"went over a limit: {ran.ended}"
+        return Outcome(0.0, f"the tests {limit}", {"reward": 0.0})
     if task.layout == "terminal-bench":
         return _summary(task, ran)
     for path in REWARDS:
@@ -95,8 +111,6 @@ def _outcome(task: TaskFolder, machine: Sandbox, ran: Ran) -> Outcome:
             rewards = read_reward(task, path, content)
             value = rewards["reward"]
             return Outcome(value, f"the tests wrote {value:g} to {path}", rewards)
-    if ran.ended is not None:
-        return Outcome(0.0, f"the tests went over the limit {ran.ended!r}", {"reward": 0.0})
     raise VerifierFailed(
         f"task {task.name!r}: the tests wrote no reward and ended with status {ran.exit}",
         hint=f"tests/test.sh must write {REWARDS[1]} or {REWARDS[0]} in every case",
@@ -136,8 +150,6 @@ def _summary(task: TaskFolder, ran: Ran) -> Outcome:
         elif inside and (found := _SUMMARY.match(line)):
             results[found[2].split(" - ")[0]] = found[1]
     if not results:
-        if ran.exit == 0 or ran.ended is not None:
-            return Outcome(0.0, "the tests printed no summary", {"reward": 0.0})
         raise VerifierFailed(
             f"task {task.name!r}: the tests printed no summary of pytest and ended with status {ran.exit}",
             hint="run-tests.sh must run pytest with -rA",

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 IMAGE = "python:3.11-slim-bookworm"
-PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
+PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
 DOCKERFILE = f"""FROM {IMAGE}
 COPY site /usr/lib/python3/dist-packages/
 COPY names.txt /app/names.txt
@@ -72,7 +72,11 @@ def context(folder: Path) -> None:
         found = importlib.util.find_spec(name)
         assert found is not None
         assert found.origin is not None
-        shutil.copytree(Path(found.origin).parent, folder / "site" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        origin, place = Path(found.origin), folder / "site"
+        if origin.name == "__init__.py":
+            shutil.copytree(origin.parent, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(origin, place)
 
 
 def harbor_files() -> dict[str, str]:
