@@ -216,6 +216,10 @@ class Domain(ABC):
         """Whether an action acts on the world; by default one that calls tools. Others are messages to the user."""
         return bool(action.tool_calls)
 
+    def steady(self, action: Action) -> bool:
+        """Whether an action is known to do the same at any time, so that `repeats` can be spared; by default not."""
+        return False
+
     def settle(self, first: Effects, again: Effects) -> Effects:
         """The expert's effects with what its two runs, some time apart, disagree on marked; by default the first's."""
         return first

@@ -109,9 +109,12 @@ class Runtime:
             return None
         with unforeseen_is(VerifierFailed, f"{comparator.name}: comparing effects at pivot {pivot.id!r}"):
             verdict = comparator.compare(pivot, expert, candidate)
-            if verdict.outcome == "different" and self.domain.repeats:
+            if verdict.outcome == "different" and self._may_vary(pivot):
                 verdict = comparator.compare(pivot, trials.settled(pivot, variant), candidate)
         return verdict if variant == 0 or verdict.outcome == "equivalent" else _perturbed(verdict, variant)
+
+    def _may_vary(self, pivot: Pivot) -> bool:
+        return self.domain.repeats and not self.domain.steady(pivot.reference)
 
     def screen(self, pivot: Pivot, action: Action | Malformed, *, rule: Rule | None = None) -> Verdict | None:
         """The part of `verify` that runs nothing: a verdict, or `None` when execution or the rule must decide."""

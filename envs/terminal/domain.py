@@ -19,6 +19,8 @@ from pivotgym.envs.terminal.actions import acts
 from pivotgym.envs.terminal.origins import KINDS
 from pivotgym.envs.terminal.tasks import catalogue
 from pivotgym.envs.terminal.world import TerminalWorld
+from pivotgym.verifiers.shell.actions import read_request
+from pivotgym.verifiers.shell.steady import steady
 from pivotgym.verifiers.terminal import TerminalComparator
 
 NOT_RESTORED = "running processes, sockets, a terminal's screen, what lies in /proc, /dev and shared memory"
@@ -55,6 +57,13 @@ class Terminals(Domain):
     def acts(self, action: Action) -> bool:
         """See `Domain.acts`: calls, and Terminus answers, which are text."""
         return acts(action)
+
+    def steady(self, action: Action) -> bool:
+        """See `Domain.steady`: commands of programs that know no clock and no chance."""
+        request = read_request(action)
+        if isinstance(request, str) or request.keystrokes is not None or request.others:
+            return False
+        return bool(request.commands) and all(map(steady, request.commands))
 
     def settle(self, first: Effects, again: Effects) -> Effects:
         """See `Domain.settle`."""
