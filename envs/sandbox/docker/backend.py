@@ -70,7 +70,7 @@ class DockerBackend(Backend):
         image = images.have_image(base.image)
         key = images.base_key(base, image, self.version)
         with self._lock:
-            built = images.find_base(key) or images.make_base(base, image, key)
+            built = images.find_labelled(images.BASE, key) or images.make_base(base, image, key)
         config = images.image_config(built)
         home = images.home_of(config)
         plain = {"HOME": home, "PATH": _PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -90,11 +90,7 @@ class DockerBackend(Backend):
         return sandbox
 
     def changes_since_base(self, snapshot: Snapshot) -> Changes:
-        """Net changes of a snapshot against the base it goes back to.
-
-        Raises:
-            NotFound: If its image is no longer there.
-        """
+        """See `Backend.changes_since_base`."""
         return _unpacked(images.image_config(snapshot.layers[-1]))
 
     def drop(self, snapshot: Snapshot) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from pivotgym.core.errors import InputError, MissingDependency, NotFound, TimedOut
 from pivotgym.envs.sandbox.contract import Base
-from pivotgym.envs.sandbox.docker import archives
+from pivotgym.envs.sandbox.docker import archives, engine
 from pivotgym.envs.sandbox.docker.changes import read_file
-from pivotgym.envs.sandbox.docker.engine import KIND, calls, client, labels, remove_container
+from pivotgym.envs.sandbox.docker.engine import KIND, calls, client, remove_container
 
 BASE = "pivotgym.base"
 """Label: digest of the `Base` that an image was made of."""
@@ -91,13 +91,15 @@ def have_image(image: str) -> ImageConfig:
         return image_config(image)
 
 
-def build_image(context: Path, *, dockerfile: str = "Dockerfile", tag: str = "", timeout_s: float = 600.0) -> str:
+def build_image(
+    context: Path, *, dockerfile: str = "Dockerfile", labels: Mapping[str, str] | None = None, timeout_s: float = 600.0
+) -> str:
     """Build an image from a folder with a Dockerfile; the engine's cache makes a second time quick.
 
     Args:
         context: The folder; its `.dockerignore` counts.
         dockerfile: Its path in the folder.
-        tag: A name for it, or "".
+        labels: Labels of the image, by which it can be found again.
         timeout_s: Seconds between two signs of life of the build.
 
     Returns:
@@ -115,7 +117,7 @@ def build_image(context: Path, *, dockerfile: str = "Dockerfile", tag: str = "",
         with calls(f"build of {context.name!r}"):
             # Names without slash, tag or digest in FROM are taken from this machine first; no pull is forced.
             lines = client().build(
-                path=str(context), dockerfile=dockerfile, tag=tag or None, rm=True, forcerm=True, decode=True,
+                path=str(context), dockerfile=dockerfile, labels=dict(labels or {}), rm=True, forcerm=True, decode=True,
                 network_mode="host", timeout=int(timeout_s),
             )  # fmt: skip
             for line in lines:
@@ -139,10 +141,10 @@ def base_key(base: Base, image: ImageConfig, version: str) -> str:
     return hashlib.sha256(json.dumps([known, files]).encode()).hexdigest()
 
 
-def find_base(key: str) -> str | None:
-    """The image of a base that was built before."""
-    with calls("looking for a base"):
-        found = client().images(filters={"label": f"{BASE}={key}"}, all=True)
+def find_labelled(name: str, value: str) -> str | None:
+    """An image of this machine with a label."""
+    with calls("looking for an image"):
+        found = client().images(filters={"label": f"{name}={value}"})
     return str(found[0]["Id"]) if found else None
 
 
@@ -157,7 +159,7 @@ def make_base(base: Base, image: ImageConfig, key: str) -> str:
     """
     user = image.user if base.user == "root" and image.user else base.user
     with calls("building a base"):
-        made = client().create_container(image.id, ["bash"], entrypoint=[], labels=labels("builder"))["Id"]
+        made = client().create_container(image.id, ["bash"], entrypoint=[], labels=engine.labels("builder"))["Id"]
         try:
             for archive, folder in base.archives:
                 with archives.repack(archive, folder) as packed:
@@ -188,7 +190,7 @@ def export_image(image: str, archive: Path) -> ImageConfig:
     config = have_image(image)
     half = archive.with_name(archive.name + ".part")
     with calls(f"export of {image!r}"):
-        made = client().create_container(config.id, ["bash"], entrypoint=[], labels=labels("builder"))["Id"]
+        made = client().create_container(config.id, ["bash"], entrypoint=[], labels=engine.labels("builder"))["Id"]
         try:
             with half.open("wb") as file:
                 for chunk in client().export(made, chunk_size=_BLOCK):
@@ -227,7 +229,7 @@ def home_of(image: ImageConfig) -> str:
     user = image.labels.get(USER) or "root"
     name = user.partition(":")[0]
     with calls("reading users"):
-        made = client().create_container(image.id, ["bash"], entrypoint=[], labels=labels("builder"))["Id"]
+        made = client().create_container(image.id, ["bash"], entrypoint=[], labels=engine.labels("builder"))["Id"]
     try:
         text = (read_file(made, "/etc/passwd") or b"").decode(errors="replace")
     finally:

@@ -43,6 +43,7 @@ class TaskFolder:
         context: What its image is built from; `None` where `image` names one.
         dockerfile: The Dockerfile's path in `context`.
         image: An image to take as it is, or "".
+        workdir: Where agent and tests begin; "" for where the image says.
         network: Whether agent and tests may use the network.
         agent_s: Seconds the agent has in all; `tests_s` the tests, `build_s` the build.
         test_env: Variables for the tests.
@@ -56,6 +57,7 @@ class TaskFolder:
     context: Path | None = None
     dockerfile: str = "Dockerfile"
     image: str = ""
+    workdir: str = ""
     network: bool = True
     memory_mb: int = 2048
     storage_mb: int = 10240
@@ -106,6 +108,12 @@ def read_folders(place: Path) -> tuple[list[TaskFolder], dict[str, str]]:
         except InputError as error:
             refused[folder.name] = error.message
     return list(found.values()), refused
+
+
+def find_folder(place: Path, name: str) -> TaskFolder | None:
+    """One task of a folder of them, by its name. Errors as for `read_folder`."""
+    found = next((folder for folder in _task_folders(place, _DEEP) if folder.name == name), None)
+    return None if found is None else read_folder(found)
 
 
 def read_folder(folder: Path) -> TaskFolder:
@@ -159,6 +167,7 @@ def _harbor(folder: Path) -> TaskFolder:
         instruction=_without_canary(instruction),
         context=None if image else folder / "environment",
         image=image,
+        workdir=str(environment.get("workdir") or ""),
         network=_network(environment),
         memory_mb=_megabytes(folder, environment, "memory", 2048),
         storage_mb=_megabytes(folder, environment, "storage", 10240),

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from pivotgym.envs.sandbox.docker.marks import ERRORS, OUTPUT, REPORT, Sorter, new_mark
 from pivotgym.envs.sandbox.shell import driver
 
-MARK = "\x1emark\x1e"
+MARK = "\x1emark\x1f"
 REPORTED = b"".join(b"field\0" for _ in driver.FIELDS)
-texts = st.lists(st.sampled_from([b"a", b"\n", b"\x1e", b"\x1emark", b"mark\x1e", b"R", b"E", b"\0"]), max_size=6).map(b"".join)
+texts = st.lists(st.sampled_from([b"a", b"\n", b"\x1e", b"\x1emark", b"mark\x1f", b"R", b"E", b"\0"]), max_size=6).map(b"".join)
 
 
 def pieces(data: bytes, sizes: list[int]) -> list[bytes]:
