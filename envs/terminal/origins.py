@@ -14,9 +14,9 @@ Does not own: unpacking and opening (`envs.sandbox`), or running (`envs.terminal
 
 All but the last have: `shell`: `fresh` (each action is a `bash -c` of its own with a plain environment, nothing but
 files outlives it; the default of `filesystem`) or `session` (one shell that lives on; the default of the others);
-`cwd`; `env`; `user`; `time_limit_s` of a command; `network`; `observation` (`plain`: output alone; `status`: an exit status other
-than 0 is told too); `compare`, which narrows what counts: `files` (folders), `output` (always, reads, never), `exit`,
-`cwd`, `environment`, `umask`.
+`cwd`; `env`; `user`; `time_limit_s` of a command; `network`; `observation` (`plain`: output alone; `status`: an exit
+status other than 0 is told too); `compare`, which narrows what counts: `files` (folders), `output` (always, reads,
+never), `exit`, `cwd`, `environment`, `umask`.
 """
 
 from __future__ import annotations
