@@ -1,6 +1,6 @@
 import pytest
 
-from pivotgym.core.errors import ConfigError
+from pivotgym.core.errors import ConfigError, WorldFailed
 from pivotgym.envs.sandbox import keeping
 from pivotgym.envs.sandbox.contract import ShellState, Snapshot
 
@@ -51,6 +51,12 @@ def test_a_state_of_another_version_of_the_backend_is_not_recalled(store, monkey
     keeping.Keeper(store, SomeBackend()).keep("key", STATE)
     monkeypatch.setattr(SomeBackend, "version", "2")
     assert keeping.Keeper(store, SomeBackend()).recall("key") is None
+
+
+def test_a_state_that_cannot_be_stored_is_a_failure_of_ours(store):
+    gone = Snapshot("some", ("l000000000000",), ShellState(), "d")
+    with pytest.raises(WorldFailed, match=r"a state could not be stored in .*PIVOTGYM_SNAPSHOTS names another folder"):
+        keeping.Keeper(store, SomeBackend()).keep("key", gone)
 
 
 def test_one_builds_at_a_time(store):

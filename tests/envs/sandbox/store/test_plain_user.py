@@ -50,7 +50,7 @@ def test_they_are_merged_and_verified(store):
 
 
 def test_damage_of_them_is_found(store):
-    (layer, *_) = store.layers.all()
+    layer = store.nodes()[0].snapshot.layers[0]
     namespace.run("sh", "-c", f"for file in {store.layers.path(layer)}/folder*/file; do echo 2 > $file; done")
     assert {problem.kind for problem in store.verify()} == {"layer", "node"}
 
