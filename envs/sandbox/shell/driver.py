@@ -24,7 +24,7 @@ CONTROL, REPORT = 197, 198
 
 FIELDS = (
     "status", "flags", "cwd", "umask", "variables", "functions", "marks", "aliases", "traps", "debug", "stack",
-    "arguments",
+    "arguments", "jobs",
 )  # fmt: skip
 """What a report holds, in this order."""
 
@@ -45,6 +45,7 @@ _PRINTS = (
     "\\builtin trap -p DEBUG ERR RETURN",
     '\\builtin printf "%s " "${DIRSTACK[@]@Q}"',
     '\\builtin printf "%s " "${@@Q}"',
+    "\\builtin jobs -pr",
 )
 _MARK = '\\builtin printf "\\0"'
 _QUIET = "\\builtin set +exv; \\builtin trap - DEBUG ERR RETURN"

@@ -36,7 +36,8 @@ class Variable:
     Attributes:
         name: Its name.
         flags: Attribute letters, sorted: `x` exported, `r` readonly, `a` and `A` arrays, `i`, `n`, `l`, `u`, `c`, `t`.
-        value: Bytes; for arrays pairs of key and value in bash's order; `None` for declared but not set.
+        value: Bytes; for arrays pairs of key and value, sorted for `A` (bash's order there says how it was filled);
+            `None` for declared but not set.
     """
 
     name: str
@@ -122,7 +123,7 @@ def read_variables(raw: bytes) -> Iterator[Variable]:
         at = head.end()
         if head[3]:
             value, at = _read_array(raw, at) if raw.startswith(b"(", at) else read_word(raw, at)
-        yield Variable(name, flags, value)
+        yield Variable(name, flags, tuple(sorted(value)) if isinstance(value, tuple) and "A" in flags else value)
         at += 1
 
 
