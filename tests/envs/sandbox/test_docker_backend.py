@@ -68,6 +68,7 @@ def test_changes_are_net_and_read_from_outside(box: DockerSandbox) -> None:
     assert changes["/work/sub/b.txt"].after is None
 
 
+@pytest.mark.slow
 def test_changes_by_the_engine_alone_agree(box: DockerSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     box.run("echo longer > a.txt; rm -r sub; mkdir -p d/e; ln -s a.txt l; mkfifo d/p; chmod 700 /opt; echo 1 > d/e/f")
     near = box.changes()
@@ -131,6 +132,7 @@ def test_state_without_changed_files_needs_no_image(box: DockerSandbox, start: S
     assert saved.digest != start.digest
 
 
+@pytest.mark.slow
 def test_equal_machines_have_equal_digests(docker_backend: DockerBackend, start: Snapshot) -> None:
     first, second = (docker_backend.open(start) for _ in range(2))
     try:
@@ -256,6 +258,7 @@ def test_base_unpacks_archives_as_they_are(docker_backend: DockerBackend, tmp_pa
         sandbox.close()
 
 
+@pytest.mark.slow
 def test_base_copies_a_folder(docker_backend: DockerBackend, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "x").write_text("1")
@@ -296,6 +299,7 @@ def test_image_that_cannot_be_had_says_how(docker_backend: DockerBackend) -> Non
         docker_backend.base(Base("none", image="127.0.0.1:1/no/such"))
 
 
+@pytest.mark.slow
 def test_users_other_than_root(docker_backend: DockerBackend) -> None:
     base = docker_backend.base(Base("user", image=IMAGE, user="games", shell=ShellState(cwd="/tmp")))
     sandbox = docker_backend.open(base)
@@ -306,6 +310,7 @@ def test_users_other_than_root(docker_backend: DockerBackend) -> None:
         sandbox.close()
 
 
+@pytest.mark.slow
 def test_image_is_built_and_a_failing_step_shows_its_log(docker_backend: DockerBackend, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\nWORKDIR /app\nRUN echo hello > said\n")
     built = build_image(tmp_path)

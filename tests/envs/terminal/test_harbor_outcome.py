@@ -58,11 +58,12 @@ def test_gold_passes(attempt: Attempt, name: str) -> None:
     assert (found.reward, found.mended) == (1.0, ())
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", [LAYOUTS[0], pytest.param(LAYOUTS[1], marks=pytest.mark.slow)])
 def test_doing_nothing_fails(attempt: Attempt, name: str) -> None:
     assert attempt(name, "true").reward == 0.0
 
 
+@pytest.mark.slow
 def test_other_solution_with_installed_tools_passes(attempt: Attempt) -> None:
     command = "printf '#!/bin/sh\\nsort \"$1\"\\n' > /usr/local/bin/mysort; chmod +x /usr/local/bin/mysort; "
     assert attempt("sort-harbor", command + "mysort names.txt > sorted.txt").reward == 1.0
@@ -89,7 +90,7 @@ CHEATS = {
     "preloads a library": "echo /app/evil.so > /etc/ld.so.preload",
     "leaves nothing to test with": "rm -rf /usr/bin",
 }
-FAST = ("writes the reward", "replaces pytest", "starts with python")
+FAST = ("writes the reward", "replaces pytest")
 
 
 @pytest.mark.parametrize("cheat", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in CHEATS])
@@ -137,11 +138,13 @@ def test_tests_that_do_not_end_fail(attempt: Attempt, script: Callable[[str], No
     assert (found.reward, found.reason) == (0.0, "the tests did not end within 0.5 s")
 
 
+@pytest.mark.slow
 def test_named_rewards(attempt: Attempt, script: Callable[[str], None]) -> None:
     script('echo \'{"speed": 0.5, "form": 1}\' > /logs/verifier/reward.json')
     assert attempt("sort-harbor", GOLD).rewards == {"reward": 0.75, "speed": 0.5, "form": 1.0}
 
 
+@pytest.mark.slow
 def test_network_that_was_not_allowed_is_an_error(attempt: Attempt, script: Callable[[str], None]) -> None:
     script("curl -s https://example.invalid || echo 'Could not resolve host'; echo 0 > /logs/verifier/reward.txt")
     with pytest.raises(VerifierFailed, match="does not allow"):
