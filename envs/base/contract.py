@@ -32,6 +32,8 @@ class World(ABC):
 
     version: ClassVar[str] = "1"
     """Raised whenever states built by an older version must not be reused."""
+    stepwise: ClassVar[bool] = False
+    """Whether the state after every step of a prefix is kept under its own key, not only the last."""
 
     @abstractmethod
     def start(self, origin: Origin, seed: int) -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from pivotgym.core.errors import PivotGymError, WorldFailed, WrongState
 from pivotgym.core.messages import Action, Malformed, Message, Tool
-from pivotgym.core.trajectory import Pivot
+from pivotgym.core.trajectory import Effects, Pivot
 from pivotgym.envs.base.breakage import unforeseen_is
-from pivotgym.envs.base.contract import Task, World
+from pivotgym.envs.base.contract import Domain, Task, World
 from pivotgym.envs.base.users import User
 
 if TYPE_CHECKING:
@@ -155,7 +155,8 @@ class TaskEpisode(Episode):
     has none, by the task's next turn. A call that ends the task by itself (`World.over`) ends the episode too.
 
     An empty or malformed action, or a call of a tool that was not offered, is answered with an error and counts as a
-    step.
+    step. A message that acts by itself (`Domain.acts`: commands written as JSON text) is run, and answered by what was
+    observed.
     """
 
     horizon = "episode"
@@ -167,10 +168,11 @@ class TaskEpisode(Episode):
         messages: Sequence[Message],
         tools: Sequence[Tool],
         turn: int,
+        domain: Domain,
         user: User | None = None,
     ) -> None:
         super().__init__(messages, tools)
-        self._world, self._task, self._turn, self._user = world, task, turn, user
+        self._world, self._task, self._turn, self._domain, self._user = world, task, turn, domain, user
 
     @classmethod
     def start(cls, runtime: Runtime, task: Task, *, seed: int = 0) -> Self:
@@ -179,14 +181,15 @@ class TaskEpisode(Episode):
             user = runtime.domain.user(task)
             messages = [*task.messages, *_opening(task, user)]
             world = runtime.states.get(task.origin, [], seed)
-        return cls(world, task, messages, task.tools, 0, user)
+        return cls(world, task, messages, task.tools, 0, runtime.domain, user)
 
     @classmethod
     def from_pivot(cls, runtime: Runtime, pivot: Pivot, task: Task, *, seed: int = 0) -> Self:
         """An episode that goes on from a pivot of that task."""
         turn = _users(pivot.messages) - _users(task.messages)
-        user = runtime.domain.user(task)
-        return cls(runtime.restore(pivot, seed=seed), task, pivot.messages, pivot.tools, turn, user)
+        domain = runtime.domain
+        world = runtime.restore(pivot, seed=seed)
+        return cls(world, task, pivot.messages, pivot.tools, turn, domain, domain.user(task))
 
     def digest(self) -> str:
         """SHA-256 of the world's state."""
@@ -207,6 +210,9 @@ class TaskEpisode(Episode):
             answers = [_complaint(action)]
         elif action.tool_calls:
             answers = self._run(action)
+            ended = self._world.over()
+        elif self._domain.acts(action):
+            answers = [Message(role="user", content=_observed(self._world.run(action)))]
             ended = self._world.over()
         else:
             self._world.run(action)  # a message has no effects; a world may ask at the end what was said
@@ -234,17 +240,14 @@ class TaskEpisode(Episode):
             if offered and call.name not in offered:
                 text = f"Error during execution: no tool is called {call.name!r}; the tools are {sorted(offered)}"
             else:
-                effects = self._world.run(Action(tool_calls=(call,)))
-                text = "\n".join(effects.observations)
-                if not text and effects.invalid is not None:
-                    text = f"Error during execution: {effects.invalid}"
+                text = _observed(self._world.run(Action(tool_calls=(call,))))
             answers.append(Message(role="tool", content=text, tool_call_id=call.id, name=call.name))
         return answers
 
     def _copy(self) -> Self:
         with unforeseen_is(WorldFailed, f"task {self._task.id!r}: forking a state"):
             world = self._world.fork()
-        return type(self)(world, self._task, self.messages, self.tools, self._turn, self._user)
+        return type(self)(world, self._task, self.messages, self.tools, self._turn, self._domain, self._user)
 
     def _free(self) -> None:
         self._world.close()
@@ -258,6 +261,14 @@ def _opening(task: Task, user: User | None) -> list[Message]:
     if said is None:
         raise WorldFailed(f"task {task.id!r}: the user ended the conversation before it began")
     return [Message(role="user", content=said)]
+
+
+def _observed(effects: Effects) -> str:
+    """What the policy sees of an action's effects."""
+    text = "\n".join(effects.observations)
+    if not text and effects.invalid is not None:
+        return f"Error during execution: {effects.invalid}"
+    return text
 
 
 def _said(action: Action | Malformed) -> Message:

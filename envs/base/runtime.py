@@ -1,29 +1,27 @@
 """The differential runner: one `Runtime` per domain and process verifies actions and opens episodes.
 
-Owns: the order in which a verdict is reached (screen, then both actions in forks of one state, then the rule), the
-expert's effects kept per pivot, and turning breakage into infrastructure errors. Does not own: when two effects are
-equivalent (`verifiers/`), or sessions and HTTP (`servers/`).
+Owns: the order in which a verdict is reached (screen, then both actions in forks of one state and of perturbed copies
+of it, then the rule). Does not own: running actions and keeping the expert's effects (`envs.base.trials`), when two
+effects are equivalent (`verifiers/`), or sessions and HTTP (`servers/`).
 """
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pivotgym.core.errors import (
     ConfigError,
     NotFound,
     PivotRefused,
     VerifierFailed,
-    WorldFailed,
 )
 from pivotgym.core.messages import Action, Malformed
-from pivotgym.core.trajectory import Effects, Pivot, Step, Verdict
+from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.envs.base.breakage import unforeseen_is
 from pivotgym.envs.base.contract import Domain, Task, World
 from pivotgym.envs.base.states import StateCache
+from pivotgym.envs.base.trials import Trials
 from pivotgym.verifiers.attached import Attached
 from pivotgym.verifiers.base import Comparator, cut_short, malformed
 from pivotgym.verifiers.rules import FUNCTIONAL, comparator_of, rule_names
@@ -47,16 +45,6 @@ def known_rule(rule: str) -> str:
     return rule
 
 
-@dataclass
-class _Prepared:
-    """What is worked out once per pivot object: replayable steps, state keys, the expert's effects (under `lock`)."""
-
-    steps: list[Step]
-    keys: list[str]
-    expert: Effects | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
 class Runtime:
     """Verifies actions at pivots of one domain, and opens episodes there. Thread-safe.
 
@@ -75,8 +63,8 @@ class Runtime:
     def __init__(self, domain: Domain, *, max_states: int = 512, verifier: Rule = "functional") -> None:
         self.domain = domain
         self.states = StateCache(domain.world, max_states=max_states)
+        self.trials = Trials(domain, self.states)
         self._default = known_rule(verifier)
-        self._seen: Attached[_Prepared] = Attached()
         self._sound: Attached[bool] = Attached()
 
     def verify(self, pivot: Pivot, action: Action | Malformed, *, rule: Rule | None = None) -> Verdict:
@@ -104,10 +92,26 @@ class Runtime:
         if not self.runs(pivot, action, rule=rule):
             with unforeseen_is(VerifierFailed, f"{comparator.name}: deciding pivot {pivot.id!r} by rule"):
                 return comparator.by_rule(pivot, action)
-        expert = self._expert(pivot)
-        candidate = self._effects(pivot, action)
+        verdict = self._compared(pivot, action, 0)
+        assert verdict is not None
+        for variant in range(1, self.domain.perturbations + 1):
+            if verdict.outcome != "equivalent":
+                break
+            verdict = self._compared(pivot, action, variant) or verdict
+        return verdict
+
+    def _compared(self, pivot: Pivot, action: Action, variant: int) -> Verdict | None:
+        """The verdict in one copy of the state; `None` where the expert's own action tells nothing in that copy."""
+        comparator, trials = self.domain.comparator, self.trials
+        expert = trials.expert(pivot, variant)
+        candidate = None if expert is None else trials.effects(pivot, action, variant)
+        if expert is None or candidate is None:
+            return None
         with unforeseen_is(VerifierFailed, f"{comparator.name}: comparing effects at pivot {pivot.id!r}"):
-            return comparator.compare(pivot, expert, candidate)
+            verdict = comparator.compare(pivot, expert, candidate)
+            if verdict.outcome == "different" and self.domain.repeats:
+                verdict = comparator.compare(pivot, trials.settled(pivot, variant), candidate)
+        return verdict if variant == 0 or verdict.outcome == "equivalent" else _perturbed(verdict, variant)
 
     def screen(self, pivot: Pivot, action: Action | Malformed, *, rule: Rule | None = None) -> Verdict | None:
         """The part of `verify` that runs nothing: a verdict, or `None` when execution or the rule must decide."""
@@ -131,7 +135,7 @@ class Runtime:
         """Whether `decide` runs both actions: for the domain's own comparator only, and where one of them calls."""
         if self._comparator(rule) is not self.domain.comparator or not self.domain.executable(pivot.origin):
             return False
-        return bool(pivot.reference.tool_calls or action.tool_calls)
+        return self.domain.acts(pivot.reference) or self.domain.acts(action)
 
     def prepare(self, pivot: Pivot) -> None:
         """Build a pivot's state and run the expert's action there, so that later verdicts wait for neither.
@@ -140,14 +144,13 @@ class Runtime:
             PivotRefused: As for `verify`.
         """
         if self.domain.executable(pivot.origin):
-            self._expert(pivot)
+            self.trials.expert(pivot)
 
     def built(self, pivot: Pivot) -> bool:
         """Whether a verdict waits for no building: the state is there and the expert's effects are known."""
         if not self.domain.executable(pivot.origin):
             return True
-        prepared = self._seen.get(pivot)
-        return prepared is not None and prepared.expert is not None
+        return self.trials.ran(pivot)
 
     def check(self, pivot: Pivot) -> Verdict:
         """Prove a pivot: the expert's own action must be worth 1.0, and do the same in two forks of the state.
@@ -162,14 +165,22 @@ class Runtime:
                 hint=verdict.reason,
                 details=verdict.evidence,
             )
-        if self.runs(pivot, pivot.reference):
-            first, again = self._expert(pivot), self._effects(pivot, pivot.reference)
-            if (first.state, first.observations) != (again.state, again.observations):
-                raise PivotRefused(
-                    f"pivot {pivot.id!r}: the expert's own action, run twice, does not have the same effects",
-                    hint="the world is not deterministic here",
-                )
+        if self.runs(pivot, pivot.reference) and not self._repeatable(pivot):
+            raise PivotRefused(
+                f"pivot {pivot.id!r}: the expert's own action, run twice, does not have the same effects",
+                hint="the world is not deterministic here",
+            )
         return verdict
+
+    def _repeatable(self, pivot: Pivot) -> bool:
+        """Whether the expert's action does the same in two forks, what is marked as unstable aside."""
+        if self.domain.repeats:
+            verdict = self._compared(pivot, pivot.reference, 0)
+            return verdict is not None and verdict.outcome == "equivalent"
+        first, again = self.trials.expert(pivot), self.trials.effects(pivot, pivot.reference)
+        assert first is not None
+        assert again is not None
+        return (first.state, first.observations) == (again.state, again.observations)
 
     def open(self, start: Pivot | Task, *, horizon: Horizon | None = None, seed: int = 0) -> Episode:
         """Begin an episode at a pivot or a task.
@@ -199,10 +210,7 @@ class Runtime:
 
     def restore(self, pivot: Pivot, *, seed: int = 0) -> World:
         """A live world in a pivot's state; the caller closes it. Errors as for `verify`."""
-        prepared = self._prepared(pivot)
-        keys = prepared.keys if seed == 0 else None
-        with unforeseen_is(WorldFailed, f"restoring pivot {pivot.id!r}"):
-            return self.states.get(pivot.origin, prepared.steps, seed, keys=keys)
+        return self.trials.restore(pivot, seed=seed)
 
     @cached_property
     def _tasks(self) -> dict[str, Task]:
@@ -231,7 +239,7 @@ class Runtime:
     def close(self) -> None:
         """Drop all states. Calling it again does nothing."""
         self.states.clear()
-        self._seen.clear()
+        self.trials.clear()
 
     def _task_of(self, pivot: Pivot) -> Task:
         """The task that a pivot's metadata names, else the only one that starts where the pivot's trajectory starts."""
@@ -252,45 +260,12 @@ class Runtime:
         rule = self._default if rule is None else rule
         return self.domain.comparator if rule == FUNCTIONAL else comparator_of(rule)
 
-    def _prepared(self, pivot: Pivot) -> _Prepared:
-        found = self._seen.get(pivot)
-        if found is not None:
-            return found
-        steps = pivot.steps()
-        return self._seen.keep(pivot, _Prepared(steps, self.states.keys(pivot.origin, steps, 0)))
 
-    def _expert(self, pivot: Pivot) -> Effects:
-        prepared = self._prepared(pivot)
-        with prepared.lock:
-            if prepared.expert is None:
-                effects = self._effects(pivot, pivot.reference)
-                if effects.invalid is not None:
-                    raise PivotRefused(f"pivot {pivot.id!r}: the expert's own action cannot be run: {effects.invalid}")
-                prepared.expert = effects
-            return prepared.expert
-
-    def _effects(self, pivot: Pivot, action: Action) -> Effects:
-        with unforeseen_is(WorldFailed, f"running an action at pivot {pivot.id!r}"):
-            world = self._fork(pivot)
-            try:
-                effects = world.run(action)
-                missing = {} if effects.state else {"state": world.digest()}
-            finally:
-                world.close()
-            return self._completed(pivot, action, effects.model_copy(update=missing))
-
-    def _completed(self, pivot: Pivot, action: Action, effects: Effects) -> Effects:
-        """Effects with what a simple world leaves out: equal blanks must never make two actions equivalent."""
-        missing: dict[str, Any] = {}
-        if not effects.before:
-            world = self._fork(pivot)
-            missing["before"] = world.digest()
-            world.close()
-        if "calls" not in effects.detail:
-            calls = [{"name": call.name, "arguments": call.arguments} for call in action.tool_calls]
-            missing["detail"] = {**effects.detail, "calls": calls}
-        return effects.model_copy(update=missing) if missing else effects
-
-    def _fork(self, pivot: Pivot) -> World:
-        prepared = self._prepared(pivot)
-        return self.states.get(pivot.origin, prepared.steps, 0, keys=prepared.keys)
+def _perturbed(verdict: Verdict, variant: int) -> Verdict:
+    """A verdict from a perturbed copy of the state says so."""
+    return verdict.model_copy(
+        update={
+            "reason": f"equal here, but not in a perturbed copy of the state: {verdict.reason}",
+            "evidence": {**verdict.evidence, "perturbed_copy": variant},
+        }
+    )

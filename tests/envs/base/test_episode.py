@@ -1,5 +1,6 @@
 import pytest
 from toy_counter import CounterDomain, add, pivot, say
+from toy_stored import StoredDomain
 
 from pivotgym.core.errors import WrongState
 from pivotgym.core.messages import Action, Malformed, ToolCall
@@ -106,3 +107,9 @@ def test_equal_runs_give_equal_info(runtime: Runtime) -> None:
 def test_digests_tell_states_apart(runtime: Runtime) -> None:
     assert runtime.open(pivot((1, "3"))).digest() != runtime.open(pivot((2, "4"))).digest()
     assert runtime.open(pivot(kind="none")).digest() == pivot(kind="none").digest
+
+
+def test_a_text_that_acts_is_run_and_answered() -> None:
+    runtime = Runtime(StoredDomain())
+    episode = runtime.open(runtime.task("to_seven"))
+    assert episode.step(Action(content="add 3")).observation == "5"

@@ -179,4 +179,4 @@ def test_nothing_keeps_a_pivot_that_nobody_holds(runtime: Runtime) -> None:
     gone = weakref.ref(at)
     del at
     assert gone() is None
-    assert len(runtime._seen) == 0
+    assert len(runtime.trials._seen) == 0

@@ -1,0 +1,1 @@
+"""The terminal: a live shell in a sandbox."""
