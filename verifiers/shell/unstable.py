@@ -146,8 +146,9 @@ def _entries_fit(first: Entry, again: Entry, candidate: Entry) -> bool:
     archives = [_names(entry.get("archive")) for entry in (first, again, candidate)]
     if None not in archives:
         return bool(archives[0] == archives[2])
-    sizes = [entry.get("size", 0) for entry in (first, again, candidate)]
-    return sizes[2] == sizes[0] if sizes[0] == sizes[1] else bool(sizes[2]) == bool(sizes[0])
+    sizes = [int(entry.get("size", 0)) for entry in (first, again, candidate)]
+    spread = 4 * abs(sizes[0] - sizes[1])
+    return min(sizes[:2]) - spread <= sizes[2] <= max(sizes[:2]) + spread
 
 
 def _names(archive: Any) -> Any:

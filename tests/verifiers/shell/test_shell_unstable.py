@@ -101,6 +101,8 @@ def test_random_bytes_are_as_many() -> None:
 
     assert left(key("1", 32), key("2", 32), key("3", 32)) == []
     assert left(key("1", 32), key("2", 32), key("3", 16)) == ["/k"]
+    assert left(key("1", 310), key("2", 312), key("3", 315)) == []
+    assert left(key("1", 310), key("2", 312), key("3", 500)) == ["/k"]
 
 
 def test_a_mode_is_never_explained_by_content() -> None:
