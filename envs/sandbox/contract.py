@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
+from pivotgym.core.errors import MissingDependency
+
 Kind = Literal["file", "dir", "link", "fifo", "socket", "device"]
 
 
@@ -319,6 +321,15 @@ class Backend(ABC):
             NotFound: If a layer is no longer there: build the snapshot again.
             Full: If the machine has no room for one more.
         """
+
+    def changes_since_base(self, snapshot: Snapshot) -> Changes:
+        """Net changes of a snapshot against the base it goes back to.
+
+        Raises:
+            NotFound: If a layer is no longer there.
+            MissingDependency: If this backend cannot tell, which is the default.
+        """
+        raise MissingDependency(f"{self.name} backend: it cannot tell what a snapshot changes against its base")
 
     @abstractmethod
     def close(self) -> None:

@@ -22,7 +22,8 @@ from random import Random
 from pivotgym.envs.sandbox.contract import Sandbox
 from pivotgym.envs.sandbox.effects import printable
 
-MAX_LISTED = 5_000
+MAX_LISTED = 1_500
+"""Files and folders that are looked at, the first by path; what is shown of them fits into a command's output."""
 MAX_CHANGED = 12
 MAX_ADDED = 16
 MAX_BYTES = 256 * 1024
@@ -35,6 +36,10 @@ _KEPT = re.compile(
     r"(?:^|/)(?:\.git|\.hg|\.svn|\.ssh|\.gnupg|node_modules|__pycache__|\.venv|venv)(?:/|$)"
     r"|(?:^|/)\.(?:bash|profile|zsh|inputrc|login|logout)[^/]*$"
     r"|\.(?:lock|pem|key|crt|gpg|sum)$"
+)
+_FIND = (
+    r"command find %s -xdev \( -name .git -o -name node_modules \) -prune -o \( -type f -o -type d \)"
+    r" -printf '%%y %%m %%s %%p\0' 2>/dev/null | LC_ALL=C command sort -z -k 4 | command head -z -n %d"
 )
 _CODE = re.compile(r"^\s*(?:def|import|from|class|if|for|fi|done|#include)\b|[{};]\s*$", re.MULTILINE)
 _NUMBER = re.compile(r"(?<![\w.])\d{1,6}(?![\w.])")
@@ -96,15 +101,14 @@ def listing(sandbox: Sandbox, folders: Sequence[str]) -> list[Listed]:
     """Files and folders below some folders, sorted by path; none where they cannot be listed."""
     if not folders:
         return []
-    places = shlex.join(folders)
-    ran = sandbox.run(f"command find {places} -xdev \\( -type f -o -type d \\) -printf '%y %m %s %p\\0' 2>/dev/null")
+    ran = sandbox.run(_FIND % (shlex.join(folders), MAX_LISTED))
     found = []
-    for record in ran.stdout.split(b"\0"):
+    for record in ran.stdout.split(b"\0")[:-1]:
         parts = record.split(b" ", 3)
         if len(parts) == 4 and parts[1].isdigit() and parts[2].isdigit():
             path = parts[3].decode("utf-8", "surrogateescape")
             found.append(Listed(path, parts[0] == b"d", int(parts[1], 8), int(parts[2])))
-    return sorted(found, key=lambda one: one.path)[:MAX_LISTED]
+    return found
 
 
 def plan(listed: Sequence[Listed], read: Callable[[str], bytes | None], seed: int) -> list[Write]:

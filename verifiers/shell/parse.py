@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Literal
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
@@ -22,6 +21,7 @@ _LONGEST = 32_768
 """Characters of a command that are parsed; longer ones are compared as text."""
 _EXPANDS = re.compile(r"\$(?=[A-Za-z0-9_{(\[@*#?$!'\"-])")
 _UNQUOTED_SPECIAL = frozenset("*?[]~`!|&;<>()\n")
+_SYSTEM = re.compile(r"^(?:/usr)?(?:/local)?/s?bin/(?=[^/]+$)")
 _SEPARATORS = {";": ";", "&&": "&&", "||": "||", "&": ";"}
 _COMMANDS = {"command", "declaration_command", "unset_command", "variable_assignment", "variable_assignments"}
 
@@ -63,8 +63,8 @@ class Command:
 
     @property
     def program(self) -> str:
-        """Name of the program without its folder; empty where it is not plain from the text."""
-        return self.words[0].text.rpartition("/")[2] if self.words and self.words[0].literal else ""
+        """Name of the program, without a folder of the system's; empty where it is not plain from the text."""
+        return _SYSTEM.sub("", self.words[0].text) if self.words and self.words[0].literal else ""
 
     @property
     def arguments(self) -> tuple[Word, ...]:
@@ -91,7 +91,7 @@ class Step:
     """
 
     stages: tuple[Command | Block, ...]
-    after: Literal[";", "&&", "||"] = ";"
+    after: str = ";"
     background: bool = False
     negated: bool = False
 
@@ -120,7 +120,7 @@ def parse(text: str) -> Script | None:
     try:
         source = text.encode()
         root = Parser(_language()).parse(source).root_node
-        return None if root.has_error else tuple(_steps(root))
+        return None if root.has_error or not _documents_end(root, source) else tuple(_steps(root))
     except (UnicodeEncodeError, RecursionError, _Unread):
         return None
 
@@ -131,6 +131,19 @@ def commands_of(script: Script) -> Iterator[Command]:
         for stage in step.stages:
             if isinstance(stage, Command):
                 yield stage
+
+
+def _documents_end(root: Node, source: bytes) -> bool:
+    """Whether each here-document ends as bash ends it: by a line of its own. The grammar takes less for an end."""
+    left = [root] if b"<<" in source else []
+    while left:
+        node = left.pop()
+        left += node.children
+        if node.type == "heredoc_end":
+            before = source[: node.start_byte].rpartition(b"\n")[2]
+            if before.strip(b"\t") or source[node.end_byte : node.end_byte + 1] not in (b"", b"\n"):
+                return False
+    return True
 
 
 def _text(node: Node) -> str:
@@ -190,9 +203,11 @@ def _stage(node: Node) -> Command | Block:
 
 def _redirected(node: Node) -> list[Step]:
     """The grammar hangs a redirection on the whole list before it; it is the last command's."""
-    body, *rest = (None, *node.children) if node.children[0].type == "file_redirect" else node.children
+    bare = node.children[0].type == "file_redirect"
+    body, rest = (None, node.children) if bare else (node.children[0], node.children[1:])
     found = [_redirects(child) for child in rest]
     known = body is None or body.type in {"list", "pipeline", "negated_command", *_COMMANDS}
+    known = known and sum(child.type == "heredoc_redirect" for child in rest) < 2
     steps = (_statement(body, ";") if body else [Step((Command(()),))]) if known and None not in found else []
     if not steps or isinstance(steps[-1].stages[-1], Block):
         return [Step((Block(_text(node)),))]
@@ -219,21 +234,18 @@ def _redirects(node: Node) -> list[Redirect | Word] | None:
 
 
 def _heredoc(node: Node) -> list[Redirect | Word] | None:
-    found: list[Redirect | Word] = []
-    operator = start = ""
-    for child in node.children:
-        if child.type in ("<<", "<<-"):
-            operator = child.type
-        elif child.type == "heredoc_start":
-            start = _text(child)
-        elif child.type == "file_redirect":
-            found += _redirects(child) or []
-        elif child.type == "heredoc_body":
-            quoted = any(mark in start for mark in "'\"\\")
-            found.insert(0, Redirect(operator, Word(_text(child), literal=quoted)))
-        elif child.type != "heredoc_end":
-            return None
-    return found
+    parts = {child.type: child for child in node.children}
+    if parts.keys() - {"<<", "<<-", "heredoc_start", "file_redirect", "heredoc_body", "heredoc_end"}:
+        return None
+    start, end = parts["heredoc_start"], parts.get("heredoc_end")
+    source = (node.text or b"")[: end.start_byte - node.start_byte if end else None]
+    # The grammar's own body lacks white space at its beginning.
+    line = max(child.end_byte for child in node.children if child.type in ("heredoc_start", "file_redirect"))
+    body = source[line - node.start_byte :].partition(b"\n")[2].decode()
+    quoted = any(mark in _text(start) for mark in "'\"\\")
+    operator = "<<-" if "<<-" in parts else "<<"
+    more = [part for child in node.children if child.type == "file_redirect" for part in _redirects(child) or []]
+    return [Redirect(operator, Word(body, literal=quoted)), *more]
 
 
 def _command(node: Node) -> Command:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 # What Docker leaves to root by default.
 CAPABILITIES = (
-    "CAP_AUDIT_WRITE CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_MKNOD CAP_NET_BIND_SERVICE "
-    "CAP_NET_RAW CAP_SETFCAP CAP_SETGID CAP_SETPCAP CAP_SETUID CAP_SYS_CHROOT"
-).split()
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW",
+    "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+)  # fmt: skip
 HOSTNAME = "sandbox"
 SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 SHARED_MEMORY_BYTES = 64 << 20
@@ -48,7 +48,7 @@ def bubblewrap(
     line += ["--perms", "1777", "--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
     line += ["--cap-drop", "ALL"]
     for name in CAPABILITIES:
-        line += ["--cap-add", name]
+        line += ["--cap-add", f"CAP_{name}"]
     return [*line, "--"]
 
 

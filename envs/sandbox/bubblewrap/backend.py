@@ -7,15 +7,16 @@ which backend is used (`envs.sandbox.backends`).
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,8 +26,15 @@ from pivotgym.envs.sandbox.bubblewrap import arguments, bases
 from pivotgym.envs.sandbox.bubblewrap.client import WardenClient
 from pivotgym.envs.sandbox.bubblewrap.session import BubblewrapSandbox, Place, memory_file
 from pivotgym.envs.sandbox.contract import (
-    Backend, Base, Capabilities, Changes, Limits, Missing, ShellState, Snapshot,
-)  # fmt: skip
+    Backend,
+    Base,
+    Capabilities,
+    Changes,
+    Limits,
+    Missing,
+    ShellState,
+    Snapshot,
+)
 from pivotgym.envs.sandbox.keeping import shared_store
 from pivotgym.envs.sandbox.store.changes import digest_of, merged
 from pivotgym.envs.sandbox.store.snapshots import SnapshotStore
@@ -74,10 +82,11 @@ class BubblewrapBackend(Backend):
 
     def base(self, base: Base) -> Snapshot:
         """As `Backend.base`."""
-        facts = {
+        facts: dict[str, Any] = {
             "identity": base.identity, "version": self.version, "user": base.user, "files": _digests(base.files),
             "archives": [at for _, at in base.archives], "folder": base.folder_at if base.folder else None,
-            "image": base.image, "machine": "" if base.image else bases.machine_identity(),
+            "image": _images().have_image(base.image).id if base.image else "",
+            "machine": "" if base.image else bases.machine_identity(),
             "shell": [base.shell.cwd, base.shell.umask, dict(base.shell.environment), base.shell.definitions],
         }  # fmt: skip
         key = f"base:{self.name}:{digest(facts)}"
@@ -112,32 +121,42 @@ class BubblewrapBackend(Backend):
                 if lacking:
                     raise MissingDependency(f"bubblewrap: {lacking.what}", hint=lacking.command)
                 store = self._given or shared_store()
-                warden = WardenClient(store.layers.root, bubblewrap=str(shutil.which("bwrap")), on_disk=self._on_disk)
+                more = ["--on-disk"] if self._on_disk else []
+                warden = WardenClient(store.layers.root, bubblewrap=str(shutil.which("bwrap")), arguments=more)
                 self._started = warden, store
             return self._started
 
     def _built(self, base: Base, facts: dict[str, Any]) -> Snapshot:
         warden, _ = self._running()
         with ExitStack() as stack:
-            archives, files = self._parts(base, stack)
-            uid, gid, home = self._user(base, archives, files)
+            image = self._image(base, stack) if base.image else None
+            archives, files = self._parts(base, image, stack)
+            wanted = image.user if image and image.user and base.user == "root" else base.user
+            uid, gid, home = self._user(wanted, archives, files)
             text = json.dumps({**facts, "uid": uid, "gid": gid}, sort_keys=True)
             layer = warden.call("base", files, identity=text, archives=archives, folders=bases.MOUNTED_OVER)["layer"]
-        environment = {"HOME": home, "PATH": _PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC", **base.shell.environment}
-        shell = ShellState(base.shell.cwd, base.shell.umask, environment, base.shell.definitions)
+        environment = {"HOME": home, "PATH": _PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+        environment |= {**(image.environment if image else {}), **base.shell.environment}
+        cwd = image.cwd if image and base.shell.cwd == "/" else base.shell.cwd
+        shell = ShellState(cwd, base.shell.umask, environment, base.shell.definitions)
         return Snapshot(self.name, (layer,), shell, digest_of(self._identity((layer,)), {}, shell))
 
-    def _parts(self, base: Base, stack: ExitStack) -> tuple[list[list[str]], list[int]]:
+    def _image(self, base: Base, stack: ExitStack) -> _Image:
+        """The root file system of a container image, as an archive, and what the image says of itself."""
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "image.tar"
+        config = _images().export_image(base.image, place)
+        return _Image(place, config.environment, config.cwd or "/", config.user)
+
+    def _parts(self, base: Base, image: _Image | None, stack: ExitStack) -> tuple[list[list[str]], list[int]]:
         """What is unpacked, in this order: ([name, folder inside] each, a descriptor each)."""
         parts: list[tuple[str, str, int]] = []
-        if not base.image:
+        if image is None:
             parts.append(("of this machine", "/", stack.enter_context(memory_file(bases.skeleton()))))
         if base.folder:
-            file = stack.enter_context(tempfile.TemporaryFile())
-            bases.of_folder(base.folder, file.fileno())
-            file.seek(0)
-            parts.append((base.folder.name, base.folder_at, file.fileno()))
-        for archive, at in base.archives:
+            packed = bases.of_folder(base.folder)
+            stack.callback(os.close, packed)
+            parts.append((base.folder.name, base.folder_at, packed))
+        for archive, at in [*([(image.archive, "/")] if image else []), *base.archives]:
             try:
                 opened = stack.enter_context(archive.open("rb"))
             except OSError as error:
@@ -147,14 +166,14 @@ class BubblewrapBackend(Backend):
             parts.append(("of files", "/", stack.enter_context(memory_file(bases.of_files(base.files)))))
         return [[name, at] for name, at, _ in parts], [file for *_, file in parts]
 
-    def _user(self, base: Base, archives: list[list[str]], files: list[int]) -> tuple[int, int, str]:
+    def _user(self, user: str, archives: list[list[str]], files: list[int]) -> tuple[int, int, str]:
         passwd = bases.passwd_of(archives, files)
-        found = bases.user_ids(passwd, base.user)
+        found = bases.user_ids(passwd, user)
         if found is None:
-            raise InputError(f"user {base.user!r}: expected a name of the machine's passwd file, or uid:gid")
+            raise InputError(f"user {user!r}: expected a name of the machine's passwd file, or uid:gid")
         if found[:2] != (0, 0) and self._running()[0].facts["ids"] == 1:
             raise MissingDependency(
-                f"user {base.user!r}: only root exists in sandboxes here",
+                f"user {user!r}: only root exists in sandboxes here",
                 hint="install uidmap, and give this user a range of 65536 in /etc/subuid and /etc/subgid",
             )
         return found
@@ -185,27 +204,55 @@ class BubblewrapBackend(Backend):
         self._totals[layers] = total
 
 
-def missing() -> Missing | None:
-    """What keeps this backend from running here, or `None`. Reads a few files, runs nothing."""
+@dataclass(frozen=True)
+class _Image:
+    """A container image: its root file system as an archive, its variables, working directory and user."""
+
+    archive: Path
+    environment: Mapping[str, str]
+    cwd: str
+    user: str
+
+
+def _images() -> Any:
+    """The module that reads container images; the docker extra may be missing."""
+    try:
+        return importlib.import_module("pivotgym.envs.sandbox.docker.images")
+    except ImportError as error:
+        raise MissingDependency(
+            "image: container images are read through the docker SDK, which is not installed",
+            hint="pip install pivotgym[docker]",
+        ) from error
+
+
+def missing(system: Path = Path("/"), *, root: bool | None = None) -> Missing | None:
+    """What keeps this backend from running here, or `None`. Reads a few files, runs nothing.
+
+    Args:
+        system: Where the machine's files are.
+        root: Whether it is to run as root; by default as whoever asks.
+    """
     if sys.platform != "linux":
-        return Missing(f"expected Linux, this is {sys.platform}", "use the docker backend")
+        return Missing(f"expected Linux, this is {sys.platform}", "export PIVOTGYM_SANDBOX=docker")
     if shutil.which("bwrap") is None:
         return Missing("bubblewrap (bwrap) is not installed", "apt-get install bubblewrap")
-    for name, value in _switches(root=os.geteuid() == 0):
-        place = Path("/proc/sys", name)
-        if place.exists() and place.read_text().strip() == str(1 - value):
+    for name, off, on in _switches(root=os.geteuid() == 0 if root is None else root):
+        place = system / "proc/sys" / name
+        if place.exists() and place.read_text().strip() == off:
             setting = name.replace("/", ".")
-            number = value if setting != "user.max_user_namespaces" else 15000
-            return Missing(f"user namespaces are switched off by {setting}", f"sysctl -w {setting}={number}")
-    if "overlay" not in Path("/proc/filesystems").read_text().split():
+            return Missing(f"user namespaces are switched off by {setting}", f"sysctl -w {setting}={on}")
+    if "overlay" not in (system / "proc/filesystems").read_text().split():
         return Missing("the kernel has no overlay file system loaded", "modprobe overlay")
     return None
 
 
-def _switches(*, root: bool) -> Sequence[tuple[str, int]]:
-    """Settings by which user namespaces are switched off, and the value with which they are on (of 0 and 1)."""
-    always = [("user/max_user_namespaces", 1)]
-    plain = [("kernel/unprivileged_userns_clone", 1), ("kernel/apparmor_restrict_unprivileged_userns", 0)]
+def _switches(*, root: bool) -> list[tuple[str, str, str]]:
+    """Settings by which user namespaces are switched off: name, that value, and one that switches them on."""
+    always = [("user/max_user_namespaces", "0", "15000")]
+    plain = [
+        ("kernel/unprivileged_userns_clone", "0", "1"),
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
+    ]
     return always if root else [*always, *plain]
 
 

@@ -1,4 +1,4 @@
-"""What a start is made of: a small `/etc` and the folders of a machine, and whatever the origin brings, as tar archives.
+"""What a start is made of: a small `/etc` and a machine's folders, and whatever the origin brings, as tar archives.
 
 Owns: which files of this machine's `/etc` are shown, as copies. Does not own: unpacking (`inside`), `/usr`, which is
 mounted read-only (`arguments`).
@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import posixpath
 import tarfile
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -69,11 +71,17 @@ def of_files(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def of_folder(folder: Path, file: int) -> None:
-    """Write a folder's tree as a tar archive to a descriptor. Modes and times are kept, everything belongs to root."""
-    with os.fdopen(os.dup(file), "wb") as stream, tarfile.open(fileobj=stream, mode="w") as archive:
-        for child in sorted(folder.iterdir()):
-            archive.add(child, arcname=child.name, filter=_owned_by_root)
+def of_folder(folder: Path) -> int:
+    """A folder's tree as a tar archive in a temporary file: its descriptor, which the caller closes.
+
+    Modes and times are kept, everything belongs to root.
+    """
+    with tempfile.TemporaryFile() as stream:
+        with tarfile.open(fileobj=stream, mode="w") as archive:
+            for child in sorted(folder.iterdir()):
+                archive.add(child, arcname=child.name, filter=_owned_by_root)
+        stream.seek(0)
+        return os.dup(stream.fileno())
 
 
 def machine_identity() -> str:
@@ -89,14 +97,24 @@ def passwd_of(archives: Sequence[Sequence[str]], files: Sequence[int]) -> bytes:
     """The passwd file of the tree that these archives give, [name, folder inside] and a descriptor each; "" if none."""
     found = b""
     for (_, at), file in zip(archives, files, strict=True):
-        if at.strip("/") in ("", "etc"):
-            wanted = {"etc/passwd", "./etc/passwd"} if not at.strip("/") else {"passwd", "./passwd"}
-            with os.fdopen(os.dup(file), "rb") as stream, suppress(tarfile.TarError, EOFError):
-                with tarfile.open(fileobj=stream) as archive:
-                    for member in archive:
-                        if member.name.lstrip("/") in wanted and (opened := archive.extractfile(member)):
-                            found = opened.read()
+        inner = at.strip("/")
+        if inner in ("", "etc"):
+            found = _member(file, "passwd" if inner else "etc/passwd") or found
             os.lseek(file, 0, os.SEEK_SET)
+    return found
+
+
+def _member(file: int, name: str) -> bytes | None:
+    """A file's content in an archive; `None` where it is not there, or the archive cannot be read."""
+    found = None
+    with (
+        suppress(tarfile.TarError, EOFError, OSError),
+        os.fdopen(os.dup(file), "rb") as stream,
+        tarfile.open(fileobj=stream) as archive,
+    ):
+        for member in archive:
+            if posixpath.normpath(member.name.lstrip("/")) == name and (opened := archive.extractfile(member)):
+                found = opened.read()
     return found
 
 

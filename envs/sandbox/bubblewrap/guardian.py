@@ -138,7 +138,7 @@ def _serve(warden: int, ids: Range, line: socket.socket, server: int, groups: cg
     """Answer the warden until it or the server ends. Returns 0 when the warden came to its own end."""
     server_ended = os.pidfd_open(server)
     while True:
-        ready, _, _ = select.select([line, server_ended], [], [])
+        ready, _, _ = select.select([line.fileno(), server_ended], [], [])
         if server_ended in ready:
             return 1
         request = wire.receive(line)

@@ -92,7 +92,7 @@ class Pipes:
 
 
 class Machine:
-    """A mounted sandbox, at first without processes.
+    """A mounted sandbox, at first without processes. `over` says that it was ended for what it wrote (`watch`).
 
     Args:
         name: Unique in this warden; the name of its folder.
@@ -114,6 +114,7 @@ class Machine:
         self._folder = f"{MOUNTS}/{name}"
         self._running: tuple[subprocess.Popen[bytes], int, int] | None = None
         self._lock = threading.RLock()
+        self.over = False
         self._userns = -1
         self.root = f"{self._folder}/root"
         place = f"{self._folder}/rw" if means.in_memory else f"tmp/{name}"
@@ -143,7 +144,16 @@ class Machine:
         options = f"lowerdir={lower},upperdir={self.upper},workdir={place}/work,userxattr"
         syscalls.mount("sandbox", self.root, "overlay", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)
         for folder in self.binds:
+            self._show(folder)
+
+    def _show(self, folder: str) -> None:
+        """Mount a folder of the host, read-only, under what the base itself has there."""
+        own = f"{self.layers[0]}{folder}"
+        if not os.path.isdir(own) or not os.listdir(own):
             syscalls.bind_read_only(folder, self.root + folder)
+            return
+        flags = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV
+        syscalls.mount("sandbox", self.root + folder, "overlay", flags, f"lowerdir={own}:{folder},userxattr")
 
     def start(self, command: list[str], files: Pipes, *, network: bool, terminal: bool) -> None:
         """Run a command as the first of the sandbox; whatever ran before is killed.
@@ -159,6 +169,7 @@ class Machine:
         """
         with self._lock:
             self.kill()
+            self.over = False
             if self._userns < 0:
                 self._userns = self._means.forge.make()
             ready, info = os.pipe()
@@ -194,6 +205,11 @@ class Machine:
             resource.prlimit(pid, what, (most, most))
         if self._means.guardian.groups:
             self._means.guardian.ask(do="add", name=self.name, pid=pid)
+
+    @property
+    def running(self) -> bool:
+        """Whether anything was started in it and not killed since."""
+        return self._running is not None
 
     def kill(self) -> None:
         """End all its processes and wait until they are gone. The files stay."""

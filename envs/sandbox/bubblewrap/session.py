@@ -6,21 +6,27 @@ Owns: one session's shell, its files and its end, on the server's side. Does not
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
+import struct
+import termios
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pivotgym.core.errors import WrongState
+from pivotgym.core.errors import MissingDependency, PivotRefused, WrongState
 from pivotgym.envs.sandbox.bubblewrap.client import WardenClient
 from pivotgym.envs.sandbox.contract import Changes, Limits, Ran, Sandbox, ShellState, Snapshot, Terminal
 from pivotgym.envs.sandbox.shell import Session
 from pivotgym.envs.sandbox.store.changes import from_json
+
+if TYPE_CHECKING:
+    from pivotgym.envs.sandbox.shell.terminal import PtyTerminal
 
 _KILLED = 128 + 9
 
@@ -45,14 +51,31 @@ class Place:
     saved: Callable[[Place, str | None, Changes, ShellState, tuple[str, ...]], Snapshot]
 
 
-class Bash:
-    """A started bash: `shell.Process` over what the warden sent."""
+class Started:
+    """A bash that the warden has started: `shell.Process`, or `TerminalProcess` where it is on a terminal.
 
-    def __init__(self, warden: WardenClient, name: str, place: Place, oom: OomCount) -> None:
+    Args:
+        warden: The warden.
+        name: The sandbox.
+        place: What it stands on.
+        oom: Counts processes killed for memory.
+        size: Columns and rows of its terminal; `None` for pipes.
+    """
+
+    def __init__(
+        self, warden: WardenClient, name: str, place: Place, oom: OomCount, size: tuple[int, int] | None = None
+    ) -> None:
         self._warden, self._name, self._oom = warden, name, oom
         self._before = oom.now()
-        facts, files = warden.files("start", name=name, uid=place.uid, gid=place.gid, network=place.network)
-        self.control, self.report, self.stdout, self.stderr, self._status = files
+        facts, files = warden.files(
+            "start", name=name, uid=place.uid, gid=place.gid, network=place.network, terminal=size is not None
+        )
+        self.control, self.report, self._status, *rest = files
+        if size is None:
+            self.stdout, self.stderr = rest
+        else:
+            [self.master] = rest
+            fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.control_path, self.report_path = (f"/dev/fd/{facts[end]}" for end in ("control", "report"))
         self._said = b""
         self._ended = False
@@ -67,7 +90,10 @@ class Bash:
             if not said or b"exit-code" in self._said:
                 os.close(self._status)
                 self._status = -1
-        return _exit_code(self._said) if self._status < 0 else None
+        if self._status >= 0:
+            return None
+        code = _exit_code(self._said)
+        return _KILLED if code is None else code  # bubblewrap was killed with all the rest, and said nothing
 
     def end(self) -> None:
         """End every process of the sandbox."""
@@ -82,7 +108,9 @@ class Bash:
 
     def reason(self) -> Literal["memory", "disk", "died"] | None:
         """The limit that ended it."""
-        return "memory" if self._oom.now() > self._before else None
+        if self._oom.now() > self._before:
+            return "memory"
+        return "disk" if self._warden.call("over", name=self._name)["over"] else None
 
 
 class OomCount:
@@ -118,27 +146,47 @@ class BubblewrapSandbox(Sandbox):
     def __init__(self, warden: WardenClient, opened: dict[str, Any], place: Place, state: ShellState) -> None:
         self._warden, self._name, self._place = warden, str(opened["name"]), place
         self._oom = OomCount(opened["oom_file"])
-        self._session = Session(lambda: Bash(warden, self._name, place, self._oom), state, place.limits)
+        self._session = Session(lambda: Started(warden, self._name, place, self._oom), state, place.limits)
+        self._terminal: PtyTerminal | None = None
         self._closed = False
+        self._using, self._closing = threading.Lock(), threading.Lock()
 
     def run(self, command: str, *, timeout_s: float | None = None, stdin: bytes = b"") -> Ran:
         """As `Sandbox.run`."""
         self._open()
+        if self._terminal:
+            raise WrongState("sandbox: its terminal is open, commands go there", hint="type them with `send`")
         before = self._oom.now()
-        ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
+        with self._using:
+            ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
         if ran.exit == _KILLED and self._oom.now() > before:
             # The kernel chose a process of the command and left the shell; it goes on as after any other command.
             return replace(ran, exit=None, ended="memory")
         return ran
 
     def terminal(self, *, columns: int = 160, rows: int = 40) -> Terminal:
-        """As `Sandbox.terminal`."""
-        raise NotImplementedError
+        """As `Sandbox.terminal`. A second call gives the same one, in the new size."""
+        self._open()
+        if self._terminal:
+            self._terminal.resize(columns, rows)
+            return self._terminal
+        try:
+            from pivotgym.envs.sandbox.shell.terminal import PtyTerminal
+        except ImportError as error:
+            raise MissingDependency("terminal: pyte is not installed", hint="pip install pivotgym[serve]") from error
+        state = self._session.state()
+        self._session.close()
+
+        def launch(columns: int, rows: int) -> Started:
+            return Started(self._warden, self._name, self._place, self._oom, (columns, rows))
+
+        self._terminal = PtyTerminal(launch, state, columns=columns, rows=rows)
+        return self._terminal
 
     def shell(self) -> ShellState:
         """As `Sandbox.shell`."""
         self._open()
-        return self._session.state()
+        return self._terminal.state() if self._terminal else self._session.state()
 
     def changes(self) -> Changes:
         """As `Sandbox.changes`."""
@@ -165,6 +213,8 @@ class BubblewrapSandbox(Sandbox):
 
     def save(self) -> Snapshot:
         """As `Sandbox.save`."""
+        if self._terminal and self._terminal.busy:
+            raise PivotRefused("sandbox: a program has the terminal, and programs are not part of a snapshot")
         state, processes = self.shell(), self.processes()
         answer = self._call("save")
         return self._place.saved(self._place, answer["layer"], from_json(answer["changes"]), state, processes)
@@ -176,11 +226,15 @@ class BubblewrapSandbox(Sandbox):
 
     def close(self) -> None:
         """As `Sandbox.close`."""
-        if not self._closed:
-            self._closed = True
-            with suppress(OSError):
-                self._session.close()
-            self._warden.call("close", name=self._name)
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                # A command that runs in another thread sees its pipes end, and gives its shell up itself.
+                self._warden.call("close", name=self._name)
+                with self._using:
+                    self._session.close()
+                if self._terminal:
+                    self._terminal.close()
 
     def _call(self, do: str) -> dict[str, Any]:
         self._open()

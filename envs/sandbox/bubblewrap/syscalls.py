@@ -31,7 +31,7 @@ def _bytes(text: str | None) -> bytes | None:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int = 0, options: str = "") -> None:
-    """mount(2)."""
+    """Mount a file system, or change a mount."""
     result = _libc.mount(_bytes(source), _bytes(target), _bytes(kind), ctypes.c_ulong(flags), _bytes(options))
     _checked(result, f"mount {kind or source} at {target}")
 
@@ -55,7 +55,7 @@ def unmount(target: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """unshare(2) for the calling process, which must have one thread where a user namespace is asked for."""
+    """Put the calling process into new namespaces; it must have one thread where a user namespace is asked for."""
     _checked(_libc.unshare(flags), "unshare")
 
 

@@ -1,7 +1,7 @@
 """The helper process in which all sandboxes of one server live: `python -m pivotgym.envs.sandbox.bubblewrap.warden`.
 
-Owns: the user and mount namespace of the sandboxes, and the requests of the server, each a frame of `wire` with `do` and
-its arguments, answered by a frame with the result or an `error`. Does not own: one sandbox (`machine`), its files
+Owns: the user and mount namespace of the sandboxes, and the requests of the server, each a frame of `wire` with `do`
+and its arguments, answered by a frame with the result or an `error`. Does not own: one sandbox (`machine`), its files
 (`inside`), the rights of the starter (`guardian`).
 
 It is root within its user namespace and nothing outside of it. Its mounts are in its own mount namespace, so when it
@@ -29,12 +29,12 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from pivotgym.core.errors import PivotGymError
-from pivotgym.envs.sandbox.bubblewrap import guardian, inside, syscalls, wire
+from pivotgym.envs.sandbox.bubblewrap import guardian, inside, syscalls, watch, wire
 from pivotgym.envs.sandbox.bubblewrap.arguments import as_user
 from pivotgym.envs.sandbox.bubblewrap.machine import MOUNTS, Guardian, Machine, Means, Pipes
 from pivotgym.envs.sandbox.bubblewrap.userns import Forge
 from pivotgym.envs.sandbox.contract import Limits
-from pivotgym.envs.sandbox.shell.driver import argv
+from pivotgym.envs.sandbox.shell.driver import argv, terminal_argv
 from pivotgym.envs.sandbox.store.changes import changes_of, to_json
 from pivotgym.envs.sandbox.store.ids import Ids
 from pivotgym.envs.sandbox.store.layers import Hold, LayerStore
@@ -61,10 +61,12 @@ class Warden:
         self._layers: dict[str, list[str]] = {}
         self._machines: dict[str, Machine] = {}
         self._numbers = itertools.count(1)
+        if not means.in_memory:
+            watch.start(lambda: list(self._machines.values()))
         self._requests: dict[str, Callable[..., Answer]] = {
             "hello": self.hello, "open": self.open, "start": self.start, "kill": self.kill, "read": self.read,
             "processes": self.processes, "changes": self.changes, "write": self.write, "close": self.close,
-            "connect": self.connect, "fork": self.fork, "save": self.save, "base": self.base,
+            "connect": self.connect, "fork": self.fork, "save": self.save, "base": self.base, "over": self.over,
         }  # fmt: skip
 
     def serve(self, connection: socket.socket) -> None:
@@ -118,28 +120,34 @@ class Warden:
     def _opened(self, layers: list[str], binds: list[str], limits: Limits, written: str = "") -> Answer:
         name = f"{os.getpid()}-{next(self._numbers)}"
         hold = self._store.hold(layers)
+        # On disk it has a folder in the store's `tmp`, which others would sweep up.
+        self._store.locks.share([name])
         try:
             trees = [str(self._store.path(layer)) for layer in layers]
             machine = Machine(name, trees, binds, limits, self._means, written)
         except BaseException:
             hold.release()
+            self._store.locks.release([name])
             raise
         self._machines[name], self._holds[name], self._layers[name] = machine, hold, layers
         return {"name": name, "oom_file": machine.oom_file}, []
 
-    def start(self, name: str, uid: int, gid: int, network: bool, files: list[int]) -> Answer:
-        """Start a sandbox's bash. Sends back: control, report, standard output and error, and how it ended."""
+    def start(self, name: str, uid: int, gid: int, network: bool, terminal: bool, files: list[int]) -> Answer:
+        """Start a sandbox's bash.
+
+        Sends back the server's ends of: control, report, how it ended, then standard output and error, or the terminal.
+        """
         machine = self._machines[name]
         with ExitStack() as theirs:
             back: list[int] = []
             try:
                 control = _pipe(theirs, back, uid, gid, writes=True)
-                report, stdout, stderr, status = (_pipe(theirs, back, uid, gid) for _ in range(4))
-                null = os.open("/dev/null", os.O_RDONLY)
-                theirs.callback(os.close, null)
-                pipes = Pipes(null, stdout, stderr, status, (control, report))
-                command = [*as_user(uid, gid), *argv(f"/dev/fd/{control}")]
-                machine.start(command, pipes, network=network, terminal=False)
+                report, status = (_pipe(theirs, back, uid, gid) for _ in range(2))
+                standard = _terminal(theirs, back, uid, gid) if terminal else _standard(theirs, back, uid, gid)
+                path = f"/dev/fd/{control}"
+                command = ["setsid", "--ctty", *terminal_argv(path)] if terminal else argv(path)
+                pipes = Pipes(*standard, status, (control, report))
+                machine.start([*as_user(uid, gid), *command], pipes, network=network, terminal=terminal)
             except BaseException:
                 for file in back:
                     os.close(file)
@@ -147,8 +155,9 @@ class Warden:
             return {"control": control, "report": report}, back
 
     def kill(self, name: str, files: list[int]) -> Answer:
-        """End a sandbox's processes."""
-        self._machines[name].kill()
+        """End a sandbox's processes; of one that is closed there are none."""
+        if machine := self._machines.get(name):
+            machine.kill()
         return {}, []
 
     def processes(self, name: str, files: list[int]) -> Answer:
@@ -160,6 +169,11 @@ class Warden:
         """What a sandbox has changed."""
         machine = self._machines[name]
         return {"changes": to_json(changes_of(machine.upper, machine.layers, Ids()))}, []
+
+    def over(self, name: str, files: list[int]) -> Answer:
+        """Whether a sandbox was ended for what it has written."""
+        machine = self._machines.get(name)
+        return {"over": machine is not None and machine.over}, []
 
     def read(self, name: str, path: str, files: list[int]) -> Answer:
         """A descriptor of a sandbox's file."""
@@ -177,6 +191,7 @@ class Warden:
         if machine:
             machine.close()
             self._holds.pop(name).release()
+            self._store.locks.release([name])
             self._layers.pop(name)
         return {}, []
 
@@ -222,6 +237,20 @@ def _pipe(theirs: ExitStack, back: list[int], uid: int, gid: int, *, writes: boo
     theirs.callback(os.close, their)
     os.fchown(their, uid, gid)
     return their
+
+
+def _standard(theirs: ExitStack, back: list[int], uid: int, gid: int) -> tuple[int, int, int]:
+    null = os.open("/dev/null", os.O_RDONLY)
+    theirs.callback(os.close, null)
+    return null, _pipe(theirs, back, uid, gid), _pipe(theirs, back, uid, gid)
+
+
+def _terminal(theirs: ExitStack, back: list[int], uid: int, gid: int) -> tuple[int, int, int]:
+    master, slave = os.openpty()
+    back.append(master)
+    theirs.callback(os.close, slave)
+    os.fchown(slave, uid, gid)
+    return slave, slave, slave
 
 
 def _overlay_in_memory() -> bool:

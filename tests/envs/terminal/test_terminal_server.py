@@ -105,7 +105,7 @@ def test_a_fork_does_not_see_the_other(http):
 def test_a_replay_that_differs_is_refused_for_good(http):
     bad = pivot("ls", "bad:1")
     bad["messages"][2]["content"] = "other\n"
-    answer = http.post("/verify", json={"pivot": bad, "action": action("ls")})
+    answer = http.post("/verify", json={"pivot": bad, "action": action("ls -a")})
     assert (answer.status_code, answer.json()["code"], answer.json()["retryable"]) == (422, "pivot_refused", False)
 
 

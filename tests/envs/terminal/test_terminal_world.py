@@ -116,7 +116,7 @@ def test_a_replay_that_differs_is_refused(at):
 
 def test_a_refusal_names_what_ran_in_the_background(at):
     machine = at()
-    machine.replay("sleep 321 &")
+    machine.replay("sleep 321 & sleep 0.1")
     with pytest.raises(PivotRefused) as refusal:
         machine.replay("pgrep -x sleep | wc -l", "1\n")
     assert "sleep 321" in str(refusal.value.hint)
@@ -232,3 +232,17 @@ def test_a_closed_world_says_so(at):
     machine.world.close()
     with pytest.raises(WrongState, match="not started, or closed"):
         machine.run("true")
+
+
+@pytest.mark.slow
+def test_a_large_tree_is_perturbed_too(at):
+    machine = at(
+        setup="mkdir -p /work/d/{0..49} && cd /work/d && for i in {0..49}; do touch $i/f{0..59}.txt; done", cwd="/work"
+    )
+    assert machine.world.perturb(1)
+    assert all(path.startswith("/work") for path in machine.world.sandbox.changes())
+
+
+def test_a_file_given_among_the_machines_own_is_seen_beside_them(at):
+    machine = at(files={"/usr/share/dict/of-this-test": "a\nb\n"})
+    assert machine.says("cat /usr/share/dict/of-this-test; command -v ls") == "a\nb\n/usr/bin/ls\n"

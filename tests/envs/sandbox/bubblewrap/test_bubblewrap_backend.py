@@ -1,6 +1,8 @@
 """The backend's contract: bases, sandboxes, changes, files from outside, snapshots, forks, ends."""
 
 import io
+import os
+import sys
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pivotgym.core.errors import InputError, NotFound, WrongState
+from pivotgym.core.errors import InputError, MissingDependency, NotFound, PivotRefused, WrongState
 from pivotgym.envs.sandbox.bubblewrap import BubblewrapBackend
 from pivotgym.envs.sandbox.bubblewrap.session import BubblewrapSandbox
 from pivotgym.envs.sandbox.contract import Base, Entry, ShellState, Snapshot
@@ -243,3 +245,55 @@ def test_many_sessions_live_at_once(opened: Opened) -> None:
     for number, sandbox in enumerate(sandboxes):
         sandbox.run(f"echo {number} > n")
     assert [sandbox.run("cat n").stdout for sandbox in sandboxes] == [f"{n}\n".encode() for n in range(20)]
+
+
+def test_a_terminal_goes_on_in_the_shells_state(sandbox: BubblewrapSandbox) -> None:
+    sandbox.run("cd deep; export A=1")
+    terminal = sandbox.terminal(columns=100, rows=20)
+    shown = terminal.send("echo $A; pwd; tty; stty size\n", wait_s=5)
+    assert [line for line in shown.splitlines() if line in ("1", "/work/deep", "/dev/console", "20 100")] == [
+        "1", "/work/deep", "/dev/console", "20 100",
+    ]  # fmt: skip
+    with pytest.raises(WrongState, match="its terminal is open"):
+        sandbox.run("true")
+
+
+def test_a_terminals_work_is_saved_but_not_a_program(sandbox: BubblewrapSandbox, opened: Opened) -> None:
+    terminal = sandbox.terminal()
+    terminal.send("cd /tmp; B=2; echo x > y\n", wait_s=5)
+    terminal.send("cat\n", wait_s=0.3)
+    with pytest.raises(PivotRefused, match="a program has the terminal"):
+        sandbox.save()
+    terminal.send("\x04", wait_s=5)
+    assert opened(sandbox.save()).run("pwd; echo $B; cat y").stdout == b"/tmp\n2\nx\n"
+
+
+def test_a_program_on_the_terminal_is_interrupted_by_its_key(sandbox: BubblewrapSandbox) -> None:
+    terminal = sandbox.terminal()
+    terminal.send("sleep 1000\n", wait_s=0.2)
+    assert terminal.busy
+    terminal.send("C-c", wait_s=5)
+    assert (terminal.busy, terminal.last_exit) == (False, 130)
+
+
+def test_a_terminal_takes_pyte(sandbox: BubblewrapSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pivotgym.envs.sandbox.shell.terminal", None)
+    with pytest.raises(MissingDependency, match=r"pyte is not installed \(pip install pivotgym\[serve\]\)"):
+        sandbox.terminal()
+
+
+@pytest.mark.slow
+def test_an_image_of_the_container_engine_is_a_base(backend: BubblewrapBackend, opened: Opened) -> None:
+    image = os.environ.get("PIVOTGYM_TEST_IMAGE", "python:3.11-slim-bookworm")
+    docker = pytest.importorskip("docker", reason="the docker SDK is not installed")
+    try:
+        docker.from_env().images.get(image)
+    except docker.errors.DockerException as error:
+        pytest.skip(f"no engine, or not the image {image}: {error}")
+    base = Base(identity='{"test": "image"}', image=image, files={"/work/x": b"x"}, shell=ShellState(cwd="/work"))
+    sandbox = opened(backend.base(base))
+    assert (
+        sandbox.run("python3 -c 'print(open(\"x\").read())'; touch /usr/bin/mine; stat -c %U /usr").stdout
+        == b"x\nroot\n"
+    )
+    assert list(sandbox.changes()) == ["/usr/bin/mine"]
