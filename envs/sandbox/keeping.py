@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pivotgym.core.canonical import digest
-from pivotgym.core.errors import ConfigError
+from pivotgym.core.errors import ConfigError, NotFound, WorldFailed
 from pivotgym.envs.sandbox.contract import Backend, Snapshot
 from pivotgym.envs.sandbox.store.flatten import merge_layers
 from pivotgym.envs.sandbox.store.ids import Ids
@@ -98,10 +98,15 @@ class Keeper:
             turn: How many steps lead to it.
 
         Raises:
-            NotFound: If a layer of it has gone: build it again.
-            OSError: If it cannot be written.
+            WorldFailed: If it cannot be written, such as on a full disk, or a layer of it has gone.
         """
-        return self.store.put(self._key(key), snapshot, turn=turn)
+        try:
+            return self.store.put(self._key(key), snapshot, turn=turn)
+        except (OSError, NotFound) as error:
+            raise WorldFailed(
+                f"a state could not be stored in {self.store.layers.root}: {error}",
+                hint=f"pivotgym snapshots verify; {FOLDER} names another folder, {MAX_GB} how much it may take",
+            ) from error
 
     def recall(self, key: str) -> Snapshot | None:
         """The stored state, held as long as the object lives, or `None`."""

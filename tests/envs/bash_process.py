@@ -1,18 +1,24 @@
 """A bash of this machine as a backend would start it, without a sandbox."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
+import termios
 from pathlib import Path
 from typing import Literal
 
 from pivotgym.envs.sandbox.contract import Limits, ShellState
 from pivotgym.envs.sandbox.shell import Channel, Session, argv
+from pivotgym.envs.sandbox.shell.driver import terminal_argv
+from pivotgym.envs.sandbox.shell.terminal import PtyTerminal
 
 
 class BashProcess:
     """A plain subprocess in its own session, so that it can be ended with its children."""
+
+    command: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         control_read, self.control = os.pipe()
@@ -21,7 +27,7 @@ class BashProcess:
         self.stderr, stderr_write = os.pipe()
         self.control_path, self.report_path = f"/dev/fd/{control_read}", f"/dev/fd/{report_write}"
         self._popen = subprocess.Popen(
-            argv(self.control_path),
+            self.command or argv(self.control_path),
             env={},
             cwd="/",
             pass_fds=(control_read, report_write),
@@ -51,6 +57,30 @@ class BashProcess:
         return None
 
 
+class PtyProcess(BashProcess):
+    """The same on a pty."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        control_read, self.control = os.pipe()
+        self.report, report_write = os.pipe()
+        self.control_path, self.report_path = f"/dev/fd/{control_read}", f"/dev/fd/{report_write}"
+        self.master, slave = os.openpty()
+        termios.tcsetwinsize(slave, (rows, columns))
+        self._popen = subprocess.Popen(
+            self.command or terminal_argv(self.control_path),
+            env={},
+            cwd="/",
+            pass_fds=(control_read, report_write),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        for descriptor in (control_read, report_write, slave):
+            os.close(descriptor)
+
+
 HOME = ShellState(environment={"PATH": os.environ["PATH"], "HOME": "/tmp", "LC_ALL": "C.UTF-8"})
 
 
@@ -62,3 +92,7 @@ def open_channel(state: ShellState = HOME) -> Channel:
     channel = Channel(BashProcess(), Limits())
     channel.restore(state)
     return channel
+
+
+def open_terminal(state: ShellState = HOME, *, columns: int = 80, rows: int = 24) -> PtyTerminal:
+    return PtyTerminal(PtyProcess, state, columns=columns, rows=rows)

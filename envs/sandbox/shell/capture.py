@@ -42,4 +42,4 @@ class Capture:
         cut = self.total - len(self._head) - min(len(self._tail), self._half)
         if cut <= 0:
             return bytes(self._head + self._tail)
-        return b"%b\n[... %d bytes cut ...]\n%b" % (self._head, cut, self._tail[-self._half :])
+        return b"%b\n[... %d bytes cut ...]\n%b" % (bytes(self._head), cut, bytes(self._tail[-self._half :]))

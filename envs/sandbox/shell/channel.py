@@ -29,7 +29,7 @@ _LAST_S = 2.0
 """How long output is still read after the processes were ended."""
 _REPORT_LIMIT = 64 << 20
 _SUBSTITUTION_S = 0.5
-_QUIET_S = 0.05
+_QUIET_S = 0.1
 
 Ended = Literal["time", "output", "memory", "disk", "died"]
 
@@ -111,6 +111,10 @@ class Channel:
         self._take(report)
         return turn.ran(report.exit)
 
+    def end(self) -> None:
+        """End the processes, from any thread; a command that runs comes to its end by that."""
+        self._process.end()
+
     def close(self) -> None:
         """End the shell and every process beside it. Calling it again does nothing."""
         if not self._ended:
@@ -146,7 +150,9 @@ class Channel:
         self._process.end()
         turn.until_closed(_LAST_S)
         self.close()
-        return turn.ran(None if ended else status, ended=ended or ("died" if status is None else None), shell_ended=True)
+        return turn.ran(
+            None if ended else status, ended=ended or ("died" if status is None else None), shell_ended=True
+        )
 
 
 class _Turn:
@@ -184,9 +190,9 @@ class _Turn:
     def until_exited(self) -> Ended | None:
         """Run until the process is gone: `exec` puts another program where the shell was."""
         while self._process.wait(0.002) is None:
-            if ended := self._step(min(self._deadline, time.monotonic() + 0.02)):
-                if ended == "output" or time.monotonic() >= self._deadline:
-                    return ended
+            ended = self._step(min(self._deadline, time.monotonic() + 0.02))
+            if ended and (ended == "output" or time.monotonic() >= self._deadline):
+                return ended
         return None
 
     def until_closed(self, limit_s: float) -> None:
@@ -216,7 +222,9 @@ class _Turn:
         left = deadline - time.monotonic()
         if left <= 0:
             return "time"
-        for descriptor, _ in self._poll.poll(left * 1000):
+        if not (ready := self._poll.poll(left * 1000)):
+            return "time"
+        for descriptor, _ in ready:
             if descriptor == self._process.control:
                 self._write()
             else:

@@ -14,6 +14,8 @@ child gets them). A report ends with NUL; so do its fields, since no value of ba
 
 from __future__ import annotations
 
+import re
+
 from pivotgym.envs.sandbox.contract import ShellState
 from pivotgym.envs.sandbox.shell.quoting import octal, quote, to_bytes
 
@@ -22,17 +24,17 @@ CONTROL, REPORT = 197, 198
 
 FIELDS = (
     "status", "flags", "cwd", "umask", "variables", "functions", "marks", "aliases", "traps", "debug", "stack",
-    "arguments",
+    "arguments", "jobs",
 )  # fmt: skip
 """What a report holds, in this order."""
 
 _LONG = 8192
-_INPUT, _MADE, _EXIT = "__pivotgym_input", "__pivotgym_made", "__pivotgym_exit"
+_INPUT, _MADE, _EXIT, _FLAGS = (f"__pivotgym_{name}" for name in ("input", "made", "exit", "flags"))
 _NEUTRAL = "BASH_ARGV0=bash; \\builtin shopt -s execfail; \\builtin set +o history +o histexpand"
 # A command may have redefined `builtin`; a loop's variable, the one assignment that needs no builtin, keeps the status
 # meanwhile. What would fire in these lines (`set -x`, traps) is switched off by them, and on again by `command`.
 _PRINTS = (
-    f'\\builtin printf "%s\\0%s" "${_EXIT}" "$-"',
+    f'\\builtin printf "%s\\0%s" "${_EXIT}" "${{{_FLAGS}:-$-}}"',
     "\\builtin pwd",
     "\\builtin umask",
     "\\builtin declare -p",
@@ -43,13 +45,26 @@ _PRINTS = (
     "\\builtin trap -p DEBUG ERR RETURN",
     '\\builtin printf "%s " "${DIRSTACK[@]@Q}"',
     '\\builtin printf "%s " "${@@Q}"',
+    "\\builtin jobs -pr",
 )
 _MARK = '\\builtin printf "\\0"'
 _QUIET = "\\builtin set +exv; \\builtin trap - DEBUG ERR RETURN"
 _SAY = f" >&{REPORT}; "
-_BODY = f"\\unset -f builtin; {f'{_SAY}{_MARK}{_SAY}'.join(_PRINTS)}{_SAY}{_QUIET}; \\builtin unset -v {_EXIT}; {_MARK}{_SAY}"
-REPORTS = f'for {_EXIT} in "$?"; do {_BODY}done >&- 2>&-'
+_PRINT = f"\\unset -f builtin; {f'{_SAY}{_MARK}{_SAY}'.join(_PRINTS)}{_SAY}"
+_LAST = f"\\builtin unset -v {_EXIT} {_FLAGS}; {_MARK}{_SAY}"
+REPORTS = f'for {_EXIT} in "$?"; do {_PRINT}{_QUIET}; {_LAST}done >&- 2>&-'
 """The line's second half: report status and state."""
+# At a prompt nothing is switched off: bash itself keeps `$?` and `$_` there.
+_AT_PROMPT = f'for {_EXIT} in "$?"; do {_PRINT}{_LAST}done >&- 2>&-'
+
+# `eval` fails when its last command does, and `set -e` acts on that where it leaves the command itself alone
+# (`! true`, `a && b`). So it is switched off at the end of the text; only where it is set, for in an open here-document
+# that line is text.
+_ERREXIT = re.compile(r"\bset\s+([-\w]+\s+)*-\w*e|\berrexit\b")
+_GUARD = f"{{ {_EXIT}=$? {_FLAGS}=$-; \\builtin set +e; ( \\builtin exit ${_EXIT} ); }} 2>/dev/null"
+
+TERM = "screen"
+"""What the emulated terminal is nearest to, and what tmux calls itself."""
 
 
 def argv(control: str = "/dev/fd/3") -> list[str]:
@@ -68,8 +83,38 @@ def opening(control: str = "/dev/fd/3", report: str = "/dev/fd/4") -> bytes:
         control: As for `argv`.
         report: The path inside of the pipe that reports go to.
     """
-    given = " ".join(f"{path.removeprefix('/dev/fd/')}>&-" for path in (control, report) if path.startswith("/dev/fd/"))
-    return f"exec {CONTROL}<{control} {REPORT}>{report} {given}; {_NEUTRAL}; {REPORTS}\n".encode()
+    return f"exec {CONTROL}<{control} {REPORT}>{report} {_closing(control, report)}; {_NEUTRAL}; {REPORTS}\n".encode()
+
+
+def terminal_argv(control: str = "/dev/fd/3") -> list[str]:
+    """The command line of a terminal's bash. To be started with an empty environment, on a pty.
+
+    Args:
+        control: As for `argv`; here bash reads its start file to the end.
+    """
+    return ["bash", "--noprofile", "--rcfile", control, "-i"]
+
+
+def start_file(state: ShellState, control: str = "/dev/fd/3", report: str = "/dev/fd/4") -> bytes:
+    """What a terminal's bash reads first: it reports itself fresh, restores a state, and reports at every prompt.
+
+    Args:
+        state: The state to begin in.
+        control: As for `argv`.
+        report: As for `opening`.
+    """
+    lines = [
+        f"exec {REPORT}>{report} {_closing(control, report)}",
+        rf"export TERM={TERM} PS1='\u@\h:\w\$ '; export -n PS1; unset -v HISTFILE; \builtin shopt -s execfail",
+        _AT_PROMPT,
+        restore_text(state),
+        f"PROMPT_COMMAND={quote(_AT_PROMPT)}",
+    ]
+    return "\n".join([*lines, ""]).encode()
+
+
+def _closing(*paths: str) -> str:
+    return " ".join(f"{path.removeprefix('/dev/fd/')}>&-" for path in paths if path.startswith("/dev/fd/"))
 
 
 def restoring(state: ShellState) -> bytes:
@@ -101,13 +146,15 @@ def command(text: str, *, before: str = "", last: int = 0, stdin: bytes = b"") -
         stdin: Standard input; empty leaves it at /dev/null.
     """
     given = f" < <(\\builtin printf %b {octal(stdin)})" if stdin else ""
+    if _ERREXIT.search(text) or _ERREXIT.search(before):
+        text = f"{text}\n{_GUARD}"
     if before:
         text = f"{{ {before}; {_shown(last)}; }} >/dev/null 2>&1\n{text}"
     return _line(text, status=last, given=given, after=f"; {REPORTS}")
 
 
 def _shown(status: int) -> str:
-    """Sets `$?`. Keywords, for `:` may be a function (the usual fork bomb); conditions, so that `set -e` does not act."""
+    """Sets `$?`. Keywords, for `:` may be a function (the usual fork bomb); conditions, which `set -e` leaves alone."""
     return {0: "[[ a ]]", 1: "! [[ a ]]"}.get(status, f"( \\builtin exit {status} ) && [[ a ]]")
 
 
@@ -128,7 +175,8 @@ def _enter(cwd: str) -> str:
     """`cd`, also into a folder that was deleted under the shell: it is made, entered and deleted again."""
     parents = ["/".join(cwd.split("/")[: depth + 1]) for depth in range(1, cwd.count("/") + 1)]
     made = "".join(
-        f'[ -d {path} ] || {{ mkdir -- {path} && {_MADE}=({path} "${{{_MADE}[@]}}"); }}; ' for path in map(quote, parents)
+        f'[ -d {path} ] || {{ mkdir -- {path} && {_MADE}=({path} "${{{_MADE}[@]}}"); }}; '
+        for path in map(quote, parents)
     )
     enter = f"\\builtin cd -- {quote(cwd)}"
     return f'{enter} 2>/dev/null || {{ {made}{enter}; rmdir -- "${{{_MADE}[@]}}"; \\builtin unset -v {_MADE}; }}'

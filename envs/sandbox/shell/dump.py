@@ -36,7 +36,8 @@ class Variable:
     Attributes:
         name: Its name.
         flags: Attribute letters, sorted: `x` exported, `r` readonly, `a` and `A` arrays, `i`, `n`, `l`, `u`, `c`, `t`.
-        value: Bytes; for arrays pairs of key and value in bash's order; `None` for declared but not set.
+        value: Bytes; for arrays pairs of key and value, sorted for `A` (bash's order there says how it was filled);
+            `None` for declared but not set.
     """
 
     name: str
@@ -118,10 +119,11 @@ def read_variables(raw: bytes) -> Iterator[Variable]:
         if not (head := re.compile(rb"declare -(\S+) (\w+)(=?)").match(raw, at)):
             raise ValueError(f"not a line of `declare -p`: {raw[at : at + 60]!r}")
         flags, name = "".join(sorted(head[1].decode().replace("-", ""))), head[2].decode()
-        at, value = head.end(), None
+        value: bytes | tuple[tuple[bytes, bytes], ...] | None = None
+        at = head.end()
         if head[3]:
             value, at = _read_array(raw, at) if raw.startswith(b"(", at) else read_word(raw, at)
-        yield Variable(name, flags, value)
+        yield Variable(name, flags, tuple(sorted(value)) if isinstance(value, tuple) and "A" in flags else value)
         at += 1
 
 
@@ -142,9 +144,8 @@ def _is_environment(variable: Variable) -> bool:
 
 
 def _definitions(report: Report, now: Mapping[str, Variable], before: Mapping[str, Variable]) -> list[str]:
-    """Options that change how text is read come first, then variables (arrays need `declare` itself, which a function
-    may hide), then functions, then aliases, which are expanded already in the functions' text.
-    """
+    # Options that change how text is read come first, then variables (arrays need `declare` itself, which a function
+    # may hide), then functions, then aliases, which are expanded already in the functions' text.
     lines = _options("BASHOPTS", "shopt -s", "shopt -u", now, before)
     lines += [text for name in sorted(now) if (text := _variable(now[name], before.get(name)))]
     gone = (name for name in sorted(before) if name not in now and not _OWN.fullmatch(name) and name != "OLDPWD")

@@ -6,8 +6,10 @@ Owns: starting a new bash in the state before the command that ended the last on
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
+from pivotgym.core.errors import WrongState
 from pivotgym.envs.sandbox.contract import Limits, Ran, ShellState
 from pivotgym.envs.sandbox.shell.channel import Channel, Process
 
@@ -24,29 +26,39 @@ class Session:
     def __init__(self, launch: Callable[[], Process], state: ShellState, limits: Limits) -> None:
         self._launch, self._state, self._limits = launch, state, limits
         self._channel: Channel | None = None
+        self._lock, self._closed = threading.Lock(), False
 
     def run(self, command: str, *, timeout_s: float | None = None, stdin: bytes = b"") -> Ran:
         """Run a command. Arguments as for `Sandbox.run`.
 
         Raises:
             WorldFailed: If no bash can be started.
+            WrongState: After `close`.
         """
-        channel = self._live()
-        ran = channel.run(command, timeout_s=timeout_s, stdin=stdin)
-        if not channel.alive:
-            self._state, self._channel = channel.dump(), None
-        return ran
+        with self._lock:
+            channel = self._live()
+            ran = channel.run(command, timeout_s=timeout_s, stdin=stdin)
+            if not channel.alive:
+                self._state, self._channel = channel.dump(), None
+            return ran
 
     def state(self) -> ShellState:
         """The present state; a shell that was ended stands in the state before the command that ended it."""
         return self._channel.dump() if self._channel else self._state
 
     def close(self) -> None:
-        """End the shell and every process beside it. Calling it again does nothing."""
-        if self._channel:
-            self._channel.close()
+        """End the shell and every process beside it, from any thread. Calling it again does nothing."""
+        self._closed = True
+        if channel := self._channel:
+            channel.end()
+        with self._lock:
+            if channel := self._channel:
+                self._state, self._channel = channel.dump(), None
+                channel.close()
 
     def _live(self) -> Channel:
+        if self._closed:
+            raise WrongState("the session's shell is closed", hint="open a new session")
         if self._channel is None:
             channel = Channel(self._launch(), self._limits)
             channel.restore(self._state)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import shutil
 import stat
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pivotgym.core.canonical import digest
+from pivotgym.envs.sandbox.store import namespace
 from pivotgym.envs.sandbox.store.trees import Tree, walk
 
 ONE_BY_ONE = 64
@@ -88,16 +88,23 @@ def read_json(file: Path) -> dict[str, Any] | None:
 
 
 def remove_tree(root: Path) -> bool:
-    """Remove a folder with all in it, as far as this process may; whether it is gone."""
-
-    def open_up(function: Callable[..., Any], path: str, _: object) -> None:
-        # A folder without write permission, made by whoever worked in the sandbox.
-        try:
-            os.chmod(os.path.dirname(path), 0o700)
-            os.chmod(path, 0o700, follow_symlinks=False) if os.path.isdir(path) else None
-            function(path)
-        except OSError:
-            return  # a file of an id that is not ours: said by the result
-
-    shutil.rmtree(root, onerror=open_up)
+    """Remove a folder with all in it, as far as this process may; whether it is gone. Of any depth."""
+    folders: list[str] = []
+    with suppress(OSError):  # what is not ours to remove is said by the result
+        os.chmod(root, 0o700)
+        with Tree(root) as tree:
+            for path, fd, name, status in walk(tree):
+                if stat.S_ISDIR(status.st_mode):
+                    folders.append(path)
+                    if status.st_mode & 0o700 != 0o700:
+                        os.chmod(name, 0o700, dir_fd=fd)
+                else:
+                    os.unlink(name, dir_fd=fd)
+            for path in reversed(folders):
+                above, _, name = path.rpartition("/")
+                with tree.folder(above) as fd:
+                    os.rmdir(name, dir_fd=fd)
+        os.rmdir(root)
+    if root.exists() and namespace.helps():
+        namespace.run("rm", "-rf", "--", str(root))
     return not root.exists()

@@ -18,9 +18,11 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 
+@lru_cache(10_000)
 def _byte_of(name: str) -> int:
     return int(hashlib.sha256(name.encode()).hexdigest()[:15], 16)
 

@@ -1,15 +1,19 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.envs.sandbox.contract import Change, Entry, ShellState
+from pivotgym.envs.sandbox.store import copying
 from pivotgym.envs.sandbox.store.changes import digest_of, from_json, merged, to_json
 from pivotgym.envs.sandbox.store.copying import copy_tree
+from pivotgym.envs.sandbox.store.durable import remove_tree
 from pivotgym.envs.sandbox.store.ids import NOBODY, Ids
 from pivotgym.envs.sandbox.store.layers import LayerStore
-from pivotgym.envs.sandbox.store.trees import Tree, listing
+from pivotgym.envs.sandbox.store.trees import Tree, listing, walk
 
 FILE, OTHER = Entry("file", 0o644, 0, 0, 1, "a"), Entry("file", 0o644, 0, 0, 1, "b")
 
@@ -98,7 +102,7 @@ def test_a_store_of_another_version_is_refused(layers):
 
 def test_a_folder_that_cannot_be_a_store_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be used.*PIVOTGYM_SNAPSHOTS"):
+    with pytest.raises(ConfigError, match=r"cannot be used.*PIVOTGYM_SNAPSHOTS"):
         LayerStore(tmp_path / "file")
 
 
@@ -167,19 +171,26 @@ def test_attributes_of_files_are_kept(copied):
     assert os.getxattr(copied(fill) / "a", "user.note") == b"1"
 
 
-def test_a_deep_tree_is_copied_and_listed(copied):
-    depth = 3000
-
-    def fill(folder: Path) -> None:
-        here = os.open(folder, os.O_RDONLY)
-        for _ in range(depth):
-            os.mkdir("folder", dir_fd=here)
-            deeper = os.open("folder", os.O_RDONLY, dir_fd=here)
-            os.close(here)
-            here = deeper
+def nest(folder: Path, name: str, depth: int) -> None:
+    """Folders in folders, without ever naming a path."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=here)
+        deeper = os.open(name, os.O_RDONLY, dir_fd=here)
         os.close(here)
+        here = deeper
+    os.close(here)
 
-    assert len(listing(copied(fill), Ids())) == depth
+
+def test_a_tree_deeper_than_any_path_is_copied_and_listed(copied):
+    copy = copied(lambda folder: nest(folder, "n" * 200, 60))
+    assert [len(path) for path in listing(copy, Ids())] == [201 * depth for depth in range(1, 61)]
+
+
+def test_a_tree_of_any_depth_is_removed(tmp_path):
+    (tmp_path / "tree").mkdir()
+    nest(tmp_path / "tree", "n", 1500)
+    assert remove_tree(tmp_path / "tree")
 
 
 def test_a_link_on_the_way_is_never_followed(tmp_path):
@@ -188,3 +199,37 @@ def test_a_link_on_the_way_is_never_followed(tmp_path):
     (tmp_path / "tree" / "link").symlink_to(tmp_path)
     with Tree(tmp_path / "tree") as tree, pytest.raises(OSError, match="link/outside"):
         tree.open("link/outside")
+
+
+def removed(path: Path) -> None:
+    path.unlink()
+
+
+def made_a_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("elsewhere")
+
+
+def made_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("happens", [removed, made_a_link, made_a_folder])
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_changes_between_a_look_and_the_copy_breaks_nothing(tmp_path, monkeypatch, happens, kind):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    (source / "kept").write_text("1")
+    (source / "shaky").write_text("1") if kind == "file" else (source / "shaky").symlink_to("kept")
+
+    def walk_and_meddle(tree: Tree) -> Iterator[Any]:
+        for item in walk(tree):
+            if item[0] == "shaky":
+                happens(source / "shaky")
+            yield item
+
+    monkeypatch.setattr(copying, "walk", walk_and_meddle)
+    copy_tree(source, target)
+    assert "kept" in os.listdir(target)
