@@ -63,6 +63,11 @@ class BubblewrapBackend(Backend):
         self._totals: dict[tuple[str, ...], Changes] = {}
         self._identities: dict[str, str] = {}
 
+    @property
+    def store(self) -> SnapshotStore:
+        """Where its bases and layers are."""
+        return self._running()[1]
+
     def missing(self) -> Missing | None:
         """As `Backend.missing`."""
         return missing()
@@ -90,7 +95,7 @@ class BubblewrapBackend(Backend):
             "shell": [base.shell.cwd, base.shell.umask, dict(base.shell.environment), base.shell.definitions],
         }  # fmt: skip
         key = f"base:{self.name}:{digest(facts)}"
-        return self._running()[1].get_or_build(key, lambda: self._built(base, facts), turn=0)
+        return self.store.get_or_build(key, lambda: self._built(base, facts), turn=0)
 
     def open(self, snapshot: Snapshot, *, limits: Limits | None = None, network: bool = False) -> BubblewrapSandbox:
         """As `Backend.open`."""
@@ -191,12 +196,12 @@ class BubblewrapBackend(Backend):
         """What the base of a stack, its first layer, is made of: as `LayerStore.identity` says it."""
         known = self._identities.get(layers[0])
         if known is None:
-            known = self._identities[layers[0]] = self._running()[1].layers.identity(layers[:1])
+            known = self._identities[layers[0]] = self.store.layers.identity(layers[:1])
         return known
 
     def _total(self, layers: tuple[str, ...]) -> Changes:
         found = self._totals.get(layers)
-        return self._running()[1].layers.total(layers) if found is None else found
+        return self.store.layers.total(layers) if found is None else found
 
     def _remember(self, layers: tuple[str, ...], total: Changes) -> None:
         if len(self._totals) >= _REMEMBERED:
