@@ -159,4 +159,3 @@ def _packed(changes: Changes) -> str:
 def _unpacked(image: images.ImageConfig) -> Changes:
     packed: Any = image.labels.get(CHANGES)
     return {} if not packed else from_json(json.loads(zlib.decompress(base64.b64decode(packed))))
-

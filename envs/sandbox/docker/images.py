@@ -93,9 +93,7 @@ def have_image(image: str) -> ImageConfig:
         return image_config(image)
 
 
-def build_image(
-    context: Path, *, dockerfile: str = "Dockerfile", tag: str = "", timeout_s: float = 600.0
-) -> str:
+def build_image(context: Path, *, dockerfile: str = "Dockerfile", tag: str = "", timeout_s: float = 600.0) -> str:
     """Build an image from a folder with a Dockerfile; the engine's cache makes a second time quick.
 
     Args:

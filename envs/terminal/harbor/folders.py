@@ -89,7 +89,9 @@ class TaskFolder:
     def digest(self) -> str:
         """SHA-256 of all that its start is made of."""
         files = _files(self.context) if self.context is not None else []
-        content = [[str(path.relative_to(self.context or path)), _sha256(path), path.stat().st_mode & 0o777] for path in files]
+        content = [
+            [str(path.relative_to(self.context or path)), _sha256(path), path.stat().st_mode & 0o777] for path in files
+        ]
         return digest([self.image, self.dockerfile, content])
 
 
@@ -104,7 +106,9 @@ def read_folders(place: Path) -> tuple[list[TaskFolder], dict[str, str]]:
     for folder in _task_folders(place, _DEEP):
         try:
             if folder.name in found:
-                raise InputError(f"two folders are called {folder.name!r}; expected names that are unique in the source")
+                raise InputError(
+                    f"two folders are called {folder.name!r}; expected names that are unique in the source"
+                )
             found[folder.name] = read_folder(folder)
         except InputError as error:
             refused[folder.name] = error.message

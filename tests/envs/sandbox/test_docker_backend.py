@@ -52,7 +52,17 @@ def test_session_lives_on_between_commands(box: DockerSandbox) -> None:
 def test_environment_holds_the_image_and_nothing_of_the_server(box: DockerSandbox) -> None:
     told = dict(line.split("=", 1) for line in box.run("env").stdout.decode().splitlines())
     assert {"HOME": "/root", "LC_ALL": "C.UTF-8", "TZ": "UTC"}.items() <= told.items()
-    assert told.keys() <= {"HOME", "LC_ALL", "TZ", "PATH", "PWD", "SHLVL", "_", "PIP_CERT", "PIP_DISABLE_PIP_VERSION_CHECK"}
+    assert told.keys() <= {
+        "HOME",
+        "LC_ALL",
+        "TZ",
+        "PATH",
+        "PWD",
+        "SHLVL",
+        "_",
+        "PIP_CERT",
+        "PIP_DISABLE_PIP_VERSION_CHECK",
+    }
 
 
 def test_standard_input_reaches_the_command(box: DockerSandbox) -> None:
@@ -162,7 +172,6 @@ def test_fork_is_independent_and_on_the_same_snapshot(box: DockerSandbox) -> Non
         assert fork.processes() == ()
     finally:
         fork.close()
-
 
 
 def test_fork_leaves_no_image(docker_backend: DockerBackend, box: DockerSandbox) -> None:
