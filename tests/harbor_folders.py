@@ -1,5 +1,6 @@
 """Two small tasks, one in each layout, written by the tests themselves; their images hold this machine's pytest."""
 
+import importlib.metadata
 import importlib.util
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ IMAGE = "python:3.11-slim-bookworm"
 PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
 DOCKERFILE = f"""FROM {IMAGE}
 COPY site /usr/lib/python3/dist-packages/
+RUN python3 -m compileall -q /usr/lib/python3/dist-packages
 COPY names.txt /app/names.txt
 WORKDIR /app
 """
@@ -77,6 +79,11 @@ def context(folder: Path) -> None:
             shutil.copytree(origin.parent, place / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(origin, place)
+    for name in ("pytest", "pluggy"):
+        metadata = (
+            next(path for path in importlib.metadata.files(name) or () if path.name == "METADATA").locate().parent
+        )
+        shutil.copytree(metadata, folder / "site" / metadata.name)
 
 
 def harbor_files() -> dict[str, str]:

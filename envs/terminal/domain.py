@@ -6,15 +6,18 @@ Does not own: these themselves (`envs.sandbox`), running (`envs.terminal.world`)
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from typing import ClassVar
 
+from pivotgym.core.canonical import digest
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Origin, Step, Trajectory, steps_of
 from pivotgym.envs.base.contract import Attempt, Domain, Task
 from pivotgym.envs.sandbox.backends import default_backend
-from pivotgym.envs.sandbox.contract import Backend
+from pivotgym.envs.sandbox.contract import Backend, Sandbox
 from pivotgym.envs.sandbox.keeping import Keeper, shared_store
+from pivotgym.envs.terminal import harbor
 from pivotgym.envs.terminal.actions import acts
 from pivotgym.envs.terminal.origins import KINDS
 from pivotgym.envs.terminal.tasks import catalogue
@@ -41,6 +44,8 @@ class Terminals(Domain):
 
     def __init__(self) -> None:
         self.comparator: TerminalComparator = TerminalComparator()
+        self._by_origin: dict[str, Task] | None = None
+        self._lock = threading.Lock()
 
     def backend(self) -> Backend:
         """The backend that its worlds share."""
@@ -48,7 +53,13 @@ class Terminals(Domain):
 
     def world(self) -> TerminalWorld:
         """See `Domain.world`."""
-        return TerminalWorld(self.backend, Keeper(shared_store(), self.backend()), catalogue.outcome)
+        return TerminalWorld(self.backend, Keeper(shared_store(), self.backend()), _outcome, self._task_of)
+
+    def _task_of(self, origin: Origin) -> Task | None:
+        with self._lock:
+            if self._by_origin is None:
+                self._by_origin = {digest(task.origin.model_dump()): task for task in self.tasks()}
+        return self._by_origin.get(digest(origin.model_dump()))
 
     def executable(self, origin: Origin) -> bool:
         """Whether this kind of origin can be rebuilt."""
@@ -76,17 +87,22 @@ class Terminals(Domain):
         return [turn for turn, step in enumerate(steps_of(trajectory.messages)) if _candidate(step)]
 
     def tasks(self) -> Iterable[Task]:
-        """The generated tasks, see `envs.terminal.tasks`."""
-        return catalogue.tasks()
+        """The generated tasks (`envs.terminal.tasks`), and those of the source `harbor` where it is configured."""
+        return [*catalogue.tasks(), *harbor.tasks()]
 
     def attempts(self, task: Task) -> Iterable[Attempt]:
         """See `Domain.attempts`."""
-        return catalogue.attempts(task)
+        return () if task.origin.kind == harbor.KIND else catalogue.attempts(task)
 
     def ready(self) -> str | None:
         """Why no sandbox can be opened here, with the command that mends it."""
         missing = self.backend().missing()
         return None if missing is None else f"{missing.what}: {missing.command}"
+
+
+def _outcome(task: Task, sandbox: Sandbox, backend: Backend) -> float:
+    judge = harbor.outcome if task.origin.kind == harbor.KIND else catalogue.outcome
+    return judge(task, sandbox, backend)
 
 
 def _candidate(step: Step) -> bool:

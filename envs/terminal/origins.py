@@ -1,7 +1,7 @@
 """Origins of the terminal domain: what a start is made of, and under which conditions actions run there.
 
-Owns: the kinds `filesystem`, `sandbox` and `image` with their fields, what each resolves to on this machine, and the
-default of what is compared. Does not own: unpacking and opening (`envs.sandbox`), or running (`envs.terminal.world`).
+Owns: the kinds of origin with their fields, what each resolves to on this machine, and the default of what is compared.
+Does not own: unpacking and opening (`envs.sandbox`), or running (`envs.terminal.world`).
 
 - `filesystem`: an archive of the source `fixtures`, by name. `fixture`; `unpack_at` {folder inside: member of the
   archive} (default: every member at `/`); `perturbed` (further fixtures with the same folders, against coincidences);
@@ -10,12 +10,13 @@ default of what is compared. Does not own: unpacking and opening (`envs.sandbox`
   and `mtime` (seconds since 1970)}, `folders` {path: mode}, `links` {path: target}; `setup`, a script that is run once
   as root, before the first action, to make what text cannot say (a repository, an archive).
 - `image`: a container image by the name it has in the source `images`, a JSON file {name: reference}.
+- `harbor`: a task folder of the source `harbor`, by its name in `task`; it says the rest itself, see `harbor`.
 
-All have: `shell`: `fresh` (each action is a `bash -c` of its own with a plain environment, nothing but files outlives
-it; the default of `filesystem`) or `session` (one shell that lives on; the default of the others); `cwd`; `env`;
-`user`; `time_limit_s` of a command; `network`; `observation` (`plain`: output alone; `status`: an exit status other
-than 0 is told too); `compare`, which narrows what counts: `files` (folders), `output` (always, reads, never), `exit`,
-`cwd`, `environment`, `umask`.
+All but the last have: `shell`: `fresh` (each action is a `bash -c` of its own with a plain environment, nothing but
+files outlives it; the default of `filesystem`) or `session` (one shell that lives on; the default of the others);
+`cwd`; `env`; `user`; `time_limit_s` of a command; `network`; `observation` (`plain`: output alone; `status`: an exit
+status other than 0 is told too); `compare`, which narrows what counts: `files` (folders), `output` (always, reads,
+never), `exit`, `cwd`, `environment`, `umask`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from pivotgym.core.errors import InputError, MissingDependency, NotFound
 from pivotgym.core.trajectory import Origin
 from pivotgym.envs.base import sources
 from pivotgym.envs.sandbox.contract import Base, Limits, ShellState
-from pivotgym.envs.terminal import fields
+from pivotgym.envs.terminal import fields, harbor
 from pivotgym.envs.terminal.fixtures import digest_of_file, fixture_path, unpacked_in
 from pivotgym.envs.terminal.inline import Planned, planned, write_tar
 
@@ -182,6 +183,19 @@ def _image(origin: Origin) -> Setting:
     return _setting(origin, (base,), roots=(shell.cwd,))
 
 
+def _harbor(origin: Origin) -> Setting:
+    task = harbor.folder_of(origin)
+    base = harbor.base(task)
+    return Setting(
+        bases=(base,),
+        compare=_compare(origin, ("/",), fresh=False),
+        shell=base.shell,
+        roots=(base.shell.cwd,),
+        limits=harbor.limits(task),
+        network=harbor.network(task),
+    )
+
+
 def images() -> dict[str, str]:
     """Image references by the names that origins may use; none where the source `images` is not configured.
 
@@ -251,6 +265,11 @@ def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-_KINDS: dict[str, Callable[[Origin], Setting]] = {"filesystem": _filesystem, "sandbox": _sandbox, "image": _image}
+_KINDS: dict[str, Callable[[Origin], Setting]] = {
+    "filesystem": _filesystem,
+    "sandbox": _sandbox,
+    "image": _image,
+    harbor.KIND: _harbor,
+}
 KINDS = frozenset(_KINDS)
 """The kinds of origin that can be rebuilt."""

@@ -150,12 +150,21 @@ def _of_source(program: str, words: list[str]) -> Order:
         several = sum(not word.startswith("-") for word in words) > 1
         return Order.ASKED if several or any(_LS_ORDERS.match(word) for word in words) else Order.NAMES
     if program in ("grep", "egrep", "fgrep"):
-        return Order.NONE if _recursive(words) and not _by_place(program, words) else Order.ASKED
+        return _of_grep(words)
     if program == "find":
         runs = [place for place, word in enumerate(words) if word in ("-exec", "-execdir", "-ok")]
         plain = "-quit" not in words and all(_per_file(words[place + 1 :]) for place in runs)
         return Order.NONE if plain else Order.ASKED
     return Order.NONE if program in _WALKS and not _by_place(program, words) else Order.ASKED
+
+
+def _of_grep(words: list[str]) -> Order:
+    """A search through a tree comes as it lies there, one through several files by their names."""
+    if _by_place("grep", words) or any(re.match(r"-[A-Za-z]*h", word) for word in words):
+        return Order.ASKED
+    operands = [word for word in words if not word.startswith("-")]
+    several = len(operands) > 2 or any("*" in word for word in operands[1:])
+    return Order.NONE if _recursive(words) else Order.NAMES if several else Order.ASKED
 
 
 def _per_file(words: list[str]) -> bool:

@@ -6,6 +6,7 @@
     warden     the helper process in which all sandboxes of a server live
     guardian   the process beside it that keeps the starter's rights
     machine    one sandbox there: overlay, bubblewrap, limits
+    watch      ends sandboxes that write too much, where that lies on disk
     arguments  bubblewrap's command line
     userns     user namespaces
     cgroups    control groups

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -63,6 +63,11 @@ class BubblewrapBackend(Backend):
         self._totals: dict[tuple[str, ...], Changes] = {}
         self._identities: dict[str, str] = {}
 
+    @property
+    def store(self) -> SnapshotStore:
+        """Where its bases and layers are."""
+        return self._running()[1]
+
     def missing(self) -> Missing | None:
         """As `Backend.missing`."""
         return missing()
@@ -85,11 +90,12 @@ class BubblewrapBackend(Backend):
         facts: dict[str, Any] = {
             "identity": base.identity, "version": self.version, "user": base.user, "files": _digests(base.files),
             "archives": [at for _, at in base.archives], "folder": base.folder_at if base.folder else None,
-            "image": _images().image_config(base.image).id if base.image else "", "machine": "" if base.image else bases.machine_identity(),
+            "image": _images().have_image(base.image).id if base.image else "",
+            "machine": "" if base.image else bases.machine_identity(),
             "shell": [base.shell.cwd, base.shell.umask, dict(base.shell.environment), base.shell.definitions],
         }  # fmt: skip
         key = f"base:{self.name}:{digest(facts)}"
-        return self._running()[1].get_or_build(key, lambda: self._built(base, facts), turn=0)
+        return self.store.get_or_build(key, lambda: self._built(base, facts), turn=0)
 
     def open(self, snapshot: Snapshot, *, limits: Limits | None = None, network: bool = False) -> BubblewrapSandbox:
         """As `Backend.open`."""
@@ -102,6 +108,10 @@ class BubblewrapBackend(Backend):
         opened = warden.call("open", layers=list(snapshot.layers), binds=binds, limits=asdict(limits))
         place = Place(snapshot, limits, facts["uid"], facts["gid"], network, self._saved)
         return BubblewrapSandbox(warden, opened, place, snapshot.shell)
+
+    def changes_since_base(self, snapshot: Snapshot) -> Changes:
+        """As `Backend.changes_since_base`."""
+        return self._total(snapshot.layers)
 
     def close(self) -> None:
         """As `Backend.close`."""
@@ -120,7 +130,8 @@ class BubblewrapBackend(Backend):
                 if lacking:
                     raise MissingDependency(f"bubblewrap: {lacking.what}", hint=lacking.command)
                 store = self._given or shared_store()
-                warden = WardenClient(store.layers.root, bubblewrap=str(shutil.which("bwrap")), on_disk=self._on_disk)
+                more = ["--on-disk"] if self._on_disk else []
+                warden = WardenClient(store.layers.root, bubblewrap=str(shutil.which("bwrap")), arguments=more)
                 self._started = warden, store
             return self._started
 
@@ -183,18 +194,20 @@ class BubblewrapBackend(Backend):
         layers = old.layers if layer is None else (*old.layers, layer)
         total = merged(self._total(old.layers), changes)
         self._remember(layers, total)
-        return Snapshot(self.name, layers, shell, digest_of(self._identity(layers), total, shell), processes)
+        state = digest_of(self._identity(layers), total, shell)
+        # Held while the snapshot lives: it may be opened long after, without ever having been stored under a key.
+        return self._running()[1].held(Snapshot(self.name, layers, shell, state, processes))
 
     def _identity(self, layers: tuple[str, ...]) -> str:
         """What the base of a stack, its first layer, is made of: as `LayerStore.identity` says it."""
         known = self._identities.get(layers[0])
         if known is None:
-            known = self._identities[layers[0]] = self._running()[1].layers.identity(layers[:1])
+            known = self._identities[layers[0]] = self.store.layers.identity(layers[:1])
         return known
 
     def _total(self, layers: tuple[str, ...]) -> Changes:
         found = self._totals.get(layers)
-        return self._running()[1].layers.total(layers) if found is None else found
+        return self.store.layers.total(layers) if found is None else found
 
     def _remember(self, layers: tuple[str, ...], total: Changes) -> None:
         if len(self._totals) >= _REMEMBERED:
@@ -223,27 +236,34 @@ def _images() -> Any:
         ) from error
 
 
-def missing() -> Missing | None:
-    """What keeps this backend from running here, or `None`. Reads a few files, runs nothing."""
+def missing(system: Path = Path("/"), *, root: bool | None = None) -> Missing | None:
+    """What keeps this backend from running here, or `None`. Reads a few files, runs nothing.
+
+    Args:
+        system: Where the machine's files are.
+        root: Whether it is to run as root; by default as whoever asks.
+    """
     if sys.platform != "linux":
-        return Missing(f"expected Linux, this is {sys.platform}", "use the docker backend")
+        return Missing(f"expected Linux, this is {sys.platform}", "export PIVOTGYM_SANDBOX=docker")
     if shutil.which("bwrap") is None:
         return Missing("bubblewrap (bwrap) is not installed", "apt-get install bubblewrap")
-    for name, value in _switches(root=os.geteuid() == 0):
-        place = Path("/proc/sys", name)
-        if place.exists() and place.read_text().strip() == str(1 - value):
+    for name, off, on in _switches(root=os.geteuid() == 0 if root is None else root):
+        place = system / "proc/sys" / name
+        if place.exists() and place.read_text().strip() == off:
             setting = name.replace("/", ".")
-            number = value if setting != "user.max_user_namespaces" else 15000
-            return Missing(f"user namespaces are switched off by {setting}", f"sysctl -w {setting}={number}")
-    if "overlay" not in Path("/proc/filesystems").read_text().split():
+            return Missing(f"user namespaces are switched off by {setting}", f"sysctl -w {setting}={on}")
+    if "overlay" not in (system / "proc/filesystems").read_text().split():
         return Missing("the kernel has no overlay file system loaded", "modprobe overlay")
     return None
 
 
-def _switches(*, root: bool) -> Sequence[tuple[str, int]]:
-    """Settings by which user namespaces are switched off, and the value with which they are on (of 0 and 1)."""
-    always = [("user/max_user_namespaces", 1)]
-    plain = [("kernel/unprivileged_userns_clone", 1), ("kernel/apparmor_restrict_unprivileged_userns", 0)]
+def _switches(*, root: bool) -> list[tuple[str, str, str]]:
+    """Settings by which user namespaces are switched off: name, that value, and one that switches them on."""
+    always = [("user/max_user_namespaces", "0", "15000")]
+    plain = [
+        ("kernel/unprivileged_userns_clone", "0", "1"),
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
+    ]
     return always if root else [*always, *plain]
 
 

@@ -107,11 +107,14 @@ def passwd_of(archives: Sequence[Sequence[str]], files: Sequence[int]) -> bytes:
 def _member(file: int, name: str) -> bytes | None:
     """A file's content in an archive; `None` where it is not there, or the archive cannot be read."""
     found = None
-    with suppress(tarfile.TarError, EOFError, OSError), os.fdopen(os.dup(file), "rb") as stream:
-        with tarfile.open(fileobj=stream) as archive:
-            for member in archive:
-                if posixpath.normpath(member.name.lstrip("/")) == name and (opened := archive.extractfile(member)):
-                    found = opened.read()
+    with (
+        suppress(tarfile.TarError, EOFError, OSError),
+        os.fdopen(os.dup(file), "rb") as stream,
+        tarfile.open(fileobj=stream) as archive,
+    ):
+        for member in archive:
+            if posixpath.normpath(member.name.lstrip("/")) == name and (opened := archive.extractfile(member)):
+                found = opened.read()
     return found
 
 

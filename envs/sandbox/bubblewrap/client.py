@@ -27,17 +27,17 @@ class WardenClient:
     Args:
         store: The folder with the layers; must belong to whom the sandboxes' root is outside.
         bubblewrap: The program.
-        on_disk: Whether what sandboxes write lies on disk even where it could lie in memory.
+        arguments: More for its command line (`--on-disk`).
 
     Raises:
         WorldFailed: If it cannot be started.
     """
 
-    def __init__(self, store: Path, *, bubblewrap: str, on_disk: bool = False) -> None:
+    def __init__(self, store: Path, *, bubblewrap: str, arguments: Sequence[str] = ()) -> None:
         ours, theirs = socket.socketpair()
         line = [sys.executable, "-P", "-m", "pivotgym.envs.sandbox.bubblewrap.warden"]
         line += ["--connection", str(theirs.fileno()), "--server", str(os.getpid()), "--first-id", str(FIRST_ID)]
-        line += ["--bubblewrap", bubblewrap, *(["--on-disk"] if on_disk else [])]
+        line += ["--bubblewrap", bubblewrap, *arguments]
         # Standard error stays ours: what the warden's Python says when it breaks belongs into the server's log.
         self._process = subprocess.Popen(line, cwd=store, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
@@ -46,7 +46,11 @@ class WardenClient:
         self._free: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
         self._free.put(ours)
         self._may_connect = threading.Semaphore(_CONNECTIONS - 1)
-        self.facts = self.call("hello")
+        try:
+            self.facts = self.call("hello")
+        except BaseException:
+            self.close()
+            raise
 
     def call(self, do: str, files: Sequence[int] = (), **arguments: Any) -> dict[str, Any]:
         """Have a request done.

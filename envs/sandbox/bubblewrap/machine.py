@@ -92,7 +92,7 @@ class Pipes:
 
 
 class Machine:
-    """A mounted sandbox, at first without processes.
+    """A mounted sandbox, at first without processes. `over` says that it was ended for what it wrote (`watch`).
 
     Args:
         name: Unique in this warden; the name of its folder.
@@ -114,6 +114,7 @@ class Machine:
         self._folder = f"{MOUNTS}/{name}"
         self._running: tuple[subprocess.Popen[bytes], int, int] | None = None
         self._lock = threading.RLock()
+        self.over = False
         self._userns = -1
         self.root = f"{self._folder}/root"
         place = f"{self._folder}/rw" if means.in_memory else f"tmp/{name}"
@@ -168,6 +169,7 @@ class Machine:
         """
         with self._lock:
             self.kill()
+            self.over = False
             if self._userns < 0:
                 self._userns = self._means.forge.make()
             ready, info = os.pipe()
@@ -203,6 +205,11 @@ class Machine:
             resource.prlimit(pid, what, (most, most))
         if self._means.guardian.groups:
             self._means.guardian.ask(do="add", name=self.name, pid=pid)
+
+    @property
+    def running(self) -> bool:
+        """Whether anything was started in it and not killed since."""
+        return self._running is not None
 
     def kill(self) -> None:
         """End all its processes and wait until they are gone. The files stay."""

@@ -108,7 +108,9 @@ class Started:
 
     def reason(self) -> Literal["memory", "disk", "died"] | None:
         """The limit that ended it."""
-        return "memory" if self._oom.now() > self._before else None
+        if self._oom.now() > self._before:
+            return "memory"
+        return "disk" if self._warden.call("over", name=self._name)["over"] else None
 
 
 class OomCount:

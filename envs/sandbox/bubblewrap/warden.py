@@ -29,7 +29,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from pivotgym.core.errors import PivotGymError
-from pivotgym.envs.sandbox.bubblewrap import guardian, inside, syscalls, wire
+from pivotgym.envs.sandbox.bubblewrap import guardian, inside, syscalls, watch, wire
 from pivotgym.envs.sandbox.bubblewrap.arguments import as_user
 from pivotgym.envs.sandbox.bubblewrap.machine import MOUNTS, Guardian, Machine, Means, Pipes
 from pivotgym.envs.sandbox.bubblewrap.userns import Forge
@@ -61,10 +61,12 @@ class Warden:
         self._layers: dict[str, list[str]] = {}
         self._machines: dict[str, Machine] = {}
         self._numbers = itertools.count(1)
+        if not means.in_memory:
+            watch.start(lambda: list(self._machines.values()))
         self._requests: dict[str, Callable[..., Answer]] = {
             "hello": self.hello, "open": self.open, "start": self.start, "kill": self.kill, "read": self.read,
             "processes": self.processes, "changes": self.changes, "write": self.write, "close": self.close,
-            "connect": self.connect, "fork": self.fork, "save": self.save, "base": self.base,
+            "connect": self.connect, "fork": self.fork, "save": self.save, "base": self.base, "over": self.over,
         }  # fmt: skip
 
     def serve(self, connection: socket.socket) -> None:
@@ -118,11 +120,14 @@ class Warden:
     def _opened(self, layers: list[str], binds: list[str], limits: Limits, written: str = "") -> Answer:
         name = f"{os.getpid()}-{next(self._numbers)}"
         hold = self._store.hold(layers)
+        # On disk it has a folder in the store's `tmp`, which others would sweep up.
+        self._store.locks.share([name])
         try:
             trees = [str(self._store.path(layer)) for layer in layers]
             machine = Machine(name, trees, binds, limits, self._means, written)
         except BaseException:
             hold.release()
+            self._store.locks.release([name])
             raise
         self._machines[name], self._holds[name], self._layers[name] = machine, hold, layers
         return {"name": name, "oom_file": machine.oom_file}, []
@@ -165,6 +170,11 @@ class Warden:
         machine = self._machines[name]
         return {"changes": to_json(changes_of(machine.upper, machine.layers, Ids()))}, []
 
+    def over(self, name: str, files: list[int]) -> Answer:
+        """Whether a sandbox was ended for what it has written."""
+        machine = self._machines.get(name)
+        return {"over": machine is not None and machine.over}, []
+
     def read(self, name: str, path: str, files: list[int]) -> Answer:
         """A descriptor of a sandbox's file."""
         file = inside.open_file(self._machines[name].root, path)
@@ -181,6 +191,7 @@ class Warden:
         if machine:
             machine.close()
             self._holds.pop(name).release()
+            self._store.locks.release([name])
             self._layers.pop(name)
         return {}, []
 

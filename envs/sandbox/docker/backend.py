@@ -70,10 +70,9 @@ class DockerBackend(Backend):
         image = images.have_image(base.image)
         key = images.base_key(base, image, self.version)
         with self._lock:
-            built = images.find_labelled(images.BASE, key) or images.make_base(base, image, key)
+            built = images.find_base(key) or images.make_base(base, image, key)
         config = images.image_config(built)
-        home = images.home_of(config)
-        plain = {"HOME": home, "PATH": _PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+        plain = {"HOME": config.labels.get(images.HOME, "/"), "PATH": _PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
         environment = {**plain, **image.environment, **base.shell.environment}
         shell = ShellState(base.shell.cwd, base.shell.umask, environment, base.shell.definitions)
         return Snapshot(self.name, (built,), shell, digest_of(key, {}, shell))
@@ -160,4 +159,3 @@ def _packed(changes: Changes) -> str:
 def _unpacked(image: images.ImageConfig) -> Changes:
     packed: Any = image.labels.get(CHANGES)
     return {} if not packed else from_json(json.loads(zlib.decompress(base64.b64decode(packed))))
-

@@ -22,6 +22,8 @@ BASE = "pivotgym.base"
 """Label: digest of the `Base` that an image was made of."""
 USER = "pivotgym.user"
 """Label: who the shells of an image run as."""
+HOME = "pivotgym.home"
+"""Label: that user's home folder."""
 _BLOCK = 1 << 20
 
 
@@ -91,15 +93,13 @@ def have_image(image: str) -> ImageConfig:
         return image_config(image)
 
 
-def build_image(
-    context: Path, *, dockerfile: str = "Dockerfile", labels: Mapping[str, str] | None = None, timeout_s: float = 600.0
-) -> str:
+def build_image(context: Path, *, dockerfile: str = "Dockerfile", tag: str = "", timeout_s: float = 600.0) -> str:
     """Build an image from a folder with a Dockerfile; the engine's cache makes a second time quick.
 
     Args:
         context: The folder; its `.dockerignore` counts.
         dockerfile: Its path in the folder.
-        labels: Labels of the image, by which it can be found again.
+        tag: A name for it, or "".
         timeout_s: Seconds between two signs of life of the build.
 
     Returns:
@@ -117,7 +117,7 @@ def build_image(
         with calls(f"build of {context.name!r}"):
             # Names without slash, tag or digest in FROM are taken from this machine first; no pull is forced.
             lines = client().build(
-                path=str(context), dockerfile=dockerfile, labels=dict(labels or {}), rm=True, forcerm=True, decode=True,
+                path=str(context), dockerfile=dockerfile, tag=tag or None, rm=True, forcerm=True, decode=True,
                 network_mode="host", timeout=int(timeout_s),
             )  # fmt: skip
             for line in lines:
@@ -141,10 +141,11 @@ def base_key(base: Base, image: ImageConfig, version: str) -> str:
     return hashlib.sha256(json.dumps([known, files]).encode()).hexdigest()
 
 
-def find_labelled(name: str, value: str) -> str | None:
-    """An image of this machine with a label."""
-    with calls("looking for an image"):
-        found = client().images(filters={"label": f"{name}={value}"})
+def find_base(key: str) -> str | None:
+    """The image of a base that was built before."""
+    with calls("looking for a base"):
+        # What stands on a base inherits its label, but is of another kind.
+        found = client().images(filters={"label": [f"{BASE}={key}", f"{KIND}=base"]})
     return str(found[0]["Id"]) if found else None
 
 
@@ -169,7 +170,7 @@ def make_base(base: Base, image: ImageConfig, key: str) -> str:
                     client().put_archive(made, "/", packed)
             for path, content in sorted(base.files.items()):
                 client().put_archive(made, "/", archives.pack_file(path, content, 0o644))
-            kept = {KIND: "base", BASE: key, USER: user}
+            kept = {KIND: "base", BASE: key, USER: user, HOME: _home(made, user)}
             return str(client().commit(made, conf={"Labels": kept})["Id"])
         finally:
             remove_container(made)
@@ -224,16 +225,10 @@ def is_kind(image: str, kind: str) -> bool:
         return False
 
 
-def home_of(image: ImageConfig) -> str:
-    """The home folder of the user that an image's shells run as: by its passwd file, else `/root` or `/`."""
-    user = image.labels.get(USER) or "root"
-    name = user.partition(":")[0]
-    with calls("reading users"):
-        made = client().create_container(image.id, ["bash"], entrypoint=[], labels=engine.labels("builder"))["Id"]
-    try:
-        text = (read_file(made, "/etc/passwd") or b"").decode(errors="replace")
-    finally:
-        remove_container(made)
+def _home(container: str, user: str) -> str:
+    """A user's home folder by the passwd file of a container, else `/root` or `/`."""
+    name = user.partition(":")[0] or "root"
+    text = (read_file(container, "/etc/passwd") or b"").decode(errors="replace")
     for line in text.splitlines():
         fields = line.split(":")
         if len(fields) > 5 and name in (fields[0], fields[2]):

@@ -98,7 +98,7 @@ class Channel:
     def run(self, command: str, *, timeout_s: float | None = None, stdin: bytes = b"") -> Ran:
         """Run one command. Arguments as for `Sandbox.run`.
 
-        When it ended by a limit or took the shell with it, `alive` is false from then on.
+        When it ended by a limit, took the shell with it or left it damaged, `alive` is false from then on.
         """
         wall_s = self._limits.wall_s if timeout_s is None else min(timeout_s, self._limits.wall_s)
         sent = driver.command(command, before=self._resume, last=self._last, stdin=stdin)
@@ -109,7 +109,9 @@ class Channel:
             return self._finish(turn, ended)
         turn.drain(linger_s=_SUBSTITUTION_S if b">(" in to_bytes(command) else 0.0)
         self._take(report)
-        return turn.ran(report.exit)
+        if damaged := driver.DAMAGED.search(turn.stderr.value) is not None:
+            self.close()
+        return turn.ran(report.exit, shell_ended=damaged)
 
     def end(self) -> None:
         """End the processes, from any thread; a command that runs comes to its end by that."""

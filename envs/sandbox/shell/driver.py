@@ -51,7 +51,9 @@ _MARK = '\\builtin printf "\\0"'
 _QUIET = "\\builtin set +exv; \\builtin trap - DEBUG ERR RETURN"
 _SAY = f" >&{REPORT}; "
 _PRINT = f"\\unset -f builtin; {f'{_SAY}{_MARK}{_SAY}'.join(_PRINTS)}{_SAY}"
-_LAST = f"\\builtin unset -v {_EXIT} {_FLAGS}; {_MARK}{_SAY}"
+# An unfinished `[[` leaves bash 5.2's parser in a state in which the next one fails: let that be this one.
+_MEND = '\\builtin eval "[[ a ]]"'
+_LAST = f"{_MEND}; \\builtin unset -v {_EXIT} {_FLAGS}; {_MARK}{_SAY}"
 REPORTS = f'for {_EXIT} in "$?"; do {_PRINT}{_QUIET}; {_LAST}done >&- 2>&-'
 """The line's second half: report status and state."""
 # At a prompt nothing is switched off: bash itself keeps `$?` and `$_` there.
@@ -62,6 +64,10 @@ _AT_PROMPT = f'for {_EXIT} in "$?"; do {_PRINT}{_LAST}done >&- 2>&-'
 # that line is text.
 _ERREXIT = re.compile(r"\bset\s+([-\w]+\s+)*-\w*e|\berrexit\b")
 _GUARD = f"{{ {_EXIT}=$? {_FLAGS}=$-; \\builtin set +e; ( \\builtin exit ${_EXIT} ); }} 2>/dev/null"
+
+# An unfinished `$(` or `<(` in what is evaluated damages bash 5.2's memory: it dies some commands later.
+DAMAGED = re.compile(rb"^bash: eval: line \d+: unexpected EOF while looking for matching `\)'\n\Z", re.MULTILINE)
+"""How standard error ends after a command that leaves a bash which is not to be used any more."""
 
 TERM = "screen"
 """What the emulated terminal is nearest to, and what tmux calls itself."""
@@ -154,8 +160,9 @@ def command(text: str, *, before: str = "", last: int = 0, stdin: bytes = b"") -
 
 
 def _shown(status: int) -> str:
-    """Sets `$?`. Keywords, for `:` may be a function (the usual fork bomb); conditions, which `set -e` leaves alone."""
-    return {0: "[[ a ]]", 1: "! [[ a ]]"}.get(status, f"( \\builtin exit {status} ) && [[ a ]]")
+    """Sets `$?`, by conditions, which `set -e` leaves alone."""
+    true = "\\builtin true"
+    return {0: true, 1: f"! {true}"}.get(status, f"( \\builtin exit {status} ) && {true}")
 
 
 def _line(text: str, *, status: int = 0, given: str = "", after: str = "") -> bytes:

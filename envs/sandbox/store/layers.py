@@ -139,7 +139,7 @@ class LayerStore:
         """
         hold = Hold(self.locks, layers)
         for layer in layers:
-            if not (self.root / "layers" / layer / "manifest.json").exists():
+            if not os.path.exists(f"{self.root}/layers/{layer}/manifest.json"):
                 hold.release()
                 raise NotFound(f"layer {layer!r}: not in the snapshot store", hint="build the snapshot again")
         return hold

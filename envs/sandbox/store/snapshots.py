@@ -5,8 +5,11 @@
 Owns: nodes, holding the layers of every snapshot that is in use, checking a layer before its first use, and keeping
 stacks short. Does not own: layers (`layers`), what is dropped when the store is full (`evict`), what a key means.
 
-A node is written after its layers are on the disk, and removed before them, so that one that can be read stands on
-layers that are there. What is damaged nevertheless (a file cut short, by whoever) is dropped and built again.
+What is brought to the disk, in this order: the files and folders of a layer in `tmp/`, its manifest, then (renamed)
+the folder `layers/`; the node in `tmp/`, then (renamed) the folder `nodes/`. So a node that can be read stands on
+layers that are there as a whole, after `kill -9` at any moment and after power loss; what else is found belongs to
+nothing and is collected. Removing goes the other way, nodes first. What is damaged nevertheless (a file cut short, by
+whoever) is found by its checksums, dropped and built again.
 """
 
 from __future__ import annotations

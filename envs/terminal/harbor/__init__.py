@@ -23,7 +23,7 @@ from pivotgym.core.trajectory import Origin
 from pivotgym.envs.base import sources
 from pivotgym.envs.base.contract import Task
 from pivotgym.envs.sandbox.contract import Backend, Base, Limits, Sandbox, ShellState
-from pivotgym.envs.sandbox.docker.images import build_image, find_labelled, have_image
+from pivotgym.envs.sandbox.docker.images import build_image, have_image, image_config
 from pivotgym.envs.terminal.harbor.folders import TaskFolder, find_folder, read_folders
 from pivotgym.envs.terminal.harbor.outcome import Outcome, judge
 
@@ -43,7 +43,6 @@ BASH = Tool(
         "required": ["command"],
     },
 )
-_BUILT = "pivotgym.task"
 _NETWORK = "PIVOTGYM_SANDBOX_NETWORK"
 _UNREACHED = ("Could not resolve", "name resolution", "Network is unreachable", "Name or service not known")
 _building = threading.Lock()
@@ -135,11 +134,12 @@ def judged(task: TaskFolder, left: Sandbox, backend: Backend) -> Outcome:
 def _image(task: TaskFolder) -> str:
     if task.image or task.context is None:
         return task.image
-    key = task.digest()
+    tag = f"pivotgym/task:{task.digest()}"
     with _building:
-        return find_labelled(_BUILT, key) or build_image(
-            task.context, dockerfile=task.dockerfile, labels={_BUILT: key}, timeout_s=task.build_s
-        )
+        try:
+            return image_config(tag).id
+        except NotFound:
+            return build_image(task.context, dockerfile=task.dockerfile, tag=tag, timeout_s=task.build_s)
 
 
 def _task(folder: TaskFolder) -> Task:

@@ -15,6 +15,7 @@ Not supported, and named as such: several containers, several steps, a verifier 
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -88,7 +89,9 @@ class TaskFolder:
     def digest(self) -> str:
         """SHA-256 of all that its start is made of."""
         files = _files(self.context) if self.context is not None else []
-        content = [[str(path), path.read_bytes().hex(), path.stat().st_mode & 0o777] for path in files]
+        content = [
+            [str(path.relative_to(self.context or path)), _sha256(path), path.stat().st_mode & 0o777] for path in files
+        ]
         return digest([self.image, self.dockerfile, content])
 
 
@@ -103,7 +106,9 @@ def read_folders(place: Path) -> tuple[list[TaskFolder], dict[str, str]]:
     for folder in _task_folders(place, _DEEP):
         try:
             if folder.name in found:
-                raise InputError(f"two folders are called {folder.name!r}; expected names that are unique in the source")
+                raise InputError(
+                    f"two folders are called {folder.name!r}; expected names that are unique in the source"
+                )
             found[folder.name] = read_folder(folder)
         except InputError as error:
             refused[folder.name] = error.message
@@ -130,6 +135,11 @@ def read_folder(folder: Path) -> TaskFolder:
     if not task.image and not (task.context is not None and (task.context / task.dockerfile).is_file()):
         raise InputError(f"task {task.name!r}: expected a Dockerfile or the name of an image, found neither")
     return task
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _task_folders(place: Path, deep: int) -> list[Path]:

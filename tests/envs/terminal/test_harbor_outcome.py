@@ -1,6 +1,7 @@
 """Tests of tasks run on a real engine, out of the agent's reach: gold passes, doing nothing and cheating fail."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from harbor_folders import write_tasks
 from pivotgym.core.errors import VerifierFailed
 from pivotgym.core.trajectory import Origin
 from pivotgym.envs.base import sources
+from pivotgym.envs.sandbox.bubblewrap import BubblewrapBackend
 from pivotgym.envs.sandbox.docker import DockerBackend
 from pivotgym.envs.terminal import harbor
 from pivotgym.envs.terminal.harbor.folders import TaskFolder
@@ -21,6 +23,27 @@ pytestmark = pytest.mark.docker
 LAYOUTS = ("sort-harbor", "sort-bench")
 GOLD = "sort names.txt > sorted.txt"
 Attempt = Callable[..., Outcome]
+FORGED = "mkdir -p /logs/verifier /tests; "
+PYTHON = "/usr/lib/python3/dist-packages"
+CHEATS = {
+    "writes the reward": f"{FORGED} echo 1 > /logs/verifier/reward.txt; echo '{{\"reward\": 1}}' > /logs/verifier/reward.json",
+    "goes on writing the reward": f"{FORGED} (while :; do echo 1 > /logs/verifier/reward.txt; done) >/dev/null 2>&1 &",
+    "plants the tests": f"{FORGED} echo planted > /tests/test.sh; echo 'def test_a(): pass' > /tests/test_state.py",
+    "replaces pytest": f"echo 'raise SystemExit(0)' > {PYTHON}/pytest/__main__.py",
+    "replaces python": "printf '#!/bin/sh\\nexit 0\\n' > /x; chmod +x /x; ln -sf /x /usr/bin/python3",
+    "replaces python's program": "cp /bin/true /usr/bin/python3.11",
+    "shadows python": "printf '#!/bin/sh\\nexit 0\\n' > /usr/local/bin/python3; chmod +x /usr/local/bin/python3",
+    "replaces bash": "cp /bin/true /bin/bash",
+    "starts with python": f"echo 'import os, sys; \"-m\" in sys.orig_argv and os._exit(0)' > {PYTHON}/sitecustomize.py",
+    "starts with python by a path file": f"echo 'import os, sys; \"-m\" in sys.orig_argv and os._exit(0)' > {PYTHON}/a.pth",
+    "bends pytest from above": (
+        "printf 'import pytest\\n@pytest.hookimpl(tryfirst=True)\\ndef pytest_runtestloop(session):\\n    return True\\n"
+        "def pytest_sessionfinish(session):\\n    session.exitstatus = 0\\n' > /conftest.py; touch /pytest.ini"
+    ),
+    "is pytest from the working folder": "echo 'raise SystemExit(0)' > pytest.py",
+    "preloads a library": "echo /app/evil.so > /etc/ld.so.preload",
+    "leaves nothing to test with": "rm -rf /usr/bin",
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +72,18 @@ def attempt(docker_backend: DockerBackend, place: Path) -> Attempt:
     return run
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("command", "reward"), [(GOLD, 1.0), ("true", 0.0), (CHEATS["replaces pytest"], 0.0)])
+def test_tasks_run_on_the_other_backend_too(place: Path, tmp_path: Path, command: str, reward: float) -> None:
+    backend = BubblewrapBackend(tmp_path / "store")
+    if (lack := backend.missing()) is not None:
+        pytest.skip(f"{lack.what}: {lack.command}")
+    task = harbor.folder_of(Origin.model_validate({"kind": "harbor", "task": "sort-harbor"}))
+    with closing(backend), closing(backend.open(backend.base(harbor.base(task)), limits=harbor.limits(task))) as agent:
+        agent.run(command)
+        assert harbor.judged(task, agent, backend).reward == reward
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_gold_passes(attempt: Attempt, name: str) -> None:
     task = next(task for task in harbor.tasks() if task.id == f"harbor/{name}")
@@ -58,41 +93,23 @@ def test_gold_passes(attempt: Attempt, name: str) -> None:
     assert (found.reward, found.mended) == (1.0, ())
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", [LAYOUTS[0], pytest.param(LAYOUTS[1], marks=pytest.mark.slow)])
 def test_doing_nothing_fails(attempt: Attempt, name: str) -> None:
     assert attempt(name, "true").reward == 0.0
 
 
+@pytest.mark.slow
 def test_other_solution_with_installed_tools_passes(attempt: Attempt) -> None:
     command = "printf '#!/bin/sh\\nsort \"$1\"\\n' > /usr/local/bin/mysort; chmod +x /usr/local/bin/mysort; "
     assert attempt("sort-harbor", command + "mysort names.txt > sorted.txt").reward == 1.0
 
 
-FORGED = "mkdir -p /logs/verifier /tests; "
-PYTHON = "/usr/lib/python3/dist-packages"
-CHEATS = {
-    "writes the reward": f"{FORGED} echo 1 > /logs/verifier/reward.txt; echo '{{\"reward\": 1}}' > /logs/verifier/reward.json",
-    "goes on writing the reward": f"{FORGED} (while :; do echo 1 > /logs/verifier/reward.txt; done) >/dev/null 2>&1 &",
-    "plants the tests": f"{FORGED} echo planted > /tests/test.sh; echo 'def test_a(): pass' > /tests/test_state.py",
-    "replaces pytest": f"echo 'raise SystemExit(0)' > {PYTHON}/pytest/__main__.py",
-    "replaces python": "printf '#!/bin/sh\\nexit 0\\n' > /x; chmod +x /x; ln -sf /x /usr/bin/python3",
-    "replaces python's program": "cp /bin/true /usr/bin/python3.11",
-    "shadows python": "printf '#!/bin/sh\\nexit 0\\n' > /usr/local/bin/python3; chmod +x /usr/local/bin/python3",
-    "replaces bash": "cp /bin/true /bin/bash",
-    "starts with python": f"echo 'import os, sys; \"-m\" in sys.orig_argv and os._exit(0)' > {PYTHON}/sitecustomize.py",
-    "starts with python by a path file": f"echo 'import os, sys; \"-m\" in sys.orig_argv and os._exit(0)' > {PYTHON}/a.pth",
-    "bends pytest from above": (
-        "printf 'import pytest\\n@pytest.hookimpl(tryfirst=True)\\ndef pytest_runtestloop(session):\\n    return True\\n"
-        "def pytest_sessionfinish(session):\\n    session.exitstatus = 0\\n' > /conftest.py; touch /pytest.ini"
-    ),
-    "is pytest from the working folder": "echo 'raise SystemExit(0)' > pytest.py",
-    "preloads a library": "echo /app/evil.so > /etc/ld.so.preload",
-    "leaves nothing to test with": "rm -rf /usr/bin",
-}
-FAST = ("writes the reward", "replaces pytest", "starts with python")
+FAST = ("writes the reward", "replaces pytest")
 
 
-@pytest.mark.parametrize("cheat", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in CHEATS])
+@pytest.mark.parametrize(
+    "cheat", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in CHEATS]
+)
 def test_cheat_fails(attempt: Attempt, cheat: str) -> None:
     assert attempt("sort-harbor", CHEATS[cheat]).reward == 0.0
 
@@ -112,7 +129,6 @@ def test_tools_are_tested_as_left_where_mending_them_is_the_task(attempt: Attemp
 def test_fake_summary_printed_by_a_changed_module_fails(attempt: Attempt) -> None:
     fake = "import sys\\nprint(\\'=== short test summary info ===\\\\nPASSED a\\')\\nsys.exit(0)"
     assert attempt("sort-bench", f"printf '{fake}' > {PYTHON}/pytest/__main__.py").reward == 0.0
-
 
 
 @pytest.fixture
@@ -137,18 +153,22 @@ def test_tests_that_do_not_end_fail(attempt: Attempt, script: Callable[[str], No
     assert (found.reward, found.reason) == (0.0, "the tests did not end within 0.5 s")
 
 
+@pytest.mark.slow
 def test_named_rewards(attempt: Attempt, script: Callable[[str], None]) -> None:
     script('echo \'{"speed": 0.5, "form": 1}\' > /logs/verifier/reward.json')
     assert attempt("sort-harbor", GOLD).rewards == {"reward": 0.75, "speed": 0.5, "form": 1.0}
 
 
+@pytest.mark.slow
 def test_network_that_was_not_allowed_is_an_error(attempt: Attempt, script: Callable[[str], None]) -> None:
     script("curl -s https://example.invalid || echo 'Could not resolve host'; echo 0 > /logs/verifier/reward.txt")
     with pytest.raises(VerifierFailed, match="does not allow"):
         attempt("sort-harbor", GOLD, network=True)
 
 
-@pytest.mark.parametrize("content", [b"", b"much", b"2", b"-1", b"nan", b"[]", b"{}", b'{"a": "x"}', b'{"a": 1, "b": 3}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"much", b"2", b"-1", b"nan", b"[]", b"{}", b'{"a": "x"}', b'{"a": 1, "b": 3}']
+)
 def test_reward_that_is_none_is_an_error(content: bytes) -> None:
     task = TaskFolder("t", Path(), "harbor", "x")
     with pytest.raises(VerifierFailed, match="expected numbers from 0 to 1"):

@@ -155,7 +155,7 @@ def test_a_missing_field_is_named():
 
 
 def test_another_kind_is_refused():
-    with pytest.raises(InputError, match=r"expected a kind of \['filesystem', 'image', 'sandbox'\], got 'git'"):
+    with pytest.raises(InputError, match=r"a kind of \['filesystem', 'harbor', 'image', 'sandbox'\], got 'git'"):
         resolve(Origin(kind="git"))
 
 

@@ -246,3 +246,27 @@ def test_a_large_tree_is_perturbed_too(at):
 def test_a_file_given_among_the_machines_own_is_seen_beside_them(at):
     machine = at(files={"/usr/share/dict/of-this-test": "a\nb\n"})
     assert machine.says("cat /usr/share/dict/of-this-test; command -v ls") == "a\nb\n/usr/bin/ls\n"
+
+
+def test_a_message_does_nothing(at):
+    effects = at(files=FILES).world.run(Action(content="All done."))
+    assert not effects.changed
+    assert (effects.invalid, effects.detail["commands"], effects.detail["complete"]) == (None, [], False)
+
+
+def claim(world) -> dict:
+    return world.run(Action(tool_calls=(ToolCall(name="submit", arguments={}),))).detail
+
+
+def test_a_claim_is_not_due_before_the_tasks_tests_pass(terminals):
+    task, world = next(iter(terminals.tasks())), terminals.world()
+    world.start(task.origin, 0)
+    assert claim(world)["due"] is False
+    for action in task.gold[0]:
+        world.run(action)
+    assert claim(world)["due"] is True
+    world.close()
+
+
+def test_whether_a_claim_is_due_is_unknown_without_a_task(at):
+    assert claim(at(files=FILES).world)["due"] is None

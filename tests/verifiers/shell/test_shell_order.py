@@ -22,7 +22,9 @@ def test_walks_ask_for_none(command: str) -> None:
     assert order_of(command) is Order.NONE
 
 
-@pytest.mark.parametrize("command", ["ls", "ls -la src", "find . | sort", "find . | sort -u"])
+@pytest.mark.parametrize(
+    "command", ["ls", "ls -la src", "find . | sort", "find . | sort -u", "grep -n x a b", "grep x *.py"]
+)
 def test_lists_by_name_ask_for_no_more_than_the_alphabet(command: str) -> None:
     assert order_of(command) is Order.NAMES
 
@@ -37,6 +39,7 @@ def test_lists_by_name_ask_for_no_more_than_the_alphabet(command: str) -> None:
         "find . | tac",
         "find . | cat -n",
         "grep -n x a",
+        "grep -h x a b",
         "grep -rn -A 2 x .",
         "ls -t",
         "ls -R",

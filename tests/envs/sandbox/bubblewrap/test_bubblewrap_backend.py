@@ -282,6 +282,7 @@ def test_a_terminal_takes_pyte(sandbox: BubblewrapSandbox, monkeypatch: pytest.M
         sandbox.terminal()
 
 
+@pytest.mark.slow
 def test_an_image_of_the_container_engine_is_a_base(backend: BubblewrapBackend, opened: Opened) -> None:
     image = os.environ.get("PIVOTGYM_TEST_IMAGE", "python:3.11-slim-bookworm")
     docker = pytest.importorskip("docker", reason="the docker SDK is not installed")

@@ -79,6 +79,17 @@ def test_two_holds_of_one_layer_are_counted(layers):
     assert layers.set_aside(layer) is not None
 
 
+def test_a_forked_process_has_holds_of_its_own(layers):
+    layer = layers.commit(layers.stage(), {}, ())
+    hold = layers.hold([layer])
+    child = os.fork()
+    if child == 0:
+        hold.release()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert layers.set_aside(layer) is None
+
+
 def test_a_layer_that_is_not_there_cannot_be_held(layers):
     with pytest.raises(NotFound, match=r"layer 'l0': not in the snapshot store \(build the snapshot again\)"):
         layers.hold(["l0"])
@@ -171,24 +182,26 @@ def test_attributes_of_files_are_kept(copied):
     assert os.getxattr(copied(fill) / "a", "user.note") == b"1"
 
 
-def test_a_tree_deeper_than_any_path_is_copied_listed_and_removed(copied):
-    depth = 1200
-
-    def fill(folder: Path) -> None:
-        here = os.open(folder, os.O_RDONLY)
-        for _ in range(depth):
-            os.mkdir("folder", dir_fd=here)
-            deeper = os.open("folder", os.O_RDONLY, dir_fd=here)
-            os.close(here)
-            here = deeper
+def nest(folder: Path, name: str, depth: int) -> None:
+    """Folders in folders, without ever naming a path."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=here)
+        deeper = os.open(name, os.O_RDONLY, dir_fd=here)
         os.close(here)
+        here = deeper
+    os.close(here)
 
-    copy = copied(fill)
-    try:
-        assert len(listing(copy, Ids())) == depth
-    finally:
-        assert remove_tree(copy)
-        assert remove_tree(copy.with_name("source"))
+
+def test_a_tree_deeper_than_any_path_is_copied_and_listed(copied):
+    copy = copied(lambda folder: nest(folder, "n" * 200, 60))
+    assert [len(path) for path in listing(copy, Ids())] == [201 * depth for depth in range(1, 61)]
+
+
+def test_a_tree_of_any_depth_is_removed(tmp_path):
+    (tmp_path / "tree").mkdir()
+    nest(tmp_path / "tree", "n", 1050)
+    assert remove_tree(tmp_path / "tree")
 
 
 def test_a_link_on_the_way_is_never_followed(tmp_path):

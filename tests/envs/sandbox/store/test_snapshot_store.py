@@ -219,3 +219,30 @@ def test_two_states_on_one_deep_stack_share_its_merged_layers(store, layers):
         deep = grow(layers, deep.layers, f"f{number}")
     flat = reopened(store, max_layers=3)
     assert flat.put("a", deep).layers == flat.put("b", deep).layers
+
+
+def test_a_state_is_on_the_disk_before_it_can_be_found(store, layers, monkeypatch):
+    happened: list[tuple[str, str]] = []
+    fsync, rename = os.fsync, os.rename
+
+    def seen(path: str) -> str:
+        parts = Path(path).relative_to(layers.root).parts
+        return "/".join(part for part in parts if not part.startswith("l0"))
+
+    def fsync_and_tell(fd: int) -> None:
+        happened.append(("sync", seen(os.readlink(f"/proc/self/fd/{fd}"))))
+        fsync(fd)
+
+    def rename_and_tell(old: str, new: str) -> None:
+        happened.append(("rename", seen(str(new)).split("/")[0]))
+        rename(old, new)
+
+    monkeypatch.setattr("pivotgym.envs.sandbox.store.layers.new_id", lambda: f"l0{len(happened):011}")
+    monkeypatch.setattr(os, "fsync", fsync_and_tell)
+    monkeypatch.setattr(os, "rename", rename_and_tell)
+    store.put("key", grow(layers))
+    first, second = (number for number, what in enumerate(happened) if what[0] == "rename")
+    built = {("sync", path) for path in ("tmp", "tmp/tree", "tmp/tree/file", "tmp/changes.json", "tmp/manifest.json")}
+    assert {*happened[:first]} == built
+    assert happened[first : first + 2] == [("rename", "layers"), ("sync", "layers")]
+    assert happened[second - 1 :] == [("sync", "tmp"), ("rename", "nodes"), ("sync", "nodes")]
