@@ -52,17 +52,8 @@ def test_session_lives_on_between_commands(box: DockerSandbox) -> None:
 def test_environment_holds_the_image_and_nothing_of_the_server(box: DockerSandbox) -> None:
     told = dict(line.split("=", 1) for line in box.run("env").stdout.decode().splitlines())
     assert {"HOME": "/root", "LC_ALL": "C.UTF-8", "TZ": "UTC"}.items() <= told.items()
-    assert told.keys() <= {
-        "HOME",
-        "LC_ALL",
-        "TZ",
-        "PATH",
-        "PWD",
-        "SHLVL",
-        "_",
-        "PIP_CERT",
-        "PIP_DISABLE_PIP_VERSION_CHECK",
-    }
+    own = images.image_config(IMAGE).environment.keys() | {"HOME", "LC_ALL", "TZ", "PWD", "SHLVL", "_"}
+    assert told.keys() <= own
 
 
 def test_standard_input_reaches_the_command(box: DockerSandbox) -> None:
@@ -304,7 +295,7 @@ def test_base_without_image_is_refused(docker_backend: DockerBackend) -> None:
 
 
 def test_image_that_cannot_be_had_says_how(docker_backend: DockerBackend) -> None:
-    with pytest.raises(MissingDependency, match="docker pull 127.0.0.1:1/no/such"):
+    with pytest.raises(MissingDependency, match=r"docker pull 127\.0\.0\.1:1/no/such"):
         docker_backend.base(Base("none", image="127.0.0.1:1/no/such"))
 
 
