@@ -220,6 +220,13 @@ class Domain(ABC):
         """Whether an action is known to do the same at any time, so that `repeats` can be spared; by default not."""
         return False
 
+    def tells(self, pivot: Pivot, own: Effects, perturbed: Effects) -> bool:
+        """Whether the expert's action tells anything in a perturbed copy, given its effects in the state and there.
+
+        By default not where it fails there although it does not in the state itself.
+        """
+        return perturbed.invalid is None and (any(own.failed) or not any(perturbed.failed))
+
     def settle(self, first: Effects, again: Effects) -> Effects:
         """The expert's effects with what its two runs, some time apart, disagree on marked; by default the first's."""
         return first

@@ -84,7 +84,7 @@ class Trials:
                         raise PivotRefused(
                             f"pivot {pivot.id!r}: the expert's own action cannot be run: {effects.invalid}"
                         )
-                elif effects is not None and own is not None and _fails_otherwise(own, effects):
+                elif effects is not None and own is not None and not self._domain.tells(pivot, own, effects):
                     effects = None
                 known.effects, known.known, known.ran_at = effects, True, time.monotonic()
             return known.effects
@@ -161,8 +161,3 @@ class Trials:
         if variant:
             return self._states.perturbed(pivot.origin, prepared.steps, 0, variant, keys=prepared.keys)
         return self._states.get(pivot.origin, prepared.steps, 0, keys=prepared.keys)
-
-
-def _fails_otherwise(own: Effects, elsewhere: Effects) -> bool:
-    """Whether an action that comes through in the state itself does not in a perturbed copy."""
-    return elsewhere.invalid is not None or (any(elsewhere.failed) and not any(own.failed))

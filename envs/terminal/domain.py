@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pivotgym.core.canonical import digest
 from pivotgym.core.messages import Action
-from pivotgym.core.trajectory import Effects, Origin, Step, Trajectory, steps_of
+from pivotgym.core.trajectory import Effects, Origin, Pivot, Step, Trajectory, steps_of
 from pivotgym.envs.base.contract import Attempt, Domain, Task
 from pivotgym.envs.sandbox.backends import default_backend
 from pivotgym.envs.sandbox.contract import Backend, Sandbox
@@ -75,6 +75,11 @@ class Terminals(Domain):
         if isinstance(request, str) or request.keystrokes is not None or request.others:
             return False
         return bool(request.commands) and all(map(steady, request.commands))
+
+    def tells(self, pivot: Pivot, own: Effects, perturbed: Effects) -> bool:
+        """See `Domain.tells`; a copy that the origin itself names always does."""
+        given = bool(pivot.origin.get("perturbed")) and perturbed.invalid is None
+        return given or super().tells(pivot, own, perturbed)
 
     def settle(self, first: Effects, again: Effects) -> Effects:
         """See `Domain.settle`."""
