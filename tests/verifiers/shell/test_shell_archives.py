@@ -69,7 +69,11 @@ def test_the_container_is_named() -> None:
     assert [one and one["container"] for one in found] == ["tar+gzip", "tar", "zip", "gzip"]
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"\x1f\x8bbroken", b"PK\x03\x04broken", tar(A)[:40]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"text", b"\x1f\x8bbroken", b"PK\x03\x04broken", tar(A)[:40]],
+    ids=["nothing", "text", "gzip", "zip", "cut off"],
+)
 def test_other_and_broken_files_are_no_archives(content: bytes) -> None:
     assert archive_of(content) is None
 
