@@ -215,8 +215,8 @@ def test_a_deleted_folder_stays_the_shells_folder(session: Session) -> None:
 
 
 SCRAPS = r"""
-    ' " ` $( ) (( )) [[ ]] { } if then fi do done while until ; & && || | \ # $ ${ a echo return break continue true false
-    eval trap unset local ! ~ * IFS=a readonly builtin command wait jobs shift umask times pushd popd f() let é
+    ' " ` $( ) (( )) [[ ]] { } if then fi do done while until ; & && || | \ # $ ${ a echo return break continue true
+    false eval trap unset local ! ~ * IFS=a readonly builtin command wait jobs shift umask times pushd popd f() let é
 """
 PHRASES = ["for x in", "case x in", "<<E", "\nE\n", "\n", "set -u", "set -x", "set -v", "'' EXIT", "'echo d' DEBUG"]
 PHRASES += [
