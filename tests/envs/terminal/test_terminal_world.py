@@ -270,3 +270,16 @@ def test_a_claim_is_not_due_before_the_tasks_tests_pass(terminals):
 
 def test_whether_a_claim_is_due_is_unknown_without_a_task(at):
     assert claim(at(files=FILES).world)["due"] is None
+
+
+def test_a_user_owns_what_lies_below_its_working_directory(at):
+    machine = at(
+        files={"/home/user/a.txt": "1\n", "/srv/b.txt": "2\n"},
+        folders={"/home/user": 0o755},
+        cwd="/home/user",
+        user="1000:1000",
+    )
+    assert (
+        machine.says("id -u; echo 3 >> a.txt && cat a.txt; [ -w /srv/b.txt ] || echo not mine")
+        == "1000\n1\n3\nnot mine\n"
+    )
