@@ -36,7 +36,8 @@ class Variable:
     Attributes:
         name: Its name.
         flags: Attribute letters, sorted: `x` exported, `r` readonly, `a` and `A` arrays, `i`, `n`, `l`, `u`, `c`, `t`.
-        value: Bytes; for arrays pairs of key and value in bash's order; `None` for declared but not set.
+        value: Bytes; for arrays pairs of key and value, sorted for `A` (bash's order there says how it was filled);
+            `None` for declared but not set.
     """
 
     name: str
@@ -81,6 +82,11 @@ class Report:
         return int(self.fields["status"])
 
     @property
+    def lost(self) -> bool:
+        """Whether it has the status alone; `driver.again` asks for the rest."""
+        return not self.fields["cwd"]
+
+    @property
     def resume(self) -> str:
         """Bash text that switches on again what the report had to switch off."""
         flags = "".join(flag for flag in "evx" if flag.encode() in self.fields["flags"])
@@ -122,7 +128,7 @@ def read_variables(raw: bytes) -> Iterator[Variable]:
         at = head.end()
         if head[3]:
             value, at = _read_array(raw, at) if raw.startswith(b"(", at) else read_word(raw, at)
-        yield Variable(name, flags, value)
+        yield Variable(name, flags, tuple(sorted(value)) if isinstance(value, tuple) and "A" in flags else value)
         at += 1
 
 

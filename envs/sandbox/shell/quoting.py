@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./-]+")
+_PLAIN = re.compile(rb"[A-Za-z0-9_@%+:,./-]+")
 _NAMED = {"a": 7, "b": 8, "e": 27, "E": 27, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
-_WRITTEN = {ord("\n"): "\\n", ord("\t"): "\\t", ord("\\"): "\\\\", ord("'"): "\\'"}
+_WRITTEN = {b"\n": b"\\n", b"\t": b"\\t", b"\\": b"\\\\", b"'": b"\\'", b"\0": b""}
+_UNWRITTEN = re.compile(rb"[^ -&(-\[\]-~]")
 _ANSI = re.compile(
     rb"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|c(.)|(.))", re.DOTALL
 )
@@ -35,13 +36,15 @@ def quote(value: str | bytes) -> str:
     NUL bytes are left out, as bash itself drops them from what it reads.
     """
     raw = value if isinstance(value, bytes) else to_bytes(value)
-    text = raw.decode("ascii", "replace")
-    if _PLAIN.fullmatch(text):
-        return text
-    if b"'" not in raw and all(32 <= byte < 127 for byte in raw):
-        return f"'{text}'"
-    written = (_WRITTEN.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}") for byte in raw if byte)
-    return f"$'{''.join(written)}'"
+    if _PLAIN.fullmatch(raw):
+        return raw.decode()
+    if b"'" not in raw and raw.isascii() and raw.decode().isprintable():
+        return f"'{raw.decode()}'"
+    return f"$'{_UNWRITTEN.sub(_escape, raw).decode()}'"
+
+
+def _escape(match: re.Match[bytes]) -> bytes:
+    return _WRITTEN.get(match[0], b"\\x%02x" % match[0][0])
 
 
 def octal(value: bytes) -> str:

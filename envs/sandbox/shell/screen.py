@@ -6,9 +6,11 @@ Does not own: the pty (`envs.sandbox.shell.terminal`).
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import pyte
@@ -80,6 +82,25 @@ class Picture(pyte.Screen):
         self.answers.append(data)
 
 
+class _Lenient:
+    """Passes the stream's events on to a picture; one with parameters that its handler does not take is left out.
+
+    Programs may print anything, and an exception inside pyte's parser would end the parser.
+    """
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        handler = getattr(self._picture, name)
+
+        def handle(*args: object, **options: object) -> None:
+            with contextlib.suppress(TypeError, UnboundLocalError):
+                handler(*args, **options)
+
+        return handle
+
+
 class Display:
     """A picture fed with bytes, and the text that is new since one last looked.
 
@@ -90,7 +111,7 @@ class Display:
 
     def __init__(self, columns: int, rows: int) -> None:
         self._picture = Picture(columns, rows)
-        self._stream = pyte.ByteStream(self._picture)
+        self._stream = pyte.ByteStream(_Lenient(self._picture))
         self._rest = b""
         self._seen_line, self._seen_text = 0, ""
 

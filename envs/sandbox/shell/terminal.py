@@ -35,8 +35,9 @@ _SHOWN = 1 << 20
 _TAIL = 1 << 16
 _UNREAD_PAUSE_S = 0.001
 _PROMPT_S = 0.01
-"""Silence after a report that ends a call; `_EDIT_S` where fewer reports came than lines were typed."""
-_EDIT_S = 0.15
+"""Silence after a report that ends a call; `_EDIT_S` where fewer reports came than lines were typed, `_DEAF_S` where
+nothing at all was heard of the keys."""
+_EDIT_S, _DEAF_S = 0.15, 0.6
 
 
 class TerminalProcess(Protocol):
@@ -79,6 +80,7 @@ class PtyTerminal(Terminal):
         self._exit: int | None = None
         self._process: TerminalProcess | None = None
         self._lock, self._closed = threading.Lock(), False
+        self._sent = self._jobs = False
         self._unsent = b""
         self._start()
 
@@ -110,14 +112,18 @@ class PtyTerminal(Terminal):
             fcntl.ioctl(self._process.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def send(self, keys: str, *, wait_s: float) -> str:
-        """See `Terminal`. Keys are spelled as `envs.sandbox.shell.keys` says; none only waits."""
+        """See `Terminal`. Keys are spelled as `envs.sandbox.shell.keys` says.
+
+        No keys only wait: all of `wait_s` while a program or a job in the background runs, else no longer than it
+        takes to see that the shell is silent.
+        """
         deadline = time.monotonic() + wait_s
         with self._lock:
             if self._closed:
                 raise WrongState("the terminal is closed", hint="open a new session")
             if self._process is None:
                 self._start()
-            sent = typed(keys)
+            self._sent = bool(sent := typed(keys))
             self._unsent += sent
             self._expected = self._reports + (sent.count(b"\n") or int(sent in (b"\r", b"\x03", b"\x04")))
             self._collect(deadline, self._settled)
@@ -184,7 +190,11 @@ class PtyTerminal(Terminal):
         if self._unsent or self._process is None or not self._editing(self._process):
             return False
         silence = time.monotonic() - self._heard
-        return silence >= (_PROMPT_S if self._reports >= self._expected > self._before else _EDIT_S)
+        if self._reports >= self._expected > self._before:
+            return silence >= _PROMPT_S
+        if self._shown or not self._sent:
+            return silence >= _EDIT_S and (self._sent or not self._jobs)
+        return silence >= _DEAF_S
 
     def _collect(self, deadline: float, done: Callable[[], bool]) -> None:
         """Type what is unsent and take what comes, until `done` or the deadline or the shell's end."""
@@ -258,3 +268,4 @@ class PtyTerminal(Terminal):
         own = {"TERM": driver.TERM} if "TERM" not in self._state.environment else {}
         environment = {name: value for name, value in state.environment.items() if own.get(name) != value}
         self._state, self._exit = replace(state, environment=environment), report.exit
+        self._jobs = bool(report.fields["jobs"])

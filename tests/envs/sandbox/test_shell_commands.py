@@ -52,6 +52,11 @@ def test_the_last_status_is_seen_by_the_next_command(session: Session, status: i
         ("if true; then", 2),
         ("cat <<END\nno end", 0),
         ("done", 2),
+        ("echo `ls", 2),
+        ("set -u; let nothing", 1),
+        ("set -ux; let nothing; echo no", 1),
+        ("(( 1", 2),
+        ("case x in", 2),
         ("kill -TERM $$", 0),
         ("set -n", 0),
         ("local x=1", 1),
@@ -63,6 +68,14 @@ def test_the_session_survives(session: Session, command: str, status: int) -> No
     assert session.run(command).exit == status
     ran = session.run("echo alive")
     assert (ran.stdout, ran.exit, ran.shell_ended) == (b"alive\n", 0, False)
+
+
+@pytest.mark.parametrize("command", ["echo $(ls", "diff <(ls", 'echo "$(ls\nls"\nls', "cat $( <<E", "[[ a", "[[ -f"])
+def test_an_open_substitution_or_condition_spoils_nothing_that_follows(session: Session, command: str) -> None:
+    session.run("cd /usr; a=1")
+    assert session.run(command).exit == 2
+    for n in range(8):
+        assert out(session, f"[[ $a ]] && pwd; : $(echo {'y' * 50 * n}); f{n}() {{ echo {'z ' * 9 * n}; }}") == "/usr\n"
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,11 @@ def test_skipped_lines_are_counted() -> None:
     assert display.new_text().startswith("[... 1000 lines cut ...]\n")
 
 
+@pytest.mark.parametrize("odd", [b"\x1b[9J", b"\x1b[1;2;3A", b"\x1b[6;1n", b"\x1b[9K", b"\x1b[?5A", b"\x1b[1;2P"])
+def test_a_sequence_that_makes_no_sense_is_left_out(odd: bytes) -> None:
+    assert shown(b"a" + odd + b"b").screen() == "ab"
+
+
 @given(st.lists(st.binary(max_size=30)))
 def test_no_bytes_break_the_screen(pieces: list[bytes]) -> None:
     display = shown(*pieces)

@@ -141,5 +141,5 @@ def test_what_is_no_dump_is_refused() -> None:
         list(read_variables(b"junk\n"))
     with pytest.raises(ValueError, match='no closing " in what bash printed'):
         list(read_variables(b'declare -- a="open'))
-    with pytest.raises(ValueError, match="a report of 1 fields, expected 12"):
+    with pytest.raises(ValueError, match="a report of 1 fields, expected 13"):
         Report.read(b"0\0")

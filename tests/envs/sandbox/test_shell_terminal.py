@@ -86,6 +86,13 @@ def test_a_program_reads_what_is_typed(terminal: PtyTerminal) -> None:
     assert (terminal.busy, terminal.last_exit) == (False, 0)
 
 
+def test_waiting_waits_for_a_job_in_the_background(terminal: PtyTerminal) -> None:
+    terminal.send("{ sleep 0.5; echo late; } &\n", wait_s=LONG_S)
+    assert not terminal.busy
+    assert terminal.send("", wait_s=1.5).strip() == "late"
+    assert "Done" in terminal.send("\n", wait_s=LONG_S)
+
+
 def test_a_password_is_not_shown(terminal: PtyTerminal) -> None:
     assert terminal.send("read -s -p 'Password: ' p\n", wait_s=SOON_S).endswith("Password:")
     assert terminal.busy
