@@ -64,6 +64,7 @@ class Bench:
         os.chdir(self.layers.root)
 
     def base(self) -> str:
+        """Store the base; its id."""
         staged = self.layers.stage()
         for number in range(self.files):
             place = staged.tree / f"d{number // 500}" / f"s{number % 500 // 50}"
@@ -75,6 +76,7 @@ class Bench:
         return staged.id
 
     def mounted(self, stack: list[str]) -> None:
+        """Mount a stack with a fresh upper."""
         mount("tmpfs", self.rw, "size=256m")
         for name in ("upper", "work", "root"):
             (self.rw / name).mkdir()
@@ -83,6 +85,7 @@ class Bench:
         mount("overlay", self.rw / "root", options)
 
     def unmounted(self) -> None:
+        """Undo `mounted`."""
         unmount(self.rw / "root")
         unmount(self.rw)
 

@@ -190,7 +190,9 @@ class BubblewrapBackend(Backend):
         layers = old.layers if layer is None else (*old.layers, layer)
         total = merged(self._total(old.layers), changes)
         self._remember(layers, total)
-        return Snapshot(self.name, layers, shell, digest_of(self._identity(layers), total, shell), processes)
+        state = digest_of(self._identity(layers), total, shell)
+        # Held while the snapshot lives: it may be opened long after, without ever having been stored under a key.
+        return self._running()[1].held(Snapshot(self.name, layers, shell, state, processes))
 
     def _identity(self, layers: tuple[str, ...]) -> str:
         """What the base of a stack, its first layer, is made of: as `LayerStore.identity` says it."""

@@ -20,6 +20,7 @@ _BLOCK = 1 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+_CHANGED = (*_GONE, errno.EINVAL, errno.ENXIO)
 _CANNOT = (errno.EOPNOTSUPP, errno.EPERM, errno.ENODATA, errno.EACCES)
 
 
@@ -38,10 +39,14 @@ def copy_tree(source: str | Path, target: str | Path) -> None:
             try:
                 copier.one(path, name, fd, status, old)
             except OSError as error:
-                # What a process outside our reach removed while we copied was not part of the state.
-                if error.errno not in _GONE or status_of(fd, name) is not None:
+                if error.errno not in _CHANGED or _same(status_of(fd, name), status):
                     raise
         copier.finish()
+
+
+def _same(now: os.stat_result | None, before: os.stat_result) -> bool:
+    """Whether a name still is what it was. What a process replaced while we copied it belongs to no state."""
+    return now is not None and now.st_ino == before.st_ino and stat.S_IFMT(now.st_mode) == stat.S_IFMT(before.st_mode)
 
 
 @dataclass
@@ -117,6 +122,8 @@ class Copier:
 def _copy_file(folder: int, into: int, name: str, status: os.stat_result) -> None:
     source = os.open(name, _READ, dir_fd=folder)
     try:
+        if not _same(os.fstat(source), status):
+            raise FileNotFoundError(errno.ENOENT, "replaced by something else", name)
         target = os.open(name, _WRITE, 0o600, dir_fd=into)
         try:
             _copy_content(source, target, status.st_size)

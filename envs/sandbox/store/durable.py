@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pivotgym.core.canonical import digest
+from pivotgym.envs.sandbox.store import namespace
 from pivotgym.envs.sandbox.store.trees import Tree, walk
 
 ONE_BY_ONE = 64
@@ -104,4 +105,6 @@ def remove_tree(root: Path) -> bool:
                 with tree.folder(above) as fd:
                     os.rmdir(name, dir_fd=fd)
         os.rmdir(root)
+    if root.exists() and namespace.helps():
+        namespace.run("rm", "-rf", "--", str(root))
     return not root.exists()

@@ -5,17 +5,22 @@
 Owns: nodes, holding the layers of every snapshot that is in use, checking a layer before its first use, and keeping
 stacks short. Does not own: layers (`layers`), what is dropped when the store is full (`evict`), what a key means.
 
-A node is written after its layers are on the disk, and removed before them, so that one that can be read stands on
-layers that are there. What is damaged nevertheless (a file cut short, by whoever) is dropped and built again.
+What is brought to the disk, in this order: the files and folders of a layer in `tmp/`, its manifest, then (renamed)
+the folder `layers/`; the node in `tmp/`, then (renamed) the folder `nodes/`. So a node that can be read stands on
+layers that are there as a whole, after `kill -9` at any moment and after power loss; what else is found belongs to
+nothing and is collected. Removing goes the other way, nodes first. What is damaged nevertheless (a file cut short, by
+whoever) is found by its checksums, dropped and built again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import sys
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +29,7 @@ from typing import Any
 from pivotgym.core.canonical import digest
 from pivotgym.core.errors import NotFound
 from pivotgym.envs.sandbox.contract import ShellState, Snapshot
-from pivotgym.envs.sandbox.store import evict
+from pivotgym.envs.sandbox.store import evict, namespace
 from pivotgym.envs.sandbox.store.changes import digest_of
 from pivotgym.envs.sandbox.store.durable import read_json, remove_tree
 from pivotgym.envs.sandbox.store.flatten import merge_layers
@@ -32,8 +37,6 @@ from pivotgym.envs.sandbox.store.layers import LayerStore, is_layer_id
 
 MAX_LAYERS = 64
 """Deepest stack that is stored; see `benchmarks/snapshot_store.py` for what depth costs."""
-
-Merge = Callable[[LayerStore, Sequence[str], int], list[str]]
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class SnapshotStore:
         layers: Where the layers are.
         max_bytes: When the layers take more, the least recently used snapshots are dropped.
         max_layers: Deeper stacks have their newest layers merged, see `put`.
-        merge: How, for a process that has no right to read the layers itself.
+        dropped: Told of each snapshot on images of an engine that is dropped, so that they can be removed.
     """
 
     def __init__(
@@ -82,19 +85,28 @@ class SnapshotStore:
         *,
         max_bytes: int = 20 * 10**9,
         max_layers: int = MAX_LAYERS,
-        merge: Merge = merge_layers,
+        dropped: Callable[[Snapshot], None] = lambda snapshot: None,
     ) -> None:
         self.layers, self.max_bytes = layers, max_bytes
-        self._max_layers, self._merge = max_layers, merge
+        self._max_layers, self._dropped = max_layers, dropped
         self._checked: set[str] = set()
         self._gauge = evict.Gauge(layers)
         self._full_until = 0.0
+        self._images_put = 0
 
     def get(self, key: str) -> Snapshot | None:
         """The snapshot of a key, or `None` where there is none that can be used."""
         node = read_node(self._file(key))
-        held = self._held(node.snapshot) if node else None
-        if node is None or held is None or not self._sound(node):
+        if node is None:
+            return None
+        try:
+            held = self.held(node.snapshot)
+        except NotFound:
+            return None
+        damaged = self._damaged(node)
+        if damaged is not None:
+            del held
+            self._drop_layer(damaged)
             return None
         with suppress(FileNotFoundError):  # dropped at this moment; its layers are held
             os.utime(node.file)
@@ -117,19 +129,36 @@ class SnapshotStore:
         """
         if self._ours(snapshot) and len(snapshot.layers) > self._max_layers:
             snapshot = self._shorter(snapshot)
-        held = self._held(snapshot)
-        if held is None:
-            raise NotFound(f"snapshot {snapshot.digest[:12]}: a layer is gone", hint="build the snapshot again")
+        held = self.held(snapshot)
         self.layers.locks.share([evict.LOCK])
         try:
             self.layers.replace(self._file(key), _to_json(key, held, turn))
         finally:
             self.layers.locks.release([evict.LOCK])
-        if self._gauge.add(held.layers) > self.max_bytes and time.monotonic() >= self._full_until:
+        full = self._gauge.add(held.layers) > self.max_bytes
+        if not self._ours(held):
+            # The sizes of images are not known here, and counting them means to read all nodes.
+            self._images_put += 1
+            full = full or self._images_put % 100 == 0
+        if full and time.monotonic() >= self._full_until:
             freed = self.evict()
             # What is left is in use: looking again at each of the next calls would find the same.
             self._full_until = 0.0 if freed else time.monotonic() + 10
         return held
+
+    def held(self, snapshot: Snapshot) -> Snapshot:
+        """The same snapshot, whose layers are held as long as the object that is returned lives.
+
+        Raises:
+            NotFound: If a layer is gone.
+        """
+        copy = Snapshot(snapshot.backend, snapshot.layers, snapshot.shell, snapshot.digest, snapshot.processes)
+        if self._ours(snapshot):
+            self.layers.hold(snapshot.layers)
+        else:
+            self.layers.locks.share(snapshot.layers)  # images of an engine: whoever removes them can ask `locks.held`
+        weakref.finalize(copy, self.layers.locks.release_later, snapshot.layers).atexit = False
+        return copy
 
     @contextmanager
     def building(self, key: str) -> Iterator[None]:
@@ -159,8 +188,8 @@ class SnapshotStore:
         Returns:
             Bytes freed.
         """
-        aim = int(0.9 * self.max_bytes) if max_bytes is None else max_bytes
-        return evict.evict(self.layers, self._gauge, self.nodes, aim, grace_s)
+        aim = evict.Aim(int(0.9 * self.max_bytes) if max_bytes is None else max_bytes, grace_s)
+        return evict.evict(self.layers, self._gauge, self.nodes, aim, self._dropped)
 
     def sizes(self) -> dict[str, int]:
         """Bytes on the disk by layer."""
@@ -172,9 +201,8 @@ class SnapshotStore:
 
     def verify(self) -> list[Problem]:
         """Read everything and say what is damaged."""
-        problems = []
-        bad = {layer: what for layer in self.layers.all() if (what := self.layers.damage(layer)) is not None}
-        problems += [Problem("layer", layer, what) for layer, what in bad.items()]
+        bad = self._bad_layers()
+        problems = [Problem("layer", layer, what) for layer, what in bad.items()]
         for name in sorted(os.listdir(self.layers.root / "nodes")):
             node = read_node(self.layers.root / "nodes" / name)
             what = "cannot be read" if node is None else self._node_damage(node, bad)
@@ -188,6 +216,22 @@ class SnapshotStore:
             self._drop_layer(problem.name)
         else:
             (self.layers.root / "nodes" / f"{problem.name}.json").unlink(missing_ok=True)
+
+    def _bad_layers(self) -> dict[str, str]:
+        found: dict[str, str | None] = {}
+        unreadable = []
+        for layer in self.layers.all():
+            try:
+                found[layer] = self.layers.damage(layer)
+            except PermissionError:
+                unreadable.append(layer)
+        if unreadable and namespace.helps():
+            module = LayerStore.__module__
+            done = namespace.run(sys.executable, "-m", module, str(self.layers.root.resolve()), *unreadable)
+            found |= json.loads(done.stdout or "{}")
+        for layer in unreadable:
+            found.setdefault(layer, "it cannot be read by this user")
+        return {layer: what for layer, what in found.items() if what is not None}
 
     def _node_damage(self, node: Node, bad: dict[str, str]) -> str | None:
         snapshot = node.snapshot
@@ -208,28 +252,15 @@ class SnapshotStore:
     def _ours(self, snapshot: Snapshot) -> bool:
         return any(map(is_layer_id, snapshot.layers))
 
-    def _held(self, snapshot: Snapshot) -> Snapshot | None:
-        """A copy of a snapshot that holds its layers while it lives; `None` if one is gone."""
-        copy = Snapshot(snapshot.backend, snapshot.layers, snapshot.shell, snapshot.digest, snapshot.processes)
-        if not self._ours(snapshot):
-            return copy
-        try:
-            self.layers.hold(snapshot.layers)
-        except NotFound:
-            return None
-        weakref.finalize(copy, self.layers.locks.release_later, snapshot.layers).atexit = False
-        return copy
-
-    def _sound(self, node: Node) -> bool:
-        """Whether the node's layers are whole, as far as a quick look shows; each is looked at once per process."""
+    def _damaged(self, node: Node) -> str | None:
+        """A layer of the node that a quick look shows to be damaged; each is looked at once per process."""
         for layer in node.snapshot.layers if self._ours(node.snapshot) else ():
-            if layer in self._checked:
-                continue
-            if self.layers.damage(layer, full=False) is not None:
-                self._drop_layer(layer)
-                return False
+            # What this user has no right to look at, he has no right to damage.
+            with suppress(PermissionError):
+                if layer not in self._checked and self.layers.damage(layer, full=False) is not None:
+                    return layer
             self._checked.add(layer)
-        return True
+        return None
 
     def _drop_layer(self, layer: str) -> None:
         for node in self.nodes():
@@ -249,14 +280,14 @@ class SnapshotStore:
 
         def build() -> Snapshot:
             with self.layers.hold(snapshot.layers):
-                layers = tuple(self._merge(self.layers, snapshot.layers, count))
+                layers = tuple(merge_layers(self.layers, snapshot.layers, count))
             shell = ShellState()
             state = digest_of(self.layers.identity(layers), self.layers.total(layers), shell)
             return Snapshot(snapshot.backend, layers, shell, state)
 
         shorter = self.get_or_build(key, build)
         result = Snapshot(snapshot.backend, shorter.layers, snapshot.shell, snapshot.digest, snapshot.processes)
-        return self._held(result) or snapshot
+        return self.held(result)
 
 
 def read_node(file: Path) -> Node | None:

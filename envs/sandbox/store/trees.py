@@ -28,6 +28,7 @@ _OPAQUE_MARKS = (OPAQUE, "trusted.overlay.opaque")
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LONGEST = 4000  # PATH_MAX is 4,096 with what the kernel puts around it
+_DEEP = 256
 _OPENAT2 = 437  # the same number on every architecture
 _NO_SYMLINKS_BENEATH = 0x04 | 0x08
 _BLOCK = 1 << 20
@@ -86,7 +87,7 @@ class Tree:
             finally:
                 os.close(fd)
             fd = deeper
-        if len(path) > _LONGEST:
+        if len(path) > _DEEP:
             # A walk that goes down a path of any length would else begin at the root each time.
             self._forget()
             self._deep = (path, os.dup(fd))

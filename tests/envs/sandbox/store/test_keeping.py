@@ -1,6 +1,8 @@
+import gc
+
 import pytest
 
-from pivotgym.core.errors import ConfigError
+from pivotgym.core.errors import ConfigError, WorldFailed
 from pivotgym.envs.sandbox import keeping
 from pivotgym.envs.sandbox.contract import ShellState, Snapshot
 
@@ -42,6 +44,14 @@ def test_a_size_that_is_none_is_refused(monkeypatch, text):
         keeping.max_bytes()
 
 
+def test_a_state_whose_backend_cannot_be_asked_is_dropped_nevertheless(store, caplog):
+    keeping.Keeper(store, SomeBackend()).keep("key", STATE)
+    gc.collect()
+    store.evict(0)
+    assert "snapshot image of some stays behind: sandbox backend: expected one of" in caplog.text
+    assert store.nodes() == []
+
+
 def test_a_kept_state_is_recalled(store):
     keeping.Keeper(store, SomeBackend()).keep("key", STATE, turn=1)
     assert keeping.Keeper(store, SomeBackend()).recall("key") == STATE
@@ -51,6 +61,12 @@ def test_a_state_of_another_version_of_the_backend_is_not_recalled(store, monkey
     keeping.Keeper(store, SomeBackend()).keep("key", STATE)
     monkeypatch.setattr(SomeBackend, "version", "2")
     assert keeping.Keeper(store, SomeBackend()).recall("key") is None
+
+
+def test_a_state_that_cannot_be_stored_is_a_failure_of_ours(store):
+    gone = Snapshot("some", ("l000000000000",), ShellState(), "d")
+    with pytest.raises(WorldFailed, match=r"a state could not be stored in .*PIVOTGYM_SNAPSHOTS names another folder"):
+        keeping.Keeper(store, SomeBackend()).keep("key", gone)
 
 
 def test_one_builds_at_a_time(store):

@@ -1,16 +1,19 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.envs.sandbox.contract import Change, Entry, ShellState
+from pivotgym.envs.sandbox.store import copying
 from pivotgym.envs.sandbox.store.changes import digest_of, from_json, merged, to_json
 from pivotgym.envs.sandbox.store.copying import copy_tree
 from pivotgym.envs.sandbox.store.durable import remove_tree
 from pivotgym.envs.sandbox.store.ids import NOBODY, Ids
 from pivotgym.envs.sandbox.store.layers import LayerStore
-from pivotgym.envs.sandbox.store.trees import Tree, listing
+from pivotgym.envs.sandbox.store.trees import Tree, listing, walk
 
 FILE, OTHER = Entry("file", 0o644, 0, 0, 1, "a"), Entry("file", 0o644, 0, 0, 1, "b")
 
@@ -74,6 +77,17 @@ def test_two_holds_of_one_layer_are_counted(layers):
     assert layers.set_aside(layer) is None
     second.release()
     assert layers.set_aside(layer) is not None
+
+
+def test_a_forked_process_has_holds_of_its_own(layers):
+    layer = layers.commit(layers.stage(), {}, ())
+    hold = layers.hold([layer])
+    child = os.fork()
+    if child == 0:
+        hold.release()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert layers.set_aside(layer) is None
 
 
 def test_a_layer_that_is_not_there_cannot_be_held(layers):
@@ -168,24 +182,26 @@ def test_attributes_of_files_are_kept(copied):
     assert os.getxattr(copied(fill) / "a", "user.note") == b"1"
 
 
-def test_a_tree_deeper_than_any_path_is_copied_listed_and_removed(copied):
-    depth = 2000
-
-    def fill(folder: Path) -> None:
-        here = os.open(folder, os.O_RDONLY)
-        for _ in range(depth):
-            os.mkdir("folder", dir_fd=here)
-            deeper = os.open("folder", os.O_RDONLY, dir_fd=here)
-            os.close(here)
-            here = deeper
+def nest(folder: Path, name: str, depth: int) -> None:
+    """Folders in folders, without ever naming a path."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=here)
+        deeper = os.open(name, os.O_RDONLY, dir_fd=here)
         os.close(here)
+        here = deeper
+    os.close(here)
 
-    copy = copied(fill)
-    try:
-        assert len(listing(copy, Ids())) == depth
-    finally:
-        assert remove_tree(copy)
-        assert remove_tree(copy.with_name("source"))
+
+def test_a_tree_deeper_than_any_path_is_copied_and_listed(copied):
+    copy = copied(lambda folder: nest(folder, "n" * 200, 60))
+    assert [len(path) for path in listing(copy, Ids())] == [201 * depth for depth in range(1, 61)]
+
+
+def test_a_tree_of_any_depth_is_removed(tmp_path):
+    (tmp_path / "tree").mkdir()
+    nest(tmp_path / "tree", "n", 1050)
+    assert remove_tree(tmp_path / "tree")
 
 
 def test_a_link_on_the_way_is_never_followed(tmp_path):
@@ -194,3 +210,37 @@ def test_a_link_on_the_way_is_never_followed(tmp_path):
     (tmp_path / "tree" / "link").symlink_to(tmp_path)
     with Tree(tmp_path / "tree") as tree, pytest.raises(OSError, match="link/outside"):
         tree.open("link/outside")
+
+
+def removed(path: Path) -> None:
+    path.unlink()
+
+
+def made_a_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("elsewhere")
+
+
+def made_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("happens", [removed, made_a_link, made_a_folder])
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_changes_between_a_look_and_the_copy_breaks_nothing(tmp_path, monkeypatch, happens, kind):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    (source / "kept").write_text("1")
+    (source / "shaky").write_text("1") if kind == "file" else (source / "shaky").symlink_to("kept")
+
+    def walk_and_meddle(tree: Tree) -> Iterator[Any]:
+        for item in walk(tree):
+            if item[0] == "shaky":
+                happens(source / "shaky")
+            yield item
+
+    monkeypatch.setattr(copying, "walk", walk_and_meddle)
+    copy_tree(source, target)
+    assert "kept" in os.listdir(target)

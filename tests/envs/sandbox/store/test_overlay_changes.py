@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pivotgym.envs.sandbox.store.trees import OPAQUE
 
 layers = st.lists(st.lists(operations, max_size=8), min_size=2, max_size=5)
-with_a_mount = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+with_a_mount = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read(laboratory: Any, *layers: list[list[str]]) -> dict[str, tuple[Any, Any]]:

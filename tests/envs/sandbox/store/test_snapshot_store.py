@@ -9,6 +9,7 @@ import pytest
 from pivotgym.core.errors import NotFound
 from pivotgym.envs.sandbox.contract import Change, Entry, ShellState, Snapshot
 from pivotgym.envs.sandbox.store.changes import digest_of
+from pivotgym.envs.sandbox.store.evict import Aim, Gauge, evict
 from pivotgym.envs.sandbox.store.ids import Ids
 from pivotgym.envs.sandbox.store.layers import LayerStore
 from pivotgym.envs.sandbox.store.snapshots import SnapshotStore
@@ -57,7 +58,7 @@ def test_what_is_not_there_is_none(store):
 def test_a_snapshot_on_a_layer_that_is_gone_is_refused(store, layers):
     state = grow(layers)
     layers.set_aside(state.layers[0])
-    with pytest.raises(NotFound, match="a layer is gone"):
+    with pytest.raises(NotFound, match="not in the snapshot store"):
         store.put("key", state)
 
 
@@ -65,6 +66,30 @@ def test_snapshots_of_a_container_engine_stand_on_no_layers_of_ours(store):
     state = Snapshot("docker", ("sha256:12",), ShellState(), "d")
     store.put("key", state)
     assert (store.get("key"), store.verify()) == (state, [])
+
+
+def test_an_engines_image_in_use_is_held(store):
+    state = store.put("key", Snapshot("docker", ("sha256:12",), ShellState(), "d"))
+    assert reopened(store).layers.locks.held(state.layers[0])
+
+
+def test_images_of_dropped_states_are_told_once_none_needs_them(layers):
+    dropped: list[str] = []
+    store = SnapshotStore(layers, dropped=lambda snapshot: dropped.append(snapshot.layers[-1]))
+    for key, images in {"0": ("base",), "1": ("base", "one"), "same": ("base", "one")}.items():
+        store.put(key, Snapshot("docker", images, ShellState(), key))
+    drop_all(store)
+    assert (dropped, store.nodes()) == (["one", "base"], [])
+
+
+def test_so_many_images_are_kept(layers):
+    store = SnapshotStore(layers)
+    for number in range(5):
+        store.put(str(number), Snapshot("docker", (f"image{number}",), ShellState(), "d"))
+        os.utime(store._file(str(number)), (number, number))
+    gc.collect()
+    evict(layers, Gauge(layers), store.nodes, Aim(10**9, max_images=2), lambda snapshot: None)
+    assert [node.key for node in store.nodes()] == ["3", "4"]
 
 
 def test_a_state_is_built_once_by_all_threads(store, layers):
@@ -108,7 +133,9 @@ def test_a_layer_cut_short_is_built_again(store, layers, file):
     path = layers.path(state.layers[0]).parent / file
     path.write_bytes(path.read_bytes()[:-1])
     assert {problem.kind for problem in store.verify()} == {"layer", "node"}
+    del state
     assert reopened(store).get("key") is None
+    assert (layers.all(), store.nodes()) == ([], [])
 
 
 def test_a_changed_byte_is_found_by_verify(store, layers):
@@ -168,6 +195,12 @@ def test_what_is_used_is_never_dropped(store, layers):
     assert layers.path(held.layers[0]).exists()
 
 
+def test_a_state_that_was_never_stored_can_be_held_too(store, layers):
+    held = store.held(grow(layers))
+    drop_all(reopened(store))
+    assert layers.path(held.layers[0]).exists()
+
+
 def test_what_is_no_longer_used_is_dropped(store, layers):
     held = store.put("key", grow(layers))
     del held
@@ -206,3 +239,30 @@ def test_two_states_on_one_deep_stack_share_its_merged_layers(store, layers):
         deep = grow(layers, deep.layers, f"f{number}")
     flat = reopened(store, max_layers=3)
     assert flat.put("a", deep).layers == flat.put("b", deep).layers
+
+
+def test_a_state_is_on_the_disk_before_it_can_be_found(store, layers, monkeypatch):
+    happened: list[tuple[str, str]] = []
+    fsync, rename = os.fsync, os.rename
+
+    def seen(path: str) -> str:
+        parts = Path(path).relative_to(layers.root).parts
+        return "/".join(part for part in parts if not part.startswith("l0"))
+
+    def fsync_and_tell(fd: int) -> None:
+        happened.append(("sync", seen(os.readlink(f"/proc/self/fd/{fd}"))))
+        fsync(fd)
+
+    def rename_and_tell(old: str, new: str) -> None:
+        happened.append(("rename", seen(str(new)).split("/")[0]))
+        rename(old, new)
+
+    monkeypatch.setattr("pivotgym.envs.sandbox.store.layers.new_id", lambda: f"l0{len(happened):011}")
+    monkeypatch.setattr(os, "fsync", fsync_and_tell)
+    monkeypatch.setattr(os, "rename", rename_and_tell)
+    store.put("key", grow(layers))
+    first, second = (number for number, what in enumerate(happened) if what[0] == "rename")
+    built = {("sync", path) for path in ("tmp", "tmp/tree", "tmp/tree/file", "tmp/changes.json", "tmp/manifest.json")}
+    assert {*happened[:first]} == built
+    assert happened[first : first + 2] == [("rename", "layers"), ("sync", "layers")]
+    assert happened[second - 1 :] == [("sync", "tmp"), ("rename", "nodes"), ("sync", "nodes")]
