@@ -85,7 +85,7 @@ def derive_origin(row: dict[str, Any]) -> Origin:
     if env.startswith("tau-bench/"):
         return Origin.model_validate({"kind": "tau", "toolkit": env.removeprefix("tau-bench/")})
     if "fixture" in row:
-        return Origin.model_validate({"kind": "filesystem", "fixture": row["fixture"]})
+        return Origin.model_validate({"kind": "filesystem", "fixture": row["fixture"], "shell": "session"})
     if "instance_id" in row:
         return Origin.model_validate({"kind": "git", "instance_id": row["instance_id"]})
     return Origin(kind="none")

@@ -89,8 +89,15 @@ class World(ABC):
             PivotRefused: If it is a state that cannot be kept.
         """
 
-    def recall(self, key: str) -> bool:
-        """Become the stored state of that key, as after `keep`; `False`, the default, where none is stored."""
+    def recall(self, key: str, origin: Origin, prefix: Sequence[Step], seed: int) -> bool:
+        """Become the stored state of that key, as after `keep`; `False`, the default, where none is stored.
+
+        Args:
+            key: As for `keep`.
+            origin: What the key was made of; `prefix` and `seed` likewise.
+            prefix: The steps that led to the state.
+            seed: The seed it was started with.
+        """
         return False
 
     def building(self, key: str) -> AbstractContextManager[object]:
@@ -166,6 +173,21 @@ class Task:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """A run of a task whose outcome is known: another right solution, or a cheat.
+
+    Attributes:
+        name: What it is, unique within the task.
+        actions: Its actions, one list per user turn, as `Task.gold`.
+        outcome: What the task must pay for it.
+    """
+
+    name: str
+    actions: list[list[Action]]
+    outcome: float
+
+
 class Domain(ABC):
     """A domain: its world, its comparator, and what it publishes about itself."""
 
@@ -204,6 +226,10 @@ class Domain(ABC):
 
     def tasks(self) -> Iterable[Task]:
         """Whole tasks for the episode horizon; none by default."""
+        return ()
+
+    def attempts(self, task: Task) -> Iterable[Attempt]:
+        """Runs of a task whose outcome is known, beside its gold; the conformance suite plays them. None by default."""
         return ()
 
     def pivots(self) -> Iterable[Pivot]:

@@ -103,7 +103,7 @@ class StateCache:
             InfrastructureError: If the world broke; the next request tries again.
         """
         keys = self.keys(origin, steps, seed) if keys is None else keys
-        done = self._laid(keys) if self._stepwise else len(steps)
+        done = self._laid(origin, steps, seed, keys) if self._stepwise else len(steps)
         while done < len(steps):
             self._at(done, origin, steps, seed, keys).close()
             done += 1
@@ -122,6 +122,7 @@ class StateCache:
             keys: As for `get`.
         """
         keys = self.keys(origin, steps, seed) if keys is None else keys
+        key = digest([keys[-1], "perturbed", variant])
 
         def build() -> World | None:
             world = self.get(origin, steps, seed, keys=keys)
@@ -130,7 +131,7 @@ class StateCache:
             world.close()
             return None
 
-        return self._fork(digest([keys[-1], "perturbed", variant]), build)
+        return self._fork(key, build, lambda stored: stored.recall(key, origin, steps, seed))
 
     def clear(self) -> None:
         """Drop all states."""
@@ -141,12 +142,17 @@ class StateCache:
 
     def _at(self, done: int, origin: Origin, steps: Sequence[Step], seed: int, keys: Sequence[str]) -> World:
         """A fork of the state after the first `done` steps."""
-        world = self._fork(keys[done], lambda: self._replayed(origin, steps[:done], seed, keys[: done + 1]))
+        key, first = keys[done], steps[:done]
+        world = self._fork(
+            key,
+            lambda: self._replayed(origin, first, seed, keys[: done + 1]),
+            lambda stored: stored.recall(key, origin, first, seed),
+        )
         assert world is not None
         return world
 
-    def _fork(self, key: str, build: Callable[[], World | None]) -> World | None:
-        """A fork of the state of that key, built if need be; `None` where `build` said that there is none."""
+    def _fork(self, key: str, build: Callable[[], World | None], recall: Callable[[World], bool]) -> World | None:
+        """A fork of the state of that key, recalled or built if need be; `None` where `build` said there is none."""
         while True:
             slot = self._slot(key)
             with slot.lock:
@@ -155,7 +161,7 @@ class StateCache:
                 if slot.known:
                     self.hits += 1
                 else:
-                    self._fill(slot, key, build)
+                    self._fill(slot, key, build, recall)
                 return slot.fork()
 
     def _slot(self, key: str) -> _Slot:
@@ -175,13 +181,13 @@ class StateCache:
         built = (key for key, slot in self._slots.items() if slot is not spared and slot.known)
         return list(islice(built, max(count, 0)))
 
-    def _fill(self, slot: _Slot, key: str, build: Callable[[], World | None]) -> None:
+    def _fill(self, slot: _Slot, key: str, build: Callable[[], World | None], recall: Callable[[World], bool]) -> None:
         """Recall or build a slot's world. Called with the slot's lock held."""
         stored = self._new_world()
         world: World | None = None
         try:
             with stored.building(key):
-                if stored.recall(key):
+                if recall(stored):
                     self.recalls += 1
                     slot.world = stored
                     return
@@ -232,7 +238,7 @@ class StateCache:
                         return world, done
         return None, 0
 
-    def _laid(self, keys: Sequence[str]) -> int:
+    def _laid(self, origin: Origin, steps: Sequence[Step], seed: int, keys: Sequence[str]) -> int:
         """Number of steps of the longest prefix that need not be built, here or in the world's store; 0 if none."""
         for done in range(len(keys) - 1, 0, -1):
             with self._lock:
@@ -241,7 +247,7 @@ class StateCache:
                 return done
             stored = self._new_world()
             try:
-                if stored.recall(keys[done]):
+                if stored.recall(keys[done], origin, steps[:done], seed):
                     return done
             finally:
                 stored.close()

@@ -25,7 +25,7 @@ class Stored(Counter):
     def keep(self, key: str) -> None:
         self.store[key] = self.value
 
-    def recall(self, key: str) -> bool:
+    def recall(self, key: str, origin: Origin, prefix: object, seed: int) -> bool:
         if key not in self.store:
             return False
         self.value = self.store[key]

@@ -109,6 +109,10 @@ class BubblewrapBackend(Backend):
         place = Place(snapshot, limits, facts["uid"], facts["gid"], network, self._saved)
         return BubblewrapSandbox(warden, opened, place, snapshot.shell)
 
+    def changes_since_base(self, snapshot: Snapshot) -> Changes:
+        """As `Backend.changes_since_base`."""
+        return self._total(snapshot.layers)
+
     def close(self) -> None:
         """As `Backend.close`."""
         with self._lock:

@@ -144,7 +144,16 @@ class Machine:
         options = f"lowerdir={lower},upperdir={self.upper},workdir={place}/work,userxattr"
         syscalls.mount("sandbox", self.root, "overlay", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)
         for folder in self.binds:
+            self._show(folder)
+
+    def _show(self, folder: str) -> None:
+        """Mount a folder of the host, read-only, under what the base itself has there."""
+        own = f"{self.layers[0]}{folder}"
+        if not os.path.isdir(own) or not os.listdir(own):
             syscalls.bind_read_only(folder, self.root + folder)
+            return
+        flags = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV
+        syscalls.mount("sandbox", self.root + folder, "overlay", flags, f"lowerdir={own}:{folder},userxattr")
 
     def start(self, command: list[str], files: Pipes, *, network: bool, terminal: bool) -> None:
         """Run a command as the first of the sandbox; whatever ran before is killed.

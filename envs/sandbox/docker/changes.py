@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -111,7 +110,6 @@ class _Archive(Iterable[bytes]):
         api = client()
         self._response = api._get(api._url("/containers/{0}/archive", container), params={"path": path}, stream=True)
         api._raise_for_status(self._response)
-        self.said = str(self._response.headers["X-Docker-Container-Path-Stat"])
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._response.iter_content(1 << 16)
@@ -131,7 +129,11 @@ def read_file(container: str, path: str) -> bytes | None:
     if target is None:
         return None
     try:
-        with calls("reading a file"), closing(_Archive(container, target)) as chunks, archives.opened(chunks) as archive:
+        with (
+            calls("reading a file"),
+            closing(_Archive(container, target)) as chunks,
+            archives.opened(chunks) as archive,
+        ):
             member = archive.next()
             content = archive.extractfile(member) if member is not None and member.isreg() else None
             return None if content is None else content.read()
@@ -155,16 +157,31 @@ def is_folder(container: str, path: str) -> bool | None:
 
 def _said(container: str, path: str) -> dict[str, Any] | None:
     """The engine's own words on a path (Go's file modes; a link's target is resolved within the container)."""
-    try:
-        with calls("looking at a file"), closing(_Archive(container, path)) as archive:
-            said: dict[str, Any] = json.loads(base64.b64decode(archive.said))
-            return said
-    except NotFound:
+    api = client()
+    answer = api.head(api._url("/containers/{0}/archive", container), params={"path": path}, timeout=api.timeout)
+    if answer.status_code == 404:
         return None
+    if answer.status_code != 200:
+        _check_nothing(container, path)
+        return None
+    said: dict[str, Any] = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+    return said
+
+
+def _check_nothing(container: str, path: str) -> None:
+    """Ask why the engine says nothing of a path: only its answer to GET has a text.
+
+    Raises:
+        WorldFailed: If it is not that nothing can be there.
+    """
+    try:
+        with calls("looking at a file"):
+            _Archive(container, path).close()
+    except NotFound:
+        return
     except WorldFailed as error:
-        if any(reason in error.message for reason in _NOTHING):
-            return None
-        raise
+        if not any(reason in error.message for reason in _NOTHING):
+            raise
 
 
 def command_lines(container: str) -> list[tuple[int, int, str]]:

@@ -14,14 +14,18 @@ from pathlib import Path
 
 from pivotgym.core.errors import InputError, MissingDependency, NotFound, TimedOut
 from pivotgym.envs.sandbox.contract import Base
-from pivotgym.envs.sandbox.docker import archives
+from pivotgym.envs.sandbox.docker import archives, engine
 from pivotgym.envs.sandbox.docker.changes import read_file
-from pivotgym.envs.sandbox.docker.engine import KIND, calls, client, labels, remove_container
+from pivotgym.envs.sandbox.docker.engine import KIND, calls, client, remove_container
 
 BASE = "pivotgym.base"
 """Label: digest of the `Base` that an image was made of."""
 USER = "pivotgym.user"
 """Label: who the shells of an image run as."""
+HOME = "pivotgym.home"
+"""Label: that user's home folder."""
+WHOLE = "pivotgym.whole"
+"""Label: the image that holds the files of one that was stored anew, and of those that stand on it."""
 _BLOCK = 1 << 20
 
 
@@ -35,6 +39,7 @@ class ImageConfig:
         cwd: Where its commands begin.
         user: Who they run as; "" for root.
         labels: Its labels.
+        depth: How many layers it is made of.
     """
 
     id: str
@@ -42,6 +47,7 @@ class ImageConfig:
     cwd: str = "/"
     user: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    depth: int = 1
 
 
 def image_config(image: str) -> ImageConfig:
@@ -64,6 +70,7 @@ def image_config(image: str) -> ImageConfig:
         cwd=config.get("WorkingDir") or "/",
         user=config.get("User") or "",
         labels=config.get("Labels") or {},
+        depth=len(found["RootFS"].get("Layers") or ()),
     )
 
 
@@ -142,7 +149,8 @@ def base_key(base: Base, image: ImageConfig, version: str) -> str:
 def find_base(key: str) -> str | None:
     """The image of a base that was built before."""
     with calls("looking for a base"):
-        found = client().images(filters={"label": f"{BASE}={key}"}, all=True)
+        # What stands on a base inherits its label, but is of another kind.
+        found = client().images(filters={"label": [f"{BASE}={key}", f"{KIND}=base"]})
     return str(found[0]["Id"]) if found else None
 
 
@@ -157,7 +165,7 @@ def make_base(base: Base, image: ImageConfig, key: str) -> str:
     """
     user = image.user if base.user == "root" and image.user else base.user
     with calls("building a base"):
-        made = client().create_container(image.id, ["bash"], entrypoint=[], labels=labels("builder"))["Id"]
+        made = client().create_container(image.id, ["bash"], entrypoint=[], labels=engine.labels("builder"))["Id"]
         try:
             for archive, folder in base.archives:
                 with archives.repack(archive, folder) as packed:
@@ -167,7 +175,7 @@ def make_base(base: Base, image: ImageConfig, key: str) -> str:
                     client().put_archive(made, "/", packed)
             for path, content in sorted(base.files.items()):
                 client().put_archive(made, "/", archives.pack_file(path, content, 0o644))
-            kept = {KIND: "base", BASE: key, USER: user}
+            kept = {KIND: "base", BASE: key, USER: user, HOME: _home(made, user)}
             return str(client().commit(made, conf={"Labels": kept})["Id"])
         finally:
             remove_container(made)
@@ -188,7 +196,7 @@ def export_image(image: str, archive: Path) -> ImageConfig:
     config = have_image(image)
     half = archive.with_name(archive.name + ".part")
     with calls(f"export of {image!r}"):
-        made = client().create_container(config.id, ["bash"], entrypoint=[], labels=labels("builder"))["Id"]
+        made = client().create_container(config.id, ["bash"], entrypoint=[], labels=engine.labels("builder"))["Id"]
         try:
             with half.open("wb") as file:
                 for chunk in client().export(made, chunk_size=_BLOCK):
@@ -214,6 +222,31 @@ def commit(container: str, kept: Mapping[str, str]) -> str:
         return str(client().commit(container, conf={"Labels": dict(kept)})["Id"])
 
 
+def flattened(image: str, kept: Mapping[str, str]) -> str:
+    """The same files as an image of few layers; takes seconds, for everything is written anew.
+
+    Args:
+        image: Its id.
+        kept: The new image's labels.
+
+    Raises:
+        WorldFailed: If the engine cannot store it.
+    """
+    api = client()
+    with calls("storing a state anew"):
+        old = api.create_container(image, ["bash"], entrypoint=[], labels=engine.labels("builder"))["Id"]
+        try:
+            said = api.import_image(api.export(old, chunk_size=_BLOCK), stream_src=True)
+        finally:
+            remove_container(old)
+        whole = str(json.loads(said.splitlines()[-1])["status"])
+        made = api.create_container(whole, ["bash"], labels=engine.labels("builder"))["Id"]
+        try:
+            return str(api.commit(made, conf={"Labels": {**kept, WHOLE: whole}})["Id"])
+        finally:
+            remove_container(made)
+
+
 def is_kind(image: str, kind: str) -> bool:
     """Whether an image that is there was made for this purpose."""
     try:
@@ -222,16 +255,10 @@ def is_kind(image: str, kind: str) -> bool:
         return False
 
 
-def home_of(image: ImageConfig) -> str:
-    """The home folder of the user that an image's shells run as: by its passwd file, else `/root` or `/`."""
-    user = image.labels.get(USER) or "root"
-    name = user.partition(":")[0]
-    with calls("reading users"):
-        made = client().create_container(image.id, ["bash"], entrypoint=[], labels=labels("builder"))["Id"]
-    try:
-        text = (read_file(made, "/etc/passwd") or b"").decode(errors="replace")
-    finally:
-        remove_container(made)
+def _home(container: str, user: str) -> str:
+    """A user's home folder by the passwd file of a container, else `/root` or `/`."""
+    name = user.partition(":")[0] or "root"
+    text = (read_file(container, "/etc/passwd") or b"").decode(errors="replace")
     for line in text.splitlines():
         fields = line.split(":")
         if len(fields) > 5 and name in (fields[0], fields[2]):

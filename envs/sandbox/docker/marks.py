@@ -31,7 +31,7 @@ _START = f"n=$0; exec 3<&0 </dev/null; exec 4> >({_HELPER}); exec -c {' '.join(d
 
 def new_mark() -> str:
     """A mark that no output holds by chance."""
-    return f"\x1e{secrets.token_hex(16)}\x1e"
+    return f"\x1e{secrets.token_hex(16)}\x1f"
 
 
 def shell_argv(mark: str) -> list[str]:

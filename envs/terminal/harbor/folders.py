@@ -1,12 +1,12 @@
 """Task folders of Harbor and of Terminal-Bench 1: what stands where, and what of it is supported.
 
-Owns: folder -> `TaskFolder`. Does not own: images (`envs.sandbox.docker`), running tests (`envs.terminal.harbor.outcome`).
+Owns: folder -> `TaskFolder`. Does not own: images (`envs.sandbox.docker`), running tests (`outcome`).
 
 | | Harbor | Terminal-Bench 1 |
 |---|---|---|
 | settings | `task.toml` | `task.yaml` |
 | instruction | `instruction.md` | `instruction` in the settings |
-| start | `environment/` with a Dockerfile, or `docker_image` | `Dockerfile`, or the one service of `docker-compose.yaml` |
+| start | `environment/` with a Dockerfile, or `docker_image` | `Dockerfile`, or that of `docker-compose.yaml` |
 | tests | `tests/test.sh`, which writes a reward | `run-tests.sh` and `tests/`, whose pytest summary is read |
 | solution | `solution/solve.sh` | `solution.sh` |
 
@@ -15,6 +15,7 @@ Not supported, and named as such: several containers, several steps, a verifier 
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class TaskFolder:
         context: What its image is built from; `None` where `image` names one.
         dockerfile: The Dockerfile's path in `context`.
         image: An image to take as it is, or "".
+        workdir: Where agent and tests begin; "" for where the image says.
         network: Whether agent and tests may use the network.
         agent_s: Seconds the agent has in all; `tests_s` the tests, `build_s` the build.
         test_env: Variables for the tests.
@@ -56,6 +58,7 @@ class TaskFolder:
     context: Path | None = None
     dockerfile: str = "Dockerfile"
     image: str = ""
+    workdir: str = ""
     network: bool = True
     memory_mb: int = 2048
     storage_mb: int = 10240
@@ -86,7 +89,7 @@ class TaskFolder:
     def digest(self) -> str:
         """SHA-256 of all that its start is made of."""
         files = _files(self.context) if self.context is not None else []
-        content = [[str(path), path.read_bytes().hex(), path.stat().st_mode & 0o777] for path in files]
+        content = [[str(path.relative_to(self.folder)), _sha256(path), path.stat().st_mode & 0o777] for path in files]
         return digest([self.image, self.dockerfile, content])
 
 
@@ -101,11 +104,17 @@ def read_folders(place: Path) -> tuple[list[TaskFolder], dict[str, str]]:
     for folder in _task_folders(place, _DEEP):
         try:
             if folder.name in found:
-                raise InputError(f"two folders are called {folder.name!r}; expected names that are unique in the source")
+                raise InputError(f"two folders are called {folder.name!r}; expected names unique in the source")
             found[folder.name] = read_folder(folder)
         except InputError as error:
             refused[folder.name] = error.message
     return list(found.values()), refused
+
+
+def find_folder(place: Path, name: str) -> TaskFolder | None:
+    """One task of a folder of them, by its name. Errors as for `read_folder`."""
+    found = next((folder for folder in _task_folders(place, _DEEP) if folder.name == name), None)
+    return None if found is None else read_folder(found)
 
 
 def read_folder(folder: Path) -> TaskFolder:
@@ -122,6 +131,11 @@ def read_folder(folder: Path) -> TaskFolder:
     if not task.image and not (task.context is not None and (task.context / task.dockerfile).is_file()):
         raise InputError(f"task {task.name!r}: expected a Dockerfile or the name of an image, found neither")
     return task
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _task_folders(place: Path, deep: int) -> list[Path]:
@@ -159,6 +173,7 @@ def _harbor(folder: Path) -> TaskFolder:
         instruction=_without_canary(instruction),
         context=None if image else folder / "environment",
         image=image,
+        workdir=str(environment.get("workdir") or ""),
         network=_network(environment),
         memory_mb=_megabytes(folder, environment, "memory", 2048),
         storage_mb=_megabytes(folder, environment, "storage", 10240),

@@ -1,0 +1,85 @@
+"""What actions did to a machine, as JSON for comparators.
+
+Owns: the form of `files` and `shell` in `Effects.detail`. Does not own: reading changes (the backend), what of them
+counts (`verifiers`), or repositories (`envs.sandbox.git_probe`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pivotgym.envs.sandbox.contract import Change, Changes, Entry, ShellState
+
+MAX_TEXT = 64 * 1024
+"""Bytes of a file whose text is given beside its digest."""
+MAX_TEXTS = 4 * 2**20
+"""Bytes of all texts of one action together; files beyond that have their digest only."""
+
+
+def since(before: Changes, after: Changes) -> dict[str, Change]:
+    """Changes between two moments of one sandbox, each moment given as changes from its snapshot."""
+    found = {}
+    for path in sorted(before.keys() | after.keys()):
+        earlier, later = before.get(path), after.get(path)
+        was = earlier.after if earlier is not None else (later.before if later is not None else None)
+        now = later.after if later is not None else (earlier.before if earlier is not None else None)
+        if was != now:
+            found[path] = Change(was, now)
+    return found
+
+
+def files_detail(changes: Changes, read: Callable[[str], bytes | None]) -> dict[str, Any]:
+    """`Effects.detail["files"]`: entries before and after by path, with the new text of small text files.
+
+    Args:
+        changes: What the action changed.
+        read: Reads a file as it is after the action.
+    """
+    left = MAX_TEXTS
+    found: dict[str, Any] = {}
+    for path, change in changes.items():
+        after = entry_json(change.after)
+        if after is not None and change.after is not None and change.after.kind == "file":
+            text = _text_of(path, change.after, left, read)
+            if text is not None:
+                after["text"] = text
+                left -= change.after.size
+        found[printable(path)] = {"before": entry_json(change.before), "after": after}
+    return found
+
+
+def _text_of(path: str, entry: Entry, left: int, read: Callable[[str], bytes | None]) -> str | None:
+    if entry.size > min(MAX_TEXT, left):
+        return None
+    content = read(path) if entry.size else b""
+    try:
+        return None if content is None else content.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def entry_json(entry: Entry | None) -> dict[str, Any] | None:
+    """An entry as JSON, without owners where root owns it."""
+    if entry is None:
+        return None
+    found: dict[str, Any] = {"kind": entry.kind, "mode": entry.mode, "size": entry.size, "digest": entry.digest}
+    if entry.uid or entry.gid:
+        found["owner"] = f"{entry.uid}:{entry.gid}"
+    return found
+
+
+def shell_detail(shell: ShellState) -> dict[str, Any]:
+    """`Effects.detail["shell"]`: working directory, umask as octal digits, exported variables."""
+    environment = {printable(name): printable(value) for name, value in sorted(shell.environment.items())}
+    return {"cwd": printable(shell.cwd), "umask": f"{shell.umask:04o}", "environment": environment}
+
+
+def printable(text: str) -> str:
+    """A text that any JSON reader takes: bytes that are not UTF-8 become backslash escapes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def shown(output: bytes) -> str:
+    """A command's output as text, bytes that are not UTF-8 as backslash escapes."""
+    return output.decode("utf-8", "backslashreplace")
