@@ -11,7 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.console import Console
+from rich.table import Column, Table
 
 from pivotgym.cli.ui import complain, escape, out, say
 from pivotgym.core.errors import ConfigError
@@ -23,11 +24,13 @@ snapshots = typer.Typer(
     no_args_is_help=True,
     help="Stored states of machines, in PIVOTGYM_SNAPSHOTS (or ~/.cache/pivotgym/snapshots).",
 )
+_COLUMNS = ("key", "backend", "turn", "layers", "own size", "whole size", "others on it", "in use", "last used")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
 
 @snapshots.command()
-def ls(as_json: AsJson = False) -> None:
+def ls(as_json: _COLUMNS = ("key", "backend", "turn", "layers", "own size", "whole size", "others on it", "in use", "last used")
+AsJson = False) -> None:
     """List the stored states, the least recently used first, and what they take on the disk."""
     from pivotgym.envs.sandbox.keeping import shared_store
     from pivotgym.envs.sandbox.store.overview import overview
@@ -37,7 +40,8 @@ def ls(as_json: AsJson = False) -> None:
         _print(asdict(found))
         return
     if found.rows:
-        out.print(_table(found.rows))
+        # With every figure in full, also into a pipe, which has 80 columns for rich.
+        Console(width=max(out.width, 130), highlight=False).print(_table(found.rows))
     say(
         f"{len(found.rows)} snapshots on {found.layers} layers, {_size(found.bytes)} of {_size(found.max_bytes)}, "
         f"in {escape(found.folder)}"
@@ -49,7 +53,8 @@ def verify(
     remove: Annotated[
         bool, typer.Option("--remove", help="Drop what is damaged; it is built again when needed.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: _COLUMNS = ("key", "backend", "turn", "layers", "own size", "whole size", "others on it", "in use", "last used")
+AsJson = False,
 ) -> None:
     """Read every stored file and compare it with what was committed; exit code 3 if something is damaged."""
     from pivotgym.envs.sandbox.keeping import shared_store
@@ -75,7 +80,8 @@ def verify(
 def gc(
     max_gb: Annotated[float | None, typer.Option(help="Drop down to so many GB; by default the store's limit.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Drop all that no process uses.")] = False,
-    as_json: AsJson = False,
+    as_json: _COLUMNS = ("key", "backend", "turn", "layers", "own size", "whole size", "others on it", "in use", "last used")
+AsJson = False,
 ) -> None:
     """Drop the least recently used states, and what killed processes left. What is in use stays."""
     from pivotgym.envs.sandbox.keeping import shared_store
@@ -95,7 +101,7 @@ def gc(
 
 
 def _table(rows: list[Row]) -> Table:
-    table = Table("key", "backend", "turn", "layers", "own size", "whole size", "others on it", "in use", "last used")
+    table = Table(*(Column(name, no_wrap=True) for name in _COLUMNS))
     for row in rows:
         table.add_row(
             escape(row.key[:16]),

@@ -162,13 +162,14 @@ def _said(container: str, path: str) -> dict[str, Any] | None:
     if answer.status_code == 404:
         return None
     if answer.status_code != 200:
-        return _refusal(container, path)
+        _check_nothing(container, path)
+        return None
     said: dict[str, Any] = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
     return said
 
 
-def _refusal(container: str, path: str) -> None:
-    """Why the engine says nothing of a path: only the answer to GET has a text.
+def _check_nothing(container: str, path: str) -> None:
+    """Ask why the engine says nothing of a path: only its answer to GET has a text.
 
     Raises:
         WorldFailed: If it is not that nothing can be there.

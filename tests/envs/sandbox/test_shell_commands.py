@@ -53,6 +53,8 @@ def test_the_last_status_is_seen_by_the_next_command(session: Session, status: i
         ("cat <<END\nno end", 0),
         ("done", 2),
         ("echo `ls", 2),
+        ("set -u; let nothing", 1),
+        ("set -ux; let nothing; echo no", 1),
         ("(( 1", 2),
         ("case x in", 2),
         ("kill -TERM $$", 0),

@@ -14,6 +14,9 @@ from pivotgym.core.trajectory import Origin
 from pivotgym.envs.base import sources
 from pivotgym.envs.sandbox.bubblewrap import BubblewrapBackend
 from pivotgym.envs.sandbox.docker import DockerBackend
+from pivotgym.envs.sandbox.keeping import own_ids
+from pivotgym.envs.sandbox.store.layers import LayerStore
+from pivotgym.envs.sandbox.store.snapshots import SnapshotStore
 from pivotgym.envs.terminal import harbor
 from pivotgym.envs.terminal.harbor.folders import TaskFolder
 from pivotgym.envs.terminal.harbor.outcome import Outcome, read_reward
@@ -25,8 +28,11 @@ GOLD = "sort names.txt > sorted.txt"
 Attempt = Callable[..., Outcome]
 FORGED = "mkdir -p /logs/verifier /tests; "
 PYTHON = "/usr/lib/python3/dist-packages"
+LEAVE = 'import os, sys; "-m" in sys.orig_argv and os._exit(0)'
 CHEATS = {
-    "writes the reward": f"{FORGED} echo 1 > /logs/verifier/reward.txt; echo '{{\"reward\": 1}}' > /logs/verifier/reward.json",
+    "writes the reward": (
+        f"{FORGED} echo 1 > /logs/verifier/reward.txt; echo '{{\"reward\": 1}}' > /logs/verifier/reward.json"
+    ),
     "goes on writing the reward": f"{FORGED} (while :; do echo 1 > /logs/verifier/reward.txt; done) >/dev/null 2>&1 &",
     "plants the tests": f"{FORGED} echo planted > /tests/test.sh; echo 'def test_a(): pass' > /tests/test_state.py",
     "replaces pytest": f"echo 'raise SystemExit(0)' > {PYTHON}/pytest/__main__.py",
@@ -34,10 +40,11 @@ CHEATS = {
     "replaces python's program": "cp /bin/true /usr/bin/python3.11",
     "shadows python": "printf '#!/bin/sh\\nexit 0\\n' > /usr/local/bin/python3; chmod +x /usr/local/bin/python3",
     "replaces bash": "cp /bin/true /bin/bash",
-    "starts with python": f"echo 'import os, sys; \"-m\" in sys.orig_argv and os._exit(0)' > {PYTHON}/sitecustomize.py",
-    "starts with python by a path file": f"echo 'import os, sys; \"-m\" in sys.orig_argv and os._exit(0)' > {PYTHON}/a.pth",
+    "starts with python": f"echo '{LEAVE}' > {PYTHON}/sitecustomize.py",
+    "starts with python by a path file": f"echo '{LEAVE}' > {PYTHON}/a.pth",
     "bends pytest from above": (
-        "printf 'import pytest\\n@pytest.hookimpl(tryfirst=True)\\ndef pytest_runtestloop(session):\\n    return True\\n"
+        "printf 'import pytest\\n@pytest.hookimpl(tryfirst=True)\\ndef pytest_runtestloop(session):\\n"
+        "    return True\\n"
         "def pytest_sessionfinish(session):\\n    session.exitstatus = 0\\n' > /conftest.py; touch /pytest.ini"
     ),
     "is pytest from the working folder": "echo 'raise SystemExit(0)' > pytest.py",
@@ -72,16 +79,28 @@ def attempt(docker_backend: DockerBackend, place: Path) -> Attempt:
     return run
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("command", "reward"), [(GOLD, 1.0), ("true", 0.0), (CHEATS["replaces pytest"], 0.0)])
-def test_tasks_run_on_the_other_backend_too(place: Path, tmp_path: Path, command: str, reward: float) -> None:
-    backend = BubblewrapBackend(tmp_path / "store")
+@pytest.fixture(scope="module")
+def bubblewrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BubblewrapBackend]:
+    layers = LayerStore(tmp_path_factory.mktemp("snapshots"), own_ids())
+    backend = BubblewrapBackend(SnapshotStore(layers))
     if (lack := backend.missing()) is not None:
         pytest.skip(f"{lack.what}: {lack.command}")
+    yield backend
+    backend.close()
+    layers.close()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize(
+    ("command", "reward"),
+    [(GOLD, 1.0), ("true", 0.0), (CHEATS["replaces pytest"], 0.0), (f"{GOLD}; {CHEATS['replaces python']}", 1.0)],
+)
+def test_tasks_run_on_the_other_backend_too(bubblewrap: BubblewrapBackend, command: str, reward: float) -> None:
     task = harbor.folder_of(Origin.model_validate({"kind": "harbor", "task": "sort-harbor"}))
-    with closing(backend), closing(backend.open(backend.base(harbor.base(task)), limits=harbor.limits(task))) as agent:
+    with closing(bubblewrap.open(bubblewrap.base(harbor.base(task)), limits=harbor.limits(task))) as agent:
         agent.run(command)
-        assert harbor.judged(task, agent, backend).reward == reward
+        assert harbor.judged(task, agent, bubblewrap).reward == reward
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
