@@ -29,8 +29,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
 
 @snapshots.command()
-def ls(as_json: _COLUMNS = ("key", "backend", "turn", "layers", "own size", "whole size", "others on it", "in use", "last used")
-AsJson = False) -> None:
+def ls(as_json: AsJson = False) -> None:
     """List the stored states, the least recently used first, and what they take on the disk."""
     from pivotgym.envs.sandbox.keeping import shared_store
     from pivotgym.envs.sandbox.store.overview import overview
@@ -53,8 +52,7 @@ def verify(
     remove: Annotated[
         bool, typer.Option("--remove", help="Drop what is damaged; it is built again when needed.")
     ] = False,
-    as_json: _COLUMNS = ("key", "backend", "turn", "layers", "own size", "whole size", "others on it", "in use", "last used")
-AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Read every stored file and compare it with what was committed; exit code 3 if something is damaged."""
     from pivotgym.envs.sandbox.keeping import shared_store
@@ -80,8 +78,7 @@ AsJson = False,
 def gc(
     max_gb: Annotated[float | None, typer.Option(help="Drop down to so many GB; by default the store's limit.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Drop all that no process uses.")] = False,
-    as_json: _COLUMNS = ("key", "backend", "turn", "layers", "own size", "whole size", "others on it", "in use", "last used")
-AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Drop the least recently used states, and what killed processes left. What is in use stays."""
     from pivotgym.envs.sandbox.keeping import shared_store

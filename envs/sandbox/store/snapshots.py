@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from pivotgym.core.canonical import digest
-from pivotgym.core.errors import NotFound
+from pivotgym.core.errors import InputError, NotFound
 from pivotgym.envs.sandbox.contract import ShellState, Snapshot
 from pivotgym.envs.sandbox.store import evict, namespace
 from pivotgym.envs.sandbox.store.changes import digest_of
@@ -124,9 +124,12 @@ class SnapshotStore:
             The same state, on fewer layers where there were more than `max_layers`.
 
         Raises:
+            InputError: If it has no layers.
             NotFound: If a layer is not there.
             OSError: If it cannot be written, such as on a full disk.
         """
+        if not snapshot.layers:
+            raise InputError(f"snapshot {snapshot.digest[:12]!r}: expected at least one layer or image, got none")
         if self._ours(snapshot) and len(snapshot.layers) > self._max_layers:
             snapshot = self._shorter(snapshot)
         held = self.held(snapshot)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pivotgym.core.errors import NotFound
+from pivotgym.core.errors import InputError, NotFound
 from pivotgym.envs.sandbox.contract import Change, Entry, ShellState, Snapshot
 from pivotgym.envs.sandbox.store.changes import digest_of
 from pivotgym.envs.sandbox.store.evict import Aim, Gauge, evict
@@ -60,6 +60,11 @@ def test_a_snapshot_on_a_layer_that_is_gone_is_refused(store, layers):
     layers.set_aside(state.layers[0])
     with pytest.raises(NotFound, match="not in the snapshot store"):
         store.put("key", state)
+
+
+def test_a_snapshot_of_nothing_is_refused(store):
+    with pytest.raises(InputError, match="snapshot 'd': expected at least one layer or image, got none"):
+        store.put("key", Snapshot("docker", (), ShellState(), "d"))
 
 
 def test_snapshots_of_a_container_engine_stand_on_no_layers_of_ours(store):
