@@ -56,6 +56,6 @@ def test_an_unknown_task_is_bad_input(capsys):
 
 
 def test_a_domain_without_tasks_is_bad_input(capsys, monkeypatch):
-    monkeypatch.setattr("pivotgym.envs.terminal.tasks.catalogue.ids", lambda: [])
+    monkeypatch.setattr("pivotgym.envs.terminal.tasks.catalogue.ids", list)
     assert run_app(["tasks", "validate", "terminal"]) == 3
     assert "'terminal' has no tasks to validate" in capsys.readouterr().err
