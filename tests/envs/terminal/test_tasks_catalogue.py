@@ -68,7 +68,7 @@ def test_a_task_does_not_carry_its_checks():
 
 @pytest.mark.parametrize("task_id", ["logs", "logs/x", "logs/-1", "logs/01", "nothing/0", ""])
 def test_an_unknown_task_is_named_with_what_there_is(task_id):
-    with pytest.raises(NotFound, match="expected 'family/seed' with a family of .* and a number, got"):
+    with pytest.raises(NotFound, match=r"expected 'family/seed' with a family of .* and a number, got"):
         catalogue.find(task_id)
 
 
