@@ -26,6 +26,8 @@ HOME = "pivotgym.home"
 """Label: that user's home folder."""
 WHOLE = "pivotgym.whole"
 """Label: the image that holds the files of one that was stored anew, and of those that stand on it."""
+_FORM = 2
+"""Raised whenever bases are made in another way."""
 _BLOCK = 1 << 20
 
 
@@ -141,7 +143,7 @@ def build_image(context: Path, *, dockerfile: str = "Dockerfile", tag: str = "",
 
 def base_key(base: Base, image: ImageConfig, version: str) -> str:
     """Names a base by its content, for the label `BASE`."""
-    known = [version, image.id, base.identity, base.user, base.folder_at, [at for _, at in base.archives]]
+    known = [_FORM, version, image.id, base.identity, base.user, base.folder_at, [at for _, at in base.archives]]
     files = {path: hashlib.sha256(content).hexdigest() for path, content in sorted(base.files.items())}
     return hashlib.sha256(json.dumps([known, files]).encode()).hexdigest()
 
