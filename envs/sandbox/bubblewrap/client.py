@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import socket
@@ -13,11 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pivotgym.core.errors import WorldFailed, from_wire
+from pivotgym.core.errors import Full, WorldFailed, from_wire
 from pivotgym.envs.sandbox.bubblewrap import wire
 from pivotgym.envs.sandbox.keeping import FIRST_ID
 
 _CONNECTIONS = 16
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC)
 _ENDS_S = 10.0
 
 
@@ -34,6 +36,7 @@ class WardenClient:
     """
 
     def __init__(self, store: Path, *, bubblewrap: str, arguments: Sequence[str] = ()) -> None:
+        wire.many_files()
         ours, theirs = socket.socketpair()
         line = [sys.executable, "-P", "-m", "pivotgym.envs.sandbox.bubblewrap.warden"]
         line += ["--connection", str(theirs.fileno()), "--server", str(os.getpid()), "--first-id", str(FIRST_ID)]
@@ -62,6 +65,7 @@ class WardenClient:
 
         Raises:
             PivotGymError: The error that the warden answered with.
+            Full: If the machine has no memory, files or disk left for it.
             WorldFailed: If it broke, or is gone.
         """
         answer, back = self._exchange(do, files, arguments)
@@ -105,6 +109,8 @@ class WardenClient:
         answer, back = received
         if "error" in answer:
             raise from_wire(answer["error"])
+        if answer.get("number") in _NO_ROOM:
+            raise Full(f"sandbox: {do}: no room for more: {answer['failed']}", retry_after_s=1.0)
         if "failed" in answer:
             raise WorldFailed(f"sandbox: {do}: {answer['failed']}")
         return answer, back
