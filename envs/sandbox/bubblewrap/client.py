@@ -20,6 +20,7 @@ from pivotgym.envs.sandbox.keeping import FIRST_ID
 
 _CONNECTIONS = 16
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC)
+_MAKES = ("open", "fork", "start")
 _ENDS_S = 10.0
 
 
@@ -103,16 +104,22 @@ class WardenClient:
                 wire.send(connection, {"do": do, **arguments}, files)
                 received = wire.receive(connection)
         except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise Full(f"sandbox: {do}: no room for more: {error}", retry_after_s=1.0) from error
             raise WorldFailed(f"sandbox: the warden is gone: {error}", hint="restart the server") from error
         if received is None:
             raise WorldFailed("sandbox: the warden is gone", hint="its last words are in the server's log; restart it")
         answer, back = received
         if "error" in answer:
             raise from_wire(answer["error"])
-        if answer.get("number") in _NO_ROOM:
-            raise Full(f"sandbox: {do}: no room for more: {answer['failed']}", retry_after_s=1.0)
         if "failed" in answer:
+            if do in _MAKES and answer["number"] in _NO_ROOM:
+                raise Full(f"sandbox: {do}: no room for more: {answer['failed']}", retry_after_s=1.0)
             raise WorldFailed(f"sandbox: {do}: {answer['failed']}")
+        if len(back) < answer["files"]:  # The kernel leaves out what this process may not open any more.
+            for file in back:
+                os.close(file)
+            raise Full(f"sandbox: {do}: no room for more: this process has too many open files", retry_after_s=1.0)
         return answer, back
 
     @contextmanager

@@ -79,7 +79,7 @@ class Warden:
             request, files = received
             answer, back = self._answered(request, files)
             try:
-                wire.send(connection, answer, back)
+                wire.send(connection, {**answer, "files": len(back)}, back)
             finally:
                 for file in back:
                     os.close(file)

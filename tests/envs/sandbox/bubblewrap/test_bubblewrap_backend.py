@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pivotgym.core.errors import Full, InputError, MissingDependency, NotFound, PivotRefused, WrongState
+from pivotgym.core.errors import InputError, MissingDependency, NotFound, PivotRefused, WrongState
 from pivotgym.envs.sandbox.bubblewrap import BubblewrapBackend
 from pivotgym.envs.sandbox.bubblewrap.session import BubblewrapSandbox
 from pivotgym.envs.sandbox.contract import Base, Entry, ShellState, Snapshot
@@ -280,14 +280,6 @@ def test_a_terminal_takes_pyte(sandbox: BubblewrapSandbox, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "pivotgym.envs.sandbox.shell.terminal", None)
     with pytest.raises(MissingDependency, match=r"pyte is not installed \(pip install pivotgym\[serve\]\)"):
         sandbox.terminal()
-
-
-def test_no_room_on_the_machine_is_said_and_can_be_tried_again(opened: Opened, sandbox: BubblewrapSandbox) -> None:
-    sandbox.run("head -c 20M /dev/zero | head -c 15M > x; cp x y")
-    with pytest.raises(Full, match="write: no room for more") as caught:
-        sandbox.write("/work/z", b"z" * (8 << 20))
-    assert caught.value.retryable
-    assert opened().run("echo others").stdout == b"others\n"
 
 
 @pytest.mark.slow
