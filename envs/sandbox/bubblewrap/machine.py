@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import select
 import shutil
 import signal
 import socket
@@ -221,7 +220,7 @@ class Machine:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(first, signal.SIGKILL)
             # The first process of a namespace is not gone before all others are.
-            select.select([first], [], [], _KILLED_S)
+            wire.readable(first, _KILLED_S)
             os.close(first)
             process.kill()
             process.wait()

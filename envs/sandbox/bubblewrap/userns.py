@@ -61,8 +61,10 @@ def make(count: int) -> int:
         if count == 1:
             with suppress(OSError):  # Denied already where our own map holds one id only.
                 Path(f"/proc/{child.pid}/setgroups").write_text("deny")
+        # Two lines, as our own map may have root's id apart from the others, and no line may span two of those.
+        ids = "0 0 1\n" + (f"1 1 {count - 1}\n" if count > 1 else "")
         for name in ("uid_map", "gid_map"):
-            Path(f"/proc/{child.pid}/{name}").write_text(f"0 0 {count}")
+            Path(f"/proc/{child.pid}/{name}").write_text(ids)
         child.stdin.write(b"\n")
         child.stdin.flush()
         if not child.stdout.read(1):
