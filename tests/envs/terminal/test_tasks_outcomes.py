@@ -4,10 +4,12 @@ from contextlib import closing
 
 import pytest
 
+from pivotgym.core.messages import Action, ToolCall
 from pivotgym.core.trajectory import steps_of
 from pivotgym.envs.base.runtime import Runtime
 from pivotgym.envs.conformance.tasks import gold_trajectories, play, validate
 from pivotgym.envs.terminal.tasks import catalogue
+from pivotgym.trainer.extract import cut
 
 IDS = catalogue.ids()
 FIRST, SECOND = ([one for one in IDS if one.endswith(seed)] for seed in ("/0", "/1"))
@@ -67,3 +69,19 @@ def test_a_gold_run_becomes_pivots_that_replay(runtime):
 def test_all_runs_of_a_task_end_as_they_must(runtime, task_id):
     found = validate(runtime, runtime.task(task_id))
     assert [run for run in found.runs if not run.ok] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", sorted(catalogue.FAMILIES))
+def test_every_turn_of_a_gold_run_is_a_pivot_that_is_decided_by_execution(runtime, family):
+    trajectory = next(gold_trajectories(runtime, [runtime.task(f"{family}/3")]))
+    for turn in runtime.domain.candidates(trajectory):
+        pivot = cut(trajectory, turn)
+        verdict = runtime.verify(pivot, spelled_otherwise(pivot.reference))
+        assert (verdict.outcome, verdict.executed) == ("equivalent", True), verdict.reason
+
+
+def spelled_otherwise(action):
+    (call,) = action.tool_calls
+    command = f"unset nothing\n{call.arguments['command']}"
+    return Action(tool_calls=(ToolCall(name=call.name, arguments={"command": command}),))
