@@ -247,6 +247,8 @@ def missing(system: Path = Path("/"), *, root: bool | None = None) -> Missing | 
         return Missing(f"expected Linux, this is {sys.platform}", "export PIVOTGYM_SANDBOX=docker")
     if shutil.which("bwrap") is None:
         return Missing("bubblewrap (bwrap) is not installed", "apt-get install bubblewrap")
+    if shutil.which("unshare") is None or shutil.which("setpriv") is None:
+        return Missing("unshare and setpriv of util-linux are not installed", "apt-get install util-linux")
     for name, off, on in _switches(root=os.geteuid() == 0 if root is None else root):
         place = system / "proc/sys" / name
         if place.exists() and place.read_text().strip() == off:

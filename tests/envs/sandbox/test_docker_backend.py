@@ -118,6 +118,26 @@ def test_save_restores_files_and_shell(docker_backend: DockerBackend, box: Docke
         docker_backend.drop(saved)
 
 
+@pytest.mark.slow
+def test_state_on_many_layers_is_stored_anew(
+    docker_backend: DockerBackend, box: DockerSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pivotgym.envs.sandbox.docker.backend.MAX_LAYERS", 3)
+    box.run("export A=1; echo new > c.txt; rm -r sub")
+    saved = box.save()
+    again = docker_backend.open(saved, limits=SMALL)
+    try:
+        assert images.image_config(saved.layers[-1]).depth < 3
+        assert again.run("pwd; echo $A; ls; python3 -c 'print(1)'").stdout == b"/work\n1\na.txt\nc.txt\n1\n"
+        assert docker_backend.changes_since_base(saved) == box.changes()
+        whole = images.image_config(saved.layers[-1]).labels[images.WHOLE]
+    finally:
+        again.close()
+        docker_backend.drop(saved)
+    with pytest.raises(NotFound):
+        images.image_config(whole)
+
+
 def test_dropped_state_is_not_found(docker_backend: DockerBackend, box: DockerSandbox) -> None:
     box.run("echo 1 > c")
     saved = box.save()
@@ -289,8 +309,12 @@ def test_base_is_built_once(docker_backend: DockerBackend, start: Snapshot) -> N
     assert again == start
 
 
-def test_base_without_image_is_refused(docker_backend: DockerBackend) -> None:
-    with pytest.raises(InputError, match="expected an image"):
+def test_base_without_image_stands_on_the_setting_s(
+    docker_backend: DockerBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert docker_backend.base(Base("none")) == docker_backend.base(Base("none", image=IMAGE))
+    monkeypatch.setenv("PIVOTGYM_SANDBOX_IMAGE", "127.0.0.1:1/other")
+    with pytest.raises(MissingDependency, match=r"127\.0\.0\.1:1/other"):
         docker_backend.base(Base("none"))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pivotgym.core.errors import NotFound
+from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.envs.terminal.inline import planned
 from pivotgym.envs.terminal.tasks import catalogue
 from pivotgym.envs.terminal.tasks.families.schedules import jobs
@@ -68,8 +68,20 @@ def test_a_task_does_not_carry_its_checks():
 
 @pytest.mark.parametrize("task_id", ["logs", "logs/x", "logs/-1", "logs/01", "nothing/0", ""])
 def test_an_unknown_task_is_named_with_what_there_is(task_id):
-    with pytest.raises(NotFound, match="expected 'family/seed' with a family of .* and a number, got"):
+    with pytest.raises(NotFound, match=r"expected 'family/seed' with a family of .* and a number, got"):
         catalogue.find(task_id)
+
+
+def test_a_setting_offers_other_seeds(monkeypatch):
+    monkeypatch.setenv(catalogue.SEEDS, "10-11")
+    assert [task_id for task_id in catalogue.ids() if task_id.startswith("logs/")] == ["logs/10", "logs/11"]
+
+
+@pytest.mark.parametrize("text", ["3", "4-3", "0-1000", "a-b", "-1-2"])
+def test_seeds_of_another_form_are_refused(monkeypatch, text):
+    monkeypatch.setenv(catalogue.SEEDS, text)
+    with pytest.raises(ConfigError, match=r"PIVOTGYM_TERMINAL_SEEDS: expected FIRST-LAST, at most 1000 seeds, got"):
+        catalogue.ids()
 
 
 def test_a_family_whose_programs_are_missing_is_left_out(monkeypatch):
