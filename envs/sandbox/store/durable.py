@@ -99,10 +99,11 @@ def remove_tree(root: Path) -> bool:
                     if status.st_mode & 0o700 != 0o700:
                         os.chmod(name, 0o700, dir_fd=fd)
                 else:
-                    os.unlink(name, dir_fd=fd)
+                    with suppress(FileNotFoundError):  # another process sweeps too
+                        os.unlink(name, dir_fd=fd)
             for path in reversed(folders):
                 above, _, name = path.rpartition("/")
-                with tree.folder(above) as fd:
+                with suppress(FileNotFoundError), tree.folder(above) as fd:
                     os.rmdir(name, dir_fd=fd)
         os.rmdir(root)
     if root.exists() and namespace.helps():

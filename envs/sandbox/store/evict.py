@@ -84,7 +84,13 @@ class Aim:
 
 
 def evict(
-    layers: LayerStore, gauge: Gauge, nodes: Callable[[], list[Node]], aim: Aim, dropped: Callable[[Snapshot], None]
+    layers: LayerStore,
+    gauge: Gauge,
+    nodes: Callable[[], list[Node]],
+    aim: Aim,
+    dropped: Callable[[Snapshot], None],
+    *,
+    later: bool = False,
 ) -> int:
     """See `SnapshotStore.evict`. Does nothing while another process does it.
 
@@ -94,6 +100,7 @@ def evict(
         nodes: Reads all nodes.
         aim: Down to what.
         dropped: Told of each snapshot on an engine's image that no node needs any more.
+        later: Remove the files in a thread, which may take long; what it does not get done `clean` does.
 
     Returns:
         Bytes freed.
@@ -104,12 +111,19 @@ def evict(
         with layers.locks.alone(LOCK):
             going = _Going(layers, gauge.count(), nodes(), aim)
             going.run()
+        gauge.count()
+
+    def sweep() -> None:
         for trash in going.trash:
             remove_tree(trash)
         for snapshot in going.images:
             dropped(snapshot)
-        gauge.count()
-        return going.freed
+
+    if later:
+        threading.Thread(target=sweep, name="snapshots-sweep", daemon=True).start()
+    else:
+        sweep()
+    return going.freed
 
 
 class _Going:

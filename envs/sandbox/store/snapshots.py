@@ -144,7 +144,7 @@ class SnapshotStore:
             self._images_put += 1
             full = full or self._images_put % 100 == 0
         if full and time.monotonic() >= self._full_until:
-            freed = self.evict()
+            freed = self._evict(int(0.9 * self.max_bytes), evict.GRACE_S, later=True)
             # What is left is in use: looking again at each of the next calls would find the same.
             self._full_until = 0.0 if freed else time.monotonic() + 10
         return held
@@ -191,8 +191,11 @@ class SnapshotStore:
         Returns:
             Bytes freed.
         """
-        aim = evict.Aim(int(0.9 * self.max_bytes) if max_bytes is None else max_bytes, grace_s)
-        return evict.evict(self.layers, self._gauge, self.nodes, aim, self._dropped)
+        return self._evict(int(0.9 * self.max_bytes) if max_bytes is None else max_bytes, grace_s)
+
+    def _evict(self, max_bytes: int, grace_s: float, *, later: bool = False) -> int:
+        aim = evict.Aim(max_bytes, grace_s)
+        return evict.evict(self.layers, self._gauge, self.nodes, aim, self._dropped, later=later)
 
     def sizes(self) -> dict[str, int]:
         """Bytes on the disk by layer."""
