@@ -1,4 +1,4 @@
-"""Fixtures for tests that need a container engine with the base image; skipped, with the reason, where there is none."""
+"""For tests that need a container engine with the base image; skipped, with the reason, where there is none."""
 
 from collections.abc import Iterator
 

@@ -80,7 +80,9 @@ def context(folder: Path) -> None:
         else:
             shutil.copy(origin, place)
     for name in ("pytest", "pluggy"):
-        metadata = next(path for path in importlib.metadata.files(name) or () if path.name == "METADATA").locate().parent
+        metadata = (
+            next(path for path in importlib.metadata.files(name) or () if path.name == "METADATA").locate().parent
+        )
         shutil.copytree(metadata, folder / "site" / metadata.name)
 
 

@@ -78,8 +78,6 @@ _PER_FILE = frozenset(
 _SILENT = frozenset(
     {
         "cd",
-        "pushd",
-        "popd",
         "export",
         "set",
         "unset",
@@ -96,6 +94,8 @@ _SILENT = frozenset(
         "mv",
     }
 )
+_TALKS = re.compile(r"-[A-Za-z]*v|--verbose")
+"""Flags with which a silent program tells what it does."""
 _LS_ORDERS = re.compile(r"^-[A-Za-z]*[tSXUrvcufR]|^--(?:sort|time|reverse|recursive)")
 """Flags of `ls` that ask for an order, or group lines under headings."""
 _SED_PLAIN = re.compile(r"^(?:s([^\w\s\\])(?:(?!\1)[^\\]|\\.)*\1(?:(?!\1)[^\\]|\\.)*\1[gIi]*|/[^/]*/d)$")
@@ -110,7 +110,7 @@ def order_of(command: str) -> Order:
     (<Order.NONE: 0>, <Order.NAMES: 1>, <Order.ASKED: 2>)
     """
     script = parse(command)
-    speaking = [step for step in script or () if not _is_silent(step.stages)]
+    speaking = [step for step in script or () if not is_silent(step.stages)]
     if len(speaking) != 1:
         return Order.ASKED
     order = Order.ASKED
@@ -119,12 +119,17 @@ def order_of(command: str) -> Order:
     return order
 
 
-def _is_silent(stages: tuple[Command | Block, ...]) -> bool:
-    """Whether a step prints nothing."""
+def is_silent(stages: tuple[Command | Block, ...]) -> bool:
+    """Whether a step prints nothing, by its programs."""
     end = stages[-1]
     if isinstance(end, Block):
         return False
-    return end.program in _SILENT or not end.words or any(one.operator in (">", ">>", "&>") for one in end.redirects)
+    words = [word.text for word in end.arguments]
+    if not end.words or any(one.operator in (">", ">>", "&>") for one in end.redirects):
+        return True
+    if end.program == "sed":
+        return any(re.match(r"-[A-Za-z]*i|--in-place", word) for word in words)
+    return end.program in _SILENT and bool(words) and not any(map(_TALKS.match, words))
 
 
 def _after(command: Command, place: int, before: Order) -> Order:

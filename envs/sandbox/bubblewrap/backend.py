@@ -63,6 +63,11 @@ class BubblewrapBackend(Backend):
         self._totals: dict[tuple[str, ...], Changes] = {}
         self._identities: dict[str, str] = {}
 
+    @property
+    def store(self) -> SnapshotStore:
+        """Where its bases and layers are."""
+        return self._running()[1]
+
     def missing(self) -> Missing | None:
         """As `Backend.missing`."""
         return missing()
@@ -90,7 +95,7 @@ class BubblewrapBackend(Backend):
             "shell": [base.shell.cwd, base.shell.umask, dict(base.shell.environment), base.shell.definitions],
         }  # fmt: skip
         key = f"base:{self.name}:{digest(facts)}"
-        return self._running()[1].get_or_build(key, lambda: self._built(base, facts), turn=0)
+        return self.store.get_or_build(key, lambda: self._built(base, facts), turn=0)
 
     def open(self, snapshot: Snapshot, *, limits: Limits | None = None, network: bool = False) -> BubblewrapSandbox:
         """As `Backend.open`."""
@@ -103,6 +108,10 @@ class BubblewrapBackend(Backend):
         opened = warden.call("open", layers=list(snapshot.layers), binds=binds, limits=asdict(limits))
         place = Place(snapshot, limits, facts["uid"], facts["gid"], network, self._saved)
         return BubblewrapSandbox(warden, opened, place, snapshot.shell)
+
+    def changes_since_base(self, snapshot: Snapshot) -> Changes:
+        """As `Backend.changes_since_base`."""
+        return self._total(snapshot.layers)
 
     def close(self) -> None:
         """As `Backend.close`."""
@@ -185,18 +194,20 @@ class BubblewrapBackend(Backend):
         layers = old.layers if layer is None else (*old.layers, layer)
         total = merged(self._total(old.layers), changes)
         self._remember(layers, total)
-        return Snapshot(self.name, layers, shell, digest_of(self._identity(layers), total, shell), processes)
+        state = digest_of(self._identity(layers), total, shell)
+        # Held while the snapshot lives: it may be opened long after, without ever having been stored under a key.
+        return self._running()[1].held(Snapshot(self.name, layers, shell, state, processes))
 
     def _identity(self, layers: tuple[str, ...]) -> str:
         """What the base of a stack, its first layer, is made of: as `LayerStore.identity` says it."""
         known = self._identities.get(layers[0])
         if known is None:
-            known = self._identities[layers[0]] = self._running()[1].layers.identity(layers[:1])
+            known = self._identities[layers[0]] = self.store.layers.identity(layers[:1])
         return known
 
     def _total(self, layers: tuple[str, ...]) -> Changes:
         found = self._totals.get(layers)
-        return self._running()[1].layers.total(layers) if found is None else found
+        return self.store.layers.total(layers) if found is None else found
 
     def _remember(self, layers: tuple[str, ...], total: Changes) -> None:
         if len(self._totals) >= _REMEMBERED:
@@ -236,6 +247,8 @@ def missing(system: Path = Path("/"), *, root: bool | None = None) -> Missing | 
         return Missing(f"expected Linux, this is {sys.platform}", "export PIVOTGYM_SANDBOX=docker")
     if shutil.which("bwrap") is None:
         return Missing("bubblewrap (bwrap) is not installed", "apt-get install bubblewrap")
+    if shutil.which("unshare") is None or shutil.which("setpriv") is None:
+        return Missing("unshare and setpriv of util-linux are not installed", "apt-get install util-linux")
     for name, off, on in _switches(root=os.geteuid() == 0 if root is None else root):
         place = system / "proc/sys" / name
         if place.exists() and place.read_text().strip() == off:

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from pivotgym.core.errors import InputError
 from pivotgym.envs.sandbox.contract import Entry
@@ -32,7 +32,7 @@ class Stream(io.RawIOBase):
         """Always."""
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         """See `io.RawIOBase.readinto`."""
         while not self._rest:
             try:
@@ -47,7 +47,8 @@ class Stream(io.RawIOBase):
 
 def opened(chunks: Iterable[bytes]) -> tarfile.TarFile:
     """An archive read as it comes."""
-    return tarfile.open(fileobj=io.BufferedReader(Stream(chunks), _BLOCK), mode="r|", errors="surrogateescape")
+    buffered: Any = io.BufferedReader(Stream(chunks), _BLOCK)
+    return tarfile.open(fileobj=buffered, mode="r|", errors="surrogateescape")
 
 
 def entries(chunks: Iterable[bytes], at: str) -> Iterator[tuple[str, Entry]]:

@@ -26,8 +26,13 @@ from pivotgym.envs.sandbox.store.changes import digest_of, from_json, merged, to
 
 NETWORK = "PIVOTGYM_SANDBOX_NETWORK"
 """Setting: `1` lets an origin ask for network."""
+IMAGE = "PIVOTGYM_SANDBOX_IMAGE"
+"""Setting: the image of origins that name none."""
+DEFAULT_IMAGE = "python:3.11-slim-bookworm"
 CHANGES = "pivotgym.changes"
 """Label: an image's changes against its base."""
+MAX_LAYERS = 100
+"""Images of more layers are written anew: engines refuse those of more than about 125, and forks need some."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -64,10 +69,8 @@ class DockerBackend(Backend):
 
     def base(self, base: Base) -> Snapshot:
         """See `Backend.base`."""
-        if not base.image:
-            raise InputError("base: the docker backend expected an image, got none", hint="name one in the origin")
         self._running()
-        image = images.have_image(base.image)
+        image = images.have_image(base.image or os.environ.get(IMAGE) or DEFAULT_IMAGE)
         key = images.base_key(base, image, self.version)
         with self._lock:
             built = images.find_base(key) or images.make_base(base, image, key)
@@ -95,7 +98,10 @@ class DockerBackend(Backend):
     def drop(self, snapshot: Snapshot) -> None:
         """Remove a saved state's own image; what stands on it or below it stays."""
         if len(snapshot.layers) > 1:
+            whole = images.image_config(snapshot.layers[-1]).labels.get(images.WHOLE)
             remove_image(snapshot.layers[-1])
+            if whole:
+                remove_image(whole)  # refused as long as something stands on it
             self._sweep()
 
     def close(self) -> None:
@@ -132,9 +138,18 @@ class DockerBackend(Backend):
         total = merged(_unpacked(images.image_config(layers[-1])), changes)
         if changes:
             kept = {**labels("layer"), images.USER: place.user, CHANGES: _packed(total)}
-            layers = (*layers, images.commit(container, kept))
+            layers = (*layers, self._stored(container, kept))
         digest = digest_of(base.labels.get(images.BASE, base.id), total, shell)
         return Snapshot(self.name, layers, shell, digest, processes)
+
+    def _stored(self, container: str, kept: dict[str, str]) -> str:
+        """A container's files as an image, written anew where it would stand on too many others."""
+        image = images.commit(container, kept)
+        if images.image_config(image).depth < MAX_LAYERS:
+            return image
+        whole = images.flattened(image, kept)
+        remove_image(image)
+        return whole
 
     def _forget(self, image: str) -> None:
         """Note that one sandbox less stands on an image; that of a fork goes with the last."""
@@ -159,4 +174,3 @@ def _packed(changes: Changes) -> str:
 def _unpacked(image: images.ImageConfig) -> Changes:
     packed: Any = image.labels.get(CHANGES)
     return {} if not packed else from_json(json.loads(zlib.decompress(base64.b64decode(packed))))
-

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -111,6 +110,7 @@ class _Archive(Iterable[bytes]):
         api = client()
         self._response = api._get(api._url("/containers/{0}/archive", container), params={"path": path}, stream=True)
         api._raise_for_status(self._response)
+
     def __iter__(self) -> Iterator[bytes]:
         yield from self._response.iter_content(1 << 16)
 
@@ -129,7 +129,11 @@ def read_file(container: str, path: str) -> bytes | None:
     if target is None:
         return None
     try:
-        with calls("reading a file"), closing(_Archive(container, target)) as chunks, archives.opened(chunks) as archive:
+        with (
+            calls("reading a file"),
+            closing(_Archive(container, target)) as chunks,
+            archives.opened(chunks) as archive,
+        ):
             member = archive.next()
             content = archive.extractfile(member) if member is not None and member.isreg() else None
             return None if content is None else content.read()
@@ -158,13 +162,14 @@ def _said(container: str, path: str) -> dict[str, Any] | None:
     if answer.status_code == 404:
         return None
     if answer.status_code != 200:
-        return _refusal(container, path)
+        _check_nothing(container, path)
+        return None
     said: dict[str, Any] = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
     return said
 
 
-def _refusal(container: str, path: str) -> None:
-    """Why the engine says nothing of a path: only the answer to GET has a text.
+def _check_nothing(container: str, path: str) -> None:
+    """Ask why the engine says nothing of a path: only its answer to GET has a text.
 
     Raises:
         WorldFailed: If it is not that nothing can be there.

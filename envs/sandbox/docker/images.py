@@ -24,6 +24,10 @@ USER = "pivotgym.user"
 """Label: who the shells of an image run as."""
 HOME = "pivotgym.home"
 """Label: that user's home folder."""
+WHOLE = "pivotgym.whole"
+"""Label: the image that holds the files of one that was stored anew, and of those that stand on it."""
+_FORM = 2
+"""Raised whenever bases are made in another way."""
 _BLOCK = 1 << 20
 
 
@@ -37,6 +41,7 @@ class ImageConfig:
         cwd: Where its commands begin.
         user: Who they run as; "" for root.
         labels: Its labels.
+        depth: How many layers it is made of.
     """
 
     id: str
@@ -44,6 +49,7 @@ class ImageConfig:
     cwd: str = "/"
     user: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    depth: int = 1
 
 
 def image_config(image: str) -> ImageConfig:
@@ -66,6 +72,7 @@ def image_config(image: str) -> ImageConfig:
         cwd=config.get("WorkingDir") or "/",
         user=config.get("User") or "",
         labels=config.get("Labels") or {},
+        depth=len(found["RootFS"].get("Layers") or ()),
     )
 
 
@@ -93,9 +100,7 @@ def have_image(image: str) -> ImageConfig:
         return image_config(image)
 
 
-def build_image(
-    context: Path, *, dockerfile: str = "Dockerfile", tag: str = "", timeout_s: float = 600.0
-) -> str:
+def build_image(context: Path, *, dockerfile: str = "Dockerfile", tag: str = "", timeout_s: float = 600.0) -> str:
     """Build an image from a folder with a Dockerfile; the engine's cache makes a second time quick.
 
     Args:
@@ -138,7 +143,7 @@ def build_image(
 
 def base_key(base: Base, image: ImageConfig, version: str) -> str:
     """Names a base by its content, for the label `BASE`."""
-    known = [version, image.id, base.identity, base.user, base.folder_at, [at for _, at in base.archives]]
+    known = [_FORM, version, image.id, base.identity, base.user, base.folder_at, [at for _, at in base.archives]]
     files = {path: hashlib.sha256(content).hexdigest() for path, content in sorted(base.files.items())}
     return hashlib.sha256(json.dumps([known, files]).encode()).hexdigest()
 
@@ -217,6 +222,31 @@ def commit(container: str, kept: Mapping[str, str]) -> str:
     """
     with calls("saving a state"):
         return str(client().commit(container, conf={"Labels": dict(kept)})["Id"])
+
+
+def flattened(image: str, kept: Mapping[str, str]) -> str:
+    """The same files as an image of few layers; takes seconds, for everything is written anew.
+
+    Args:
+        image: Its id.
+        kept: The new image's labels.
+
+    Raises:
+        WorldFailed: If the engine cannot store it.
+    """
+    api = client()
+    with calls("storing a state anew"):
+        old = api.create_container(image, ["bash"], entrypoint=[], labels=engine.labels("builder"))["Id"]
+        try:
+            said = api.import_image(api.export(old, chunk_size=_BLOCK), stream_src=True)
+        finally:
+            remove_container(old)
+        whole = str(json.loads(said.splitlines()[-1])["status"])
+        made = api.create_container(whole, ["bash"], labels=engine.labels("builder"))["Id"]
+        try:
+            return str(api.commit(made, conf={"Labels": {**kept, WHOLE: whole}})["Id"])
+        finally:
+            remove_container(made)
 
 
 def is_kind(image: str, kind: str) -> bool:

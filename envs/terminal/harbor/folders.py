@@ -1,12 +1,12 @@
 """Task folders of Harbor and of Terminal-Bench 1: what stands where, and what of it is supported.
 
-Owns: folder -> `TaskFolder`. Does not own: images (`envs.sandbox.docker`), running tests (`envs.terminal.harbor.outcome`).
+Owns: folder -> `TaskFolder`. Does not own: images (`envs.sandbox.docker`), running tests (`outcome`).
 
 | | Harbor | Terminal-Bench 1 |
 |---|---|---|
 | settings | `task.toml` | `task.yaml` |
 | instruction | `instruction.md` | `instruction` in the settings |
-| start | `environment/` with a Dockerfile, or `docker_image` | `Dockerfile`, or the one service of `docker-compose.yaml` |
+| start | `environment/` with a Dockerfile, or `docker_image` | `Dockerfile`, or that of `docker-compose.yaml` |
 | tests | `tests/test.sh`, which writes a reward | `run-tests.sh` and `tests/`, whose pytest summary is read |
 | solution | `solution/solve.sh` | `solution.sh` |
 
@@ -89,7 +89,7 @@ class TaskFolder:
     def digest(self) -> str:
         """SHA-256 of all that its start is made of."""
         files = _files(self.context) if self.context is not None else []
-        content = [[str(path.relative_to(self.context or path)), _sha256(path), path.stat().st_mode & 0o777] for path in files]
+        content = [[str(path.relative_to(self.folder)), _sha256(path), path.stat().st_mode & 0o777] for path in files]
         return digest([self.image, self.dockerfile, content])
 
 
@@ -104,7 +104,7 @@ def read_folders(place: Path) -> tuple[list[TaskFolder], dict[str, str]]:
     for folder in _task_folders(place, _DEEP):
         try:
             if folder.name in found:
-                raise InputError(f"two folders are called {folder.name!r}; expected names that are unique in the source")
+                raise InputError(f"two folders are called {folder.name!r}; expected names unique in the source")
             found[folder.name] = read_folder(folder)
         except InputError as error:
             refused[folder.name] = error.message

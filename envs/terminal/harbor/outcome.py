@@ -16,7 +16,7 @@ import re
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from pivotgym.core.errors import VerifierFailed
+from pivotgym.core.errors import InputError, MissingDependency, NotFound, VerifierFailed
 from pivotgym.envs.sandbox.contract import Backend, Changes, Limits, Ran, Sandbox, ShellState, Snapshot
 from pivotgym.envs.terminal.harbor.folders import TaskFolder
 from pivotgym.envs.terminal.harbor.tooling import TESTS, mend, tampered
@@ -83,7 +83,7 @@ def _tested(
         wall_s=task.tests_s, cpu_s=int(task.tests_s) + 1, memory_mb=task.memory_mb, disk_mb=task.storage_mb,
         file_mb=task.storage_mb, output_kb=4096,
     )  # fmt: skip
-    with closing(backend.open(replace(saved, shell=clean), limits=limits, network=network)) as machine:
+    with closing(_opened(task, backend, replace(saved, shell=clean), limits, network)) as machine:
         if found:
             with closing(backend.open(start)) as pristine:
                 mend(machine, pristine, found)
@@ -97,6 +97,16 @@ def _tested(
             raise VerifierFailed(f"task {task.name!r}: {planted[0]} cannot be taken away before the tests run")
         ran = machine.run(f"bash {TESTS}/{task.script.name}", timeout_s=task.tests_s)
         return replace(_outcome(task, machine, ran), output=_text(ran))
+
+
+def _opened(task: TaskFolder, backend: Backend, saved: Snapshot, limits: Limits, network: bool) -> Sandbox:
+    """A copy to test on; a system that its agent has ruined may not start."""
+    try:
+        return backend.open(saved, limits=limits, network=network)
+    except (NotFound, MissingDependency):
+        raise
+    except InputError as error:
+        raise VerifierFailed(f"task {task.name!r}: what was left does not start: {error.message}") from error
 
 
 def _outcome(task: TaskFolder, machine: Sandbox, ran: Ran) -> Outcome:

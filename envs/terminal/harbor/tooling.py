@@ -51,7 +51,7 @@ def _counts(path: str, change: Change, cwd: str) -> bool:
     in_place = bool(_PLACES.search(path))
     return (
         (_SYSTEM.match(path) is not None and folder.endswith("bin") and _PROGRAMS.fullmatch(name) is not None)
-        or (in_place or folder == cwd) and _RUNNERS.fullmatch(name) is not None
+        or ((in_place or folder == cwd) and _RUNNERS.fullmatch(name) is not None)
         or (in_place and name.endswith(".pth"))
         or (name == "entry_points.txt" and folder.endswith("-info"))
         or (folder == "/" and name in _AT_TOP)

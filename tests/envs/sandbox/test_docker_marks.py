@@ -8,7 +8,9 @@ from pivotgym.envs.sandbox.shell import driver
 
 MARK = "\x1emark\x1f"
 REPORTED = b"".join(b"field\0" for _ in driver.FIELDS)
-texts = st.lists(st.sampled_from([b"a", b"\n", b"\x1e", b"\x1emark", b"mark\x1f", b"R", b"E", b"\0"]), max_size=6).map(b"".join)
+texts = st.lists(st.sampled_from([b"a", b"\n", b"\x1e", b"\x1emark", b"mark\x1f", b"R", b"E", b"\0"]), max_size=6).map(
+    b"".join
+)
 
 
 def pieces(data: bytes, sizes: list[int]) -> list[bytes]:
@@ -20,7 +22,9 @@ def pieces(data: bytes, sizes: list[int]) -> list[bytes]:
     return found
 
 
-@given(st.lists(st.tuples(texts, texts), min_size=1, max_size=4), st.lists(st.integers(1, 9), min_size=1), st.booleans())
+@given(
+    st.lists(st.tuples(texts, texts), min_size=1, max_size=4), st.lists(st.integers(1, 9), min_size=1), st.booleans()
+)
 def test_streams_come_apart_however_they_are_cut(
     turns: list[tuple[bytes, bytes]], sizes: list[int], output_first: bool
 ) -> None:

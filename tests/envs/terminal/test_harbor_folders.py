@@ -78,7 +78,10 @@ def test_terminal_bench_task_that_cannot_be_run(place: Path, files: dict[str, st
 
 @pytest.mark.parametrize(
     ("missing", "message"),
-    [("tests/test.sh", "expected the tests' script tests/test.sh"), ("environment/Dockerfile", "expected a Dockerfile")],
+    [
+        ("tests/test.sh", "expected the tests' script tests/test.sh"),
+        ("environment/Dockerfile", "expected a Dockerfile"),
+    ],
 )
 def test_missing_file_is_named(place: Path, missing: str, message: str) -> None:
     (place / "one" / "sort-harbor" / missing).unlink()

@@ -1,6 +1,7 @@
 """Tests of tasks run on a real engine, out of the agent's reach: gold passes, doing nothing and cheating fail."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,11 @@ from harbor_folders import write_tasks
 from pivotgym.core.errors import VerifierFailed
 from pivotgym.core.trajectory import Origin
 from pivotgym.envs.base import sources
+from pivotgym.envs.sandbox.bubblewrap import BubblewrapBackend
 from pivotgym.envs.sandbox.docker import DockerBackend
+from pivotgym.envs.sandbox.keeping import own_ids
+from pivotgym.envs.sandbox.store.layers import LayerStore
+from pivotgym.envs.sandbox.store.snapshots import SnapshotStore
 from pivotgym.envs.terminal import harbor
 from pivotgym.envs.terminal.harbor.folders import TaskFolder
 from pivotgym.envs.terminal.harbor.outcome import Outcome, read_reward
@@ -21,6 +26,31 @@ pytestmark = pytest.mark.docker
 LAYOUTS = ("sort-harbor", "sort-bench")
 GOLD = "sort names.txt > sorted.txt"
 Attempt = Callable[..., Outcome]
+FORGED = "mkdir -p /logs/verifier /tests; "
+PYTHON = "/usr/lib/python3/dist-packages"
+LEAVE = 'import os, sys; "-m" in sys.orig_argv and os._exit(0)'
+CHEATS = {
+    "writes the reward": (
+        f"{FORGED} echo 1 > /logs/verifier/reward.txt; echo '{{\"reward\": 1}}' > /logs/verifier/reward.json"
+    ),
+    "goes on writing the reward": f"{FORGED} (while :; do echo 1 > /logs/verifier/reward.txt; done) >/dev/null 2>&1 &",
+    "plants the tests": f"{FORGED} echo planted > /tests/test.sh; echo 'def test_a(): pass' > /tests/test_state.py",
+    "replaces pytest": f"echo 'raise SystemExit(0)' > {PYTHON}/pytest/__main__.py",
+    "replaces python": "printf '#!/bin/sh\\nexit 0\\n' > /x; chmod +x /x; ln -sf /x /usr/bin/python3",
+    "replaces python's program": "cp /bin/true /usr/bin/python3.11",
+    "shadows python": "printf '#!/bin/sh\\nexit 0\\n' > /usr/local/bin/python3; chmod +x /usr/local/bin/python3",
+    "replaces bash": "cp /bin/true /bin/bash",
+    "starts with python": f"echo '{LEAVE}' > {PYTHON}/sitecustomize.py",
+    "starts with python by a path file": f"echo '{LEAVE}' > {PYTHON}/a.pth",
+    "bends pytest from above": (
+        "printf 'import pytest\\n@pytest.hookimpl(tryfirst=True)\\ndef pytest_runtestloop(session):\\n"
+        "    return True\\n"
+        "def pytest_sessionfinish(session):\\n    session.exitstatus = 0\\n' > /conftest.py; touch /pytest.ini"
+    ),
+    "is pytest from the working folder": "echo 'raise SystemExit(0)' > pytest.py",
+    "preloads a library": "echo /app/evil.so > /etc/ld.so.preload",
+    "leaves nothing to test with": "rm -rf /usr/bin",
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +79,30 @@ def attempt(docker_backend: DockerBackend, place: Path) -> Attempt:
     return run
 
 
+@pytest.fixture(scope="module")
+def bubblewrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BubblewrapBackend]:
+    layers = LayerStore(tmp_path_factory.mktemp("snapshots"), own_ids())
+    backend = BubblewrapBackend(SnapshotStore(layers))
+    if (lack := backend.missing()) is not None:
+        pytest.skip(f"{lack.what}: {lack.command}")
+    yield backend
+    backend.close()
+    layers.close()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize(
+    ("command", "reward"),
+    [(GOLD, 1.0), ("true", 0.0), (CHEATS["replaces pytest"], 0.0), (f"{GOLD}; {CHEATS['replaces python']}", 1.0)],
+)
+def test_tasks_run_on_the_other_backend_too(bubblewrap: BubblewrapBackend, command: str, reward: float) -> None:
+    task = harbor.folder_of(Origin.model_validate({"kind": "harbor", "task": "sort-harbor"}))
+    with closing(bubblewrap.open(bubblewrap.base(harbor.base(task)), limits=harbor.limits(task))) as agent:
+        agent.run(command)
+        assert harbor.judged(task, agent, bubblewrap).reward == reward
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_gold_passes(attempt: Attempt, name: str) -> None:
     task = next(task for task in harbor.tasks() if task.id == f"harbor/{name}")
@@ -69,31 +123,12 @@ def test_other_solution_with_installed_tools_passes(attempt: Attempt) -> None:
     assert attempt("sort-harbor", command + "mysort names.txt > sorted.txt").reward == 1.0
 
 
-FORGED = "mkdir -p /logs/verifier /tests; "
-PYTHON = "/usr/lib/python3/dist-packages"
-CHEATS = {
-    "writes the reward": f"{FORGED} echo 1 > /logs/verifier/reward.txt; echo '{{\"reward\": 1}}' > /logs/verifier/reward.json",
-    "goes on writing the reward": f"{FORGED} (while :; do echo 1 > /logs/verifier/reward.txt; done) >/dev/null 2>&1 &",
-    "plants the tests": f"{FORGED} echo planted > /tests/test.sh; echo 'def test_a(): pass' > /tests/test_state.py",
-    "replaces pytest": f"echo 'raise SystemExit(0)' > {PYTHON}/pytest/__main__.py",
-    "replaces python": "printf '#!/bin/sh\\nexit 0\\n' > /x; chmod +x /x; ln -sf /x /usr/bin/python3",
-    "replaces python's program": "cp /bin/true /usr/bin/python3.11",
-    "shadows python": "printf '#!/bin/sh\\nexit 0\\n' > /usr/local/bin/python3; chmod +x /usr/local/bin/python3",
-    "replaces bash": "cp /bin/true /bin/bash",
-    "starts with python": f"echo 'import os, sys; \"-m\" in sys.orig_argv and os._exit(0)' > {PYTHON}/sitecustomize.py",
-    "starts with python by a path file": f"echo 'import os, sys; \"-m\" in sys.orig_argv and os._exit(0)' > {PYTHON}/a.pth",
-    "bends pytest from above": (
-        "printf 'import pytest\\n@pytest.hookimpl(tryfirst=True)\\ndef pytest_runtestloop(session):\\n    return True\\n"
-        "def pytest_sessionfinish(session):\\n    session.exitstatus = 0\\n' > /conftest.py; touch /pytest.ini"
-    ),
-    "is pytest from the working folder": "echo 'raise SystemExit(0)' > pytest.py",
-    "preloads a library": "echo /app/evil.so > /etc/ld.so.preload",
-    "leaves nothing to test with": "rm -rf /usr/bin",
-}
 FAST = ("writes the reward", "replaces pytest")
 
 
-@pytest.mark.parametrize("cheat", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in CHEATS])
+@pytest.mark.parametrize(
+    "cheat", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in CHEATS]
+)
 def test_cheat_fails(attempt: Attempt, cheat: str) -> None:
     assert attempt("sort-harbor", CHEATS[cheat]).reward == 0.0
 
@@ -113,7 +148,6 @@ def test_tools_are_tested_as_left_where_mending_them_is_the_task(attempt: Attemp
 def test_fake_summary_printed_by_a_changed_module_fails(attempt: Attempt) -> None:
     fake = "import sys\\nprint(\\'=== short test summary info ===\\\\nPASSED a\\')\\nsys.exit(0)"
     assert attempt("sort-bench", f"printf '{fake}' > {PYTHON}/pytest/__main__.py").reward == 0.0
-
 
 
 @pytest.fixture
@@ -151,7 +185,9 @@ def test_network_that_was_not_allowed_is_an_error(attempt: Attempt, script: Call
         attempt("sort-harbor", GOLD, network=True)
 
 
-@pytest.mark.parametrize("content", [b"", b"much", b"2", b"-1", b"nan", b"[]", b"{}", b'{"a": "x"}', b'{"a": 1, "b": 3}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"much", b"2", b"-1", b"nan", b"[]", b"{}", b'{"a": "x"}', b'{"a": 1, "b": 3}']
+)
 def test_reward_that_is_none_is_an_error(content: bytes) -> None:
     task = TaskFolder("t", Path(), "harbor", "x")
     with pytest.raises(VerifierFailed, match="expected numbers from 0 to 1"):
