@@ -54,12 +54,14 @@ class TextIs(Check):
         path: Absolute.
         text: The text.
         any_order: Whether the order of the lines does not count either.
+        any_blanks: Whether blanks before a line do not count, and a run of them counts as one.
         exact: Whether every byte counts.
     """
 
     path: str
     text: str
     any_order: bool = False
+    any_blanks: bool = False
     exact: bool = False
 
     def holds(self, sandbox: Sandbox) -> bool:
@@ -70,6 +72,8 @@ class TextIs(Check):
         if self.exact:
             return content == self.text.encode()
         found, due = _lines(content.decode("utf-8", "surrogateescape")), _lines(self.text)
+        if self.any_blanks:
+            found, due = ([" ".join(line.split()) for line in lines] for lines in (found, due))
         return sorted(found) == sorted(due) if self.any_order else found == due
 
 

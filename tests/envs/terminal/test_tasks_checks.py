@@ -55,6 +55,13 @@ def test_text(machine, written, due, any_order, holds):
     assert TextIs("t", "/work/b", due, any_order=any_order).holds(machine) is holds
 
 
+def test_blanks_in_a_line_count_unless_said(machine):
+    machine.write("/work/b", b"   3 one\n  12  two\n")
+    assert TextIs("t", "/work/b", "3 one\n12 two", any_blanks=True).holds(machine)
+    assert not TextIs("t", "/work/b", "3 one\n12 two").holds(machine)
+    assert not TextIs("t", "/work/b", "3 one\n12two", any_blanks=True).holds(machine)
+
+
 def test_exact_text_counts_every_byte(machine):
     assert TextIs("t", "/work/a.txt", "one\ntwo\n", exact=True).holds(machine)
     assert not TextIs("t", "/work/a.txt", "one\ntwo", exact=True).holds(machine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from pivotgym.envs.terminal.tasks.checks import Prints, TextIs
+from pivotgym.envs.terminal.tasks.judge import CLEAN
 from pivotgym.envs.terminal.tasks.model import Exercise, Family, Start
 from pivotgym.envs.terminal.tasks.words import PROJECTS, SERVICES, THINGS, prose, some, token
 
@@ -60,7 +61,7 @@ def make(random: Random) -> Exercise:
             Prints("variables", f". {env}; {show}", _shown(prefix, first)),
             Prints("changed settings", f"cd /tmp; . {env}; {show}", _shown(prefix, second), files=unseen),
             Prints("program", f". {env}; {tool}", f"{tool}: {first[keys[0]]}"),
-            Prints("path", f'. {env}; . {env}; echo "$PATH"', f"{folder}/bin:{_PATH}"),
+            Prints("path", f'. {env}; . {env}; echo "$PATH"', f"{folder}/bin:{CLEAN.environment['PATH']}"),
             Prints(
                 "path that has it",
                 f"PATH=/usr/bin:{folder}/bin:/bin; . {env}; echo $PATH",
@@ -82,9 +83,6 @@ def make(random: Random) -> Exercise:
             "sets its own shell only": (f"export PATH={folder}/bin:$PATH\n{plain}", f"touch {env}"),
         },
     )
-
-
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def _values(random: Random, keys: list[str]) -> dict[str, str]:
