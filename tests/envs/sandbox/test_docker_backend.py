@@ -138,6 +138,7 @@ def test_state_on_many_layers_is_stored_anew(
         images.image_config(whole)
 
 
+@pytest.mark.slow
 def test_dropped_state_is_not_found(docker_backend: DockerBackend, box: DockerSandbox) -> None:
     box.run("echo 1 > c")
     saved = box.save()
@@ -185,6 +186,7 @@ def test_fork_is_independent_and_on_the_same_snapshot(box: DockerSandbox) -> Non
         fork.close()
 
 
+@pytest.mark.slow
 def test_fork_leaves_no_image(docker_backend: DockerBackend, box: DockerSandbox) -> None:
     box.run("echo x > c.txt")
     fork = box.fork()
@@ -201,6 +203,7 @@ def test_time_limit_ends_all_and_keeps_files(box: DockerSandbox) -> None:
     assert box.processes() == ()
 
 
+@pytest.mark.slow
 def test_fork_bomb_stays_within(box: DockerSandbox) -> None:
     box.run(":(){ :|:& };:; sleep 60", timeout_s=1)
     assert box.run("echo here").stdout == b"here\n"
@@ -218,10 +221,12 @@ def test_memory_limit_is_told(box: DockerSandbox) -> None:
     assert box.run("echo $A; bash -c 'kill -9 $$'; echo $?").stdout == b"1\n137\n"
 
 
+@pytest.mark.slow
 def test_kill_is_no_lack_of_memory(box: DockerSandbox) -> None:
     assert box.run("bash -c 'kill -9 $$'").exit == 137
 
 
+@pytest.mark.slow
 def test_disk_limit_ends_the_sandbox(box: DockerSandbox) -> None:
     ran = box.run("dd if=/dev/zero of=big bs=1M count=100 2>/dev/null; sleep 60")
     assert (ran.ended, ran.exit) == ("disk", None)
@@ -237,6 +242,7 @@ def test_network_needs_the_servers_leave(docker_backend: DockerBackend, start: S
         docker_backend.open(start, network=True)
 
 
+@pytest.mark.slow
 def test_command_that_ruins_the_system_is_no_failure_of_ours(box: DockerSandbox) -> None:
     box.run("rm /bin/bash; exit")
     ran = box.run("echo here")
@@ -259,6 +265,7 @@ def test_closed_sandbox_is_gone(docker_backend: DockerBackend, start: Snapshot) 
         sandbox.run("true")
 
 
+@pytest.mark.slow
 def test_base_unpacks_archives_as_they_are(docker_backend: DockerBackend, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
         for name, kind, mode, link in (
@@ -369,6 +376,7 @@ SERVER = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
 def test_killed_server_leaves_nothing(docker_backend: DockerBackend) -> None:
     server = subprocess.Popen([sys.executable, "-c", SERVER, IMAGE], stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
