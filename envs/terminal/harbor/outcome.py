@@ -62,7 +62,8 @@ def judge(task: TaskFolder, left: Sandbox, start: Snapshot, backend: Backend, *,
         WorldFailed: If a sandbox breaks.
     """
     saved = left.save()
-    found = {} if task.repairs_tools else tampered(backend.changes_since_base(saved), cwd)
+    programs = start.shell.environment.get("PATH", "")
+    found = {} if task.repairs_tools else tampered(backend.changes_since_base(saved), cwd, programs)
     try:
         outcome = _tested(task, saved, start, backend, found, cwd=cwd, network=network)
     except VerifierFailed:

@@ -20,12 +20,14 @@ from pivotgym.envs.sandbox.contract import Change, Changes, Entry, Sandbox
 
 TESTS = "/tests"
 _SYSTEM = re.compile(r"/(usr/(local/)?)?(s?bin|lib|lib32|lib64|libexec)/")
+_BINARIES = re.compile(r"/(usr/(local/)?)?s?bin")
 _PROGRAMS = re.compile(
     r"(ba|da|z|k)?sh|env|busybox|python[\d.]*|pip[\d.]*|pytest|py\.test|uvx?|pipx|coverage|tox|node|npx?|make"
     r"|cat|echo|printf|test|\[|true|false|cp|mv|ln|rm|mkdir|touch|chmod|grep|[mg]?awk|sed|diff|cmp|head|tail|sort|uniq|wc|cut"
     r"|tr|tee|find|xargs|timeout|sleep|stat|ls|sha\d+sum|md5sum|curl|wget|tar|g?unzip|gzip|apt(-get)?|apk|dpkg|id|whoami"
 )
 _RUNNERS = re.compile(r"(_?pytest|pluggy|iniconfig|sitecustomize|usercustomize)([-.].*)?")
+_RUNNER_FILES = re.compile(r"/(site|dist)-packages/(_?pytest|pluggy|iniconfig|sitecustomize|usercustomize)\b")
 _PLACES = re.compile(r"/(site|dist)-packages/[^/]+$|/python3[\d.]*/[^/]+$")
 _AT_TOP = frozenset({"conftest.py", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml"})
 _SETTINGS = re.compile(
@@ -34,35 +36,50 @@ _SETTINGS = re.compile(
 )
 
 
-def tampered(changes: Changes, cwd: str) -> dict[str, Change]:
+def tampered(changes: Changes, cwd: str, programs: str = "") -> dict[str, Change]:
     """The changes that touch what tests stand on.
 
     Args:
         changes: All changes since the image.
         cwd: Where the tests run.
+        programs: The `PATH` with which they run.
     """
-    return {path: change for path, change in changes.items() if change.after is not None and _counts(path, change, cwd)}
+    folders = frozenset(filter(None, programs.split(":")))
+    return {
+        path: change
+        for path, change in changes.items()
+        if change.after is not None
+        and (_shipped(path, change, folders) if change.before is not None else _added(path, cwd, folders))
+    }
 
 
-def _counts(path: str, change: Change, cwd: str) -> bool:
+def _shipped(path: str, change: Change, programs: frozenset[str]) -> bool:
+    """Whether a path that the image has, and that is another now, is a tool."""
+    if change.before is None or change.after is None:
+        return False
+    # A folder's mode or owner is no tool.
+    differs = (change.before.kind, change.before.digest) != (change.after.kind, change.after.digest)
+    return differs and (
+        _SYSTEM.match(f"{path}/") is not None
+        or posixpath.dirname(path) in programs
+        or _RUNNER_FILES.search(path) is not None
+        or _SETTINGS.fullmatch(path) is not None
+    )
+
+
+def _added(path: str, cwd: str, programs: frozenset[str]) -> bool:
+    """Whether a path that the image has not stands where tests would find it in place of a tool."""
     folder, name = posixpath.split(path)
-    if change.before is not None:
-        return bool(_SYSTEM.match(path) or _SETTINGS.fullmatch(path)) and _differs(change.before, change.after)
-    in_place = bool(_PLACES.search(path))
+    packages = _PLACES.search(path) is not None
     return (
-        (_SYSTEM.match(path) is not None and folder.endswith("bin") and _PROGRAMS.fullmatch(name) is not None)
-        or ((in_place or folder == cwd) and _RUNNERS.fullmatch(name) is not None)
-        or (in_place and name.endswith(".pth"))
+        ((folder in programs or _BINARIES.fullmatch(folder) is not None) and _PROGRAMS.fullmatch(name) is not None)
+        or ((packages or folder == cwd) and _RUNNERS.fullmatch(name) is not None)
+        or (packages and name.endswith(".pth"))
         or (name == "entry_points.txt" and folder.endswith("-info"))
         or (folder == "/" and name in _AT_TOP)
         or path == TESTS
         or _SETTINGS.fullmatch(path) is not None
     )
-
-
-def _differs(before: Entry, after: Entry | None) -> bool:
-    """Whether a path holds something else; a folder's mode or owner is no tool."""
-    return after is not None and (before.kind, before.digest) != (after.kind, after.digest)
 
 
 def mend(machine: Sandbox, pristine: Sandbox, found: Mapping[str, Change]) -> None:
