@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pivotgym.core.errors import Full, InputError, MissingDependency, NotFound, WorldFailed
+from pivotgym.core.errors import Full, InputError, MissingDependency, NotFound, TimedOut, WorldFailed
 from pivotgym.envs.sandbox.contract import Missing
 
 KIND = "pivotgym.kind"
@@ -82,10 +82,12 @@ def calls(what: str) -> Iterator[None]:
         NotFound: If what was named is not there (404).
         InputError: If the engine refuses the request (400).
         Full: If the machine has no room.
+        TimedOut: If nothing was heard of it in time.
         WorldFailed: For any other failure.
     """
     import docker.errors
     import requests
+    import urllib3
 
     try:
         yield
@@ -98,7 +100,9 @@ def calls(what: str) -> Iterator[None]:
         if error.status_code == 400:
             raise InputError(f"{what}: the engine refuses: {text}") from error
         raise WorldFailed(f"{what}: the engine failed: {text}") from error
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+    except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+        raise TimedOut(f"{what}: the engine gave no sign of life in time") from error
+    except (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise WorldFailed(f"{what}: the engine cannot be reached: {_text(error)}") from error
 
 

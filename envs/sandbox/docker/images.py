@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pivotgym.core.errors import InputError, MissingDependency, NotFound, TimedOut
+from pivotgym.core.errors import InputError, MissingDependency, NotFound, WorldFailed
 from pivotgym.envs.sandbox.contract import Base
 from pivotgym.envs.sandbox.docker import archives, engine
 from pivotgym.envs.sandbox.docker.changes import read_file
@@ -117,28 +117,27 @@ def build_image(context: Path, *, dockerfile: str = "Dockerfile", tag: str = "",
         TimedOut: If nothing was heard of it for `timeout_s`.
         MissingDependency: If there is no engine.
     """
-    import requests
-
     log: list[str] = []
-    try:
-        with calls(f"build of {context.name!r}"):
-            # Names without slash, tag or digest in FROM are taken from this machine first; no pull is forced.
-            lines = client().build(
-                path=str(context), dockerfile=dockerfile, tag=tag or None, rm=True, forcerm=True, decode=True,
-                network_mode="host", timeout=int(timeout_s),
-            )  # fmt: skip
-            for line in lines:
-                if "error" in line:
-                    raise InputError(
-                        f"build of {context.name!r} failed: {line['error'].strip()}",
-                        details={"log": "".join(log)[-4000:]},
-                    )
-                log.append(str(line.get("stream", "")))
-                if "ID" in line.get("aux", {}):
-                    return str(line["aux"]["ID"])
-    except requests.Timeout as error:
-        raise TimedOut(f"build of {context.name!r}: no sign of life for {timeout_s:g} s") from error
-    raise InputError(f"build of {context.name!r}: the engine named no image", details={"log": "".join(log)[-4000:]})
+    built = ""
+    with calls(f"build of {context.name!r}"):
+        # The host's network, because an engine in a container or a sandbox often has no other that leads anywhere.
+        lines = client().build(
+            path=str(context), dockerfile=dockerfile, tag=tag or None, rm=True, forcerm=True, decode=True,
+            network_mode="host", timeout=timeout_s,
+        )  # fmt: skip
+        for line in lines:
+            if "error" in line:
+                raise InputError(
+                    f"build of {context.name!r} failed: {line['error'].strip()}",
+                    details={"log": "".join(log)[-4000:]},
+                )
+            log.append(str(line.get("stream", "")))
+            built = str(line.get("aux", {}).get("ID", built))
+    if not built:
+        raise WorldFailed(
+            f"build of {context.name!r}: the engine named no image", details={"log": "".join(log)[-4000:]}
+        )
+    return built
 
 
 def base_key(base: Base, image: ImageConfig, version: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from docker_engine import IMAGE, docker_backend
 
-from pivotgym.core.errors import InputError, MissingDependency, NotFound, WrongState
+from pivotgym.core.errors import InputError, MissingDependency, NotFound, TimedOut, WrongState
 from pivotgym.envs.sandbox.contract import Base, Limits, ShellState, Snapshot
 from pivotgym.envs.sandbox.docker import DockerBackend, build_image, engine, export_image, images
 from pivotgym.envs.sandbox.docker.changes import changes_of
@@ -138,6 +138,7 @@ def test_state_on_many_layers_is_stored_anew(
         images.image_config(whole)
 
 
+@pytest.mark.slow
 def test_dropped_state_is_not_found(docker_backend: DockerBackend, box: DockerSandbox) -> None:
     box.run("echo 1 > c")
     saved = box.save()
@@ -185,6 +186,7 @@ def test_fork_is_independent_and_on_the_same_snapshot(box: DockerSandbox) -> Non
         fork.close()
 
 
+@pytest.mark.slow
 def test_fork_leaves_no_image(docker_backend: DockerBackend, box: DockerSandbox) -> None:
     box.run("echo x > c.txt")
     fork = box.fork()
@@ -201,6 +203,7 @@ def test_time_limit_ends_all_and_keeps_files(box: DockerSandbox) -> None:
     assert box.processes() == ()
 
 
+@pytest.mark.slow
 def test_fork_bomb_stays_within(box: DockerSandbox) -> None:
     box.run(":(){ :|:& };:; sleep 60", timeout_s=1)
     assert box.run("echo here").stdout == b"here\n"
@@ -218,10 +221,12 @@ def test_memory_limit_is_told(box: DockerSandbox) -> None:
     assert box.run("echo $A; bash -c 'kill -9 $$'; echo $?").stdout == b"1\n137\n"
 
 
+@pytest.mark.slow
 def test_kill_is_no_lack_of_memory(box: DockerSandbox) -> None:
     assert box.run("bash -c 'kill -9 $$'").exit == 137
 
 
+@pytest.mark.slow
 def test_disk_limit_ends_the_sandbox(box: DockerSandbox) -> None:
     ran = box.run("dd if=/dev/zero of=big bs=1M count=100 2>/dev/null; sleep 60")
     assert (ran.ended, ran.exit) == ("disk", None)
@@ -237,6 +242,7 @@ def test_network_needs_the_servers_leave(docker_backend: DockerBackend, start: S
         docker_backend.open(start, network=True)
 
 
+@pytest.mark.slow
 def test_command_that_ruins_the_system_is_no_failure_of_ours(box: DockerSandbox) -> None:
     box.run("rm /bin/bash; exit")
     ran = box.run("echo here")
@@ -259,6 +265,7 @@ def test_closed_sandbox_is_gone(docker_backend: DockerBackend, start: Snapshot) 
         sandbox.run("true")
 
 
+@pytest.mark.slow
 def test_base_unpacks_archives_as_they_are(docker_backend: DockerBackend, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
         for name, kind, mode, link in (
@@ -346,6 +353,14 @@ def test_image_is_built_and_a_failing_step_shows_its_log(docker_backend: DockerB
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("docker_backend")
+def test_build_that_gives_no_sign_of_life_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN sleep 3; echo {time.time_ns()}\n")
+    with pytest.raises(TimedOut, match="no sign of life in time"):
+        build_image(tmp_path, timeout_s=1)
+
+
+@pytest.mark.slow
 def test_exported_image_is_a_whole_root_file_system(docker_backend: DockerBackend, tmp_path: Path) -> None:
     config = export_image(IMAGE, tmp_path / "root.tar")
     assert config.environment["PATH"]
@@ -369,6 +384,7 @@ SERVER = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
 def test_killed_server_leaves_nothing(docker_backend: DockerBackend) -> None:
     server = subprocess.Popen([sys.executable, "-c", SERVER, IMAGE], stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
@@ -407,11 +423,3 @@ def test_many_at_once(docker_backend: DockerBackend, start: Snapshot) -> None:
     for thread in threads:
         thread.join()
     assert said == {number: b"%d\n" % number for number in range(32)}
-
-
-def test_no_engine_is_said_with_what_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
-    lack = engine.missing()
-    assert lack is not None
-    assert "no container engine answers" in lack.what
-    assert "DOCKER_HOST" in lack.command

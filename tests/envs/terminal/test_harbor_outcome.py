@@ -20,6 +20,7 @@ from pivotgym.envs.sandbox.store.snapshots import SnapshotStore
 from pivotgym.envs.terminal import harbor
 from pivotgym.envs.terminal.harbor.folders import TaskFolder
 from pivotgym.envs.terminal.harbor.outcome import Outcome, read_reward
+from pivotgym.envs.terminal.world import TerminalWorld
 
 __all__ = ["docker_backend"]
 pytestmark = pytest.mark.docker
@@ -90,6 +91,20 @@ def bubblewrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BubblewrapB
     layers.close()
 
 
+@pytest.mark.usefixtures("place")
+def test_episode_pays_what_the_tests_say(docker_backend: DockerBackend) -> None:
+    task = next(task for task in harbor.tasks() if task.id == "harbor/sort-harbor")
+    world = TerminalWorld(lambda: docker_backend, None, harbor.outcome)
+    try:
+        world.start(task.origin, seed=0)
+        effects = world.run(task.gold[0][0])
+        assert effects.invalid is None
+        assert "/app/sorted.txt" in effects.detail["files"]
+        assert world.outcome(task) == 1.0
+    finally:
+        world.close()
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("place")
 @pytest.mark.parametrize(
@@ -103,7 +118,7 @@ def test_tasks_run_on_the_other_backend_too(bubblewrap: BubblewrapBackend, comma
         assert harbor.judged(task, agent, bubblewrap).reward == reward
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", [LAYOUTS[0], pytest.param(LAYOUTS[1], marks=pytest.mark.slow)])
 def test_gold_passes(attempt: Attempt, name: str) -> None:
     task = next(task for task in harbor.tasks() if task.id == f"harbor/{name}")
     gold = task.gold[0][0].tool_calls[0].arguments
@@ -123,7 +138,7 @@ def test_other_solution_with_installed_tools_passes(attempt: Attempt) -> None:
     assert attempt("sort-harbor", command + "mysort names.txt > sorted.txt").reward == 1.0
 
 
-FAST = ("writes the reward", "replaces pytest")
+FAST = ("replaces pytest",)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +181,7 @@ def test_no_reward_is_an_error_and_never_zero(attempt: Attempt, script: Callable
     assert "broken" in failed.value.details["output"]
 
 
+@pytest.mark.slow
 def test_tests_that_do_not_end_fail(attempt: Attempt, script: Callable[[str], None]) -> None:
     script("echo 1 > /logs/verifier/reward.txt; sleep 60")
     found = attempt("sort-harbor", GOLD, tests_s=0.5)
