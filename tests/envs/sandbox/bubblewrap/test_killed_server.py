@@ -88,3 +88,9 @@ def test_no_room_is_said_and_older_sandboxes_go_on(tmp_path: Path) -> None:
     told = subprocess.run(line, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
     assert "no room for more" in told[0]
     assert told[1] == "goes on"
+
+
+def test_a_forked_server_has_a_warden_of_its_own(tmp_path: Path) -> None:
+    line = [sys.executable, str(SCRIPT.with_name("forking_server.py")), str(tmp_path / "store")]
+    told = subprocess.run(line, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert told == "child\nparent\n"
