@@ -125,7 +125,7 @@ class BubblewrapBackend(Backend):
         with self._lock:
             if self._closed:
                 raise WrongState("bubblewrap: used after it was closed")
-            if self._started is None:
+            if self._started is None or self._started[0].owner != os.getpid():
                 lacking = self.missing()
                 if lacking:
                     raise MissingDependency(f"bubblewrap: {lacking.what}", hint=lacking.command)

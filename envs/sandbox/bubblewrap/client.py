@@ -25,7 +25,7 @@ _ENDS_S = 10.0
 
 
 class WardenClient:
-    """One warden. Thread-safe.
+    """One warden. Thread-safe. `owner` is the process that started it, and alone may use it.
 
     Args:
         store: The folder with the layers; must belong to whom the sandboxes' root is outside.
@@ -43,7 +43,11 @@ class WardenClient:
         line += ["--connection", str(theirs.fileno()), "--server", str(os.getpid()), "--first-id", str(FIRST_ID)]
         line += ["--bubblewrap", bubblewrap, *arguments]
         # Standard error stays ours: what the warden's Python says when it breaks belongs into the server's log.
-        self._process = subprocess.Popen(line, cwd=store, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        # A group of its own: Ctrl-C in the server's terminal is the server's to handle, which then ends the warden.
+        self._process = subprocess.Popen(
+            line, cwd=store, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, process_group=0
+        )
+        self.owner = os.getpid()
         theirs.close()
         self._lock = threading.Lock()
         self._all = [ours]
@@ -86,6 +90,8 @@ class WardenClient:
     def close(self) -> None:
         """End the warden with all its sandboxes. Calling it again does nothing."""
         with self._lock:
+            if self.owner != os.getpid():
+                return  # A fork of the server, which shares the connections and must not end them.
             for connection in self._all:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
