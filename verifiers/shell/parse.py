@@ -288,6 +288,7 @@ def unquoted(source: str) -> str | None:
     ('a bc d', None, None)
     """
     out: list[str] = []
+    bare = ""
     place = 0
     while place < len(source):
         char = source[place]
@@ -307,8 +308,10 @@ def unquoted(source: str) -> str | None:
             return None
         else:
             out.append(char)
+            bare += char
             place += 1
-    return None if _brace_expands(source) else "".join(out)
+    braces = "{" in bare and ("," in bare or ".." in bare)
+    return None if braces else "".join(out)
 
 
 def _closing(source: str, start: int) -> int:
@@ -326,7 +329,3 @@ def _double_quoted(inner: str) -> str | None:
     if "`" in bare or "!" in bare or re.search(r"\$(?=[A-Za-z0-9_{(\[@*#?$!-])", bare):
         return None
     return re.sub(r"\\([$`\"\\\n])", lambda found: "" if found[1] == "\n" else found[1], inner)
-
-
-def _brace_expands(source: str) -> bool:
-    return re.search(r"\{[^{}]*(?:,|\.\.)[^{}]*\}", source) is not None
