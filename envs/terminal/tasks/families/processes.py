@@ -103,12 +103,12 @@ def make(random: Random) -> Exercise:
         ),
         alternative=(f"cat > {ctl} <<'EOF'\n{_OTHER.format(**words)}EOF", f"chmod 755 {ctl}"),
         cheats={
-            "prints the words only": (f"cat > {ctl} <<'EOF'\n{_FAKE.format(**words)}EOF", f"chmod +x {ctl}"),
             "never waits nor ends it": (
                 f"cat > {ctl} "
                 f"<<'EOF'\n{gold.replace('kill $pid', ':').replace('while kill -0 $pid', 'while false')}EOF",
                 f"chmod +x {ctl}",
             ),
+            "prints the words only": (f"cat > {ctl} <<'EOF'\n{_FAKE.format(**words)}EOF", f"chmod +x {ctl}"),
         },
     )
 
