@@ -11,6 +11,7 @@ at a time. Then many sessions at once: proportional memory of their processes, a
 
 import argparse
 import io
+import os
 import shutil
 import statistics
 import subprocess
@@ -144,29 +145,30 @@ def memory_kib(pids: list[int]) -> int:
     return total
 
 
-def running() -> list[int]:
+def descendants(pid: int) -> list[int]:
     found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # It has ended meanwhile.
-            if b"--norc --noprofile" in (place / "cmdline").read_bytes().replace(b"\0", b" "):
-                found.append(int(place.name))
+    with suppress(OSError):  # It has ended meanwhile.
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += [int(child), *descendants(int(child))]
     return found
 
 
 def many(backend: BubblewrapBackend, sessions: int) -> None:
     start = backend.base(Base('{"bench": "many"}', files={"/work/a": b"a\n"}, shell=ShellState(cwd="/work")))
-    before = set(running())
+    backend.open(start).close()
+    before = set(descendants(os.getpid()))
     begun = time.perf_counter()
     sandboxes = [backend.open(start, limits=LIMITS) for _ in range(sessions)]
     for number, sandbox in enumerate(sandboxes):
         sandbox.run(f"echo {number} > mine")
     opened = time.perf_counter() - begun
-    pids = [pid for pid in running() if pid not in before]
+    pids = [pid for pid in descendants(os.getpid()) if pid not in before]
     right = sum(sandbox.run("cat mine").stdout == f"{n}\n".encode() for n, sandbox in enumerate(sandboxes))
     each = memory_kib(pids) / sessions
     print(f"\n{sessions} sessions at once: opened in {opened:.1f} s, {right} answer rightly, {each:.0f} KiB each (PSS)")
     ended = timed(lambda: [sandbox.close() for sandbox in sandboxes])
-    print(f"  closed in {ended / 1000:.1f} s, {len(set(running()) - before)} processes left")
+    print(f"  closed in {ended / 1000:.1f} s, {len(set(descendants(os.getpid())) - before)} processes left")
 
 
 def main() -> None:

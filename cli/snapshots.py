@@ -11,7 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.console import Console
+from rich.table import Column, Table
 
 from pivotgym.cli.ui import complain, escape, out, say
 from pivotgym.core.errors import ConfigError
@@ -23,6 +24,7 @@ snapshots = typer.Typer(
     no_args_is_help=True,
     help="Stored states of machines, in PIVOTGYM_SNAPSHOTS (or ~/.cache/pivotgym/snapshots).",
 )
+_COLUMNS = ("key", "backend", "turn", "layers", "own size", "whole size", "others on it", "in use", "last used")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
 
@@ -37,7 +39,8 @@ def ls(as_json: AsJson = False) -> None:
         _print(asdict(found))
         return
     if found.rows:
-        out.print(_table(found.rows))
+        # With every figure in full, also into a pipe, which has 80 columns for rich.
+        Console(width=max(out.width, 130), highlight=False).print(_table(found.rows))
     say(
         f"{len(found.rows)} snapshots on {found.layers} layers, {_size(found.bytes)} of {_size(found.max_bytes)}, "
         f"in {escape(found.folder)}"
@@ -95,7 +98,7 @@ def gc(
 
 
 def _table(rows: list[Row]) -> Table:
-    table = Table("key", "backend", "turn", "layers", "own size", "whole size", "others on it", "in use", "last used")
+    table = Table(*(Column(name, no_wrap=True) for name in _COLUMNS))
     for row in rows:
         table.add_row(
             escape(row.key[:16]),

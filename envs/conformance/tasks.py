@@ -1,7 +1,7 @@
-"""What every task must show: its gold run pays 1, doing nothing 0, each known attempt what is due; twice the same.
+"""What every task must show: its gold run pays 1, doing nothing 0, known attempts what is due; twice the same.
 
-Owns: playing runs of tasks through the domain's real `Runtime`, the report, and gold runs as trajectories. Does not own:
-the tasks and the attempts (the domain), or printing (`cli/`). It knows no domain.
+Owns: playing runs of tasks through the domain's real `Runtime`, the report, and gold runs as trajectories. Does not
+own: the tasks and the attempts (the domain), or printing (`cli/`). It knows no domain.
 
 A failure of ours (an error with a code) is told as one and never counts as an outcome.
 """

@@ -331,6 +331,13 @@ class Backend(ABC):
         """
         raise MissingDependency(f"{self.name} backend: it cannot tell what a snapshot changes against its base")
 
+    def drop(self, snapshot: Snapshot) -> None:  # noqa: B027 - layers of the store are the store's to remove
+        """Free what a snapshot alone stands on that is not in the store, which names it no more; by default nothing.
+
+        Raises:
+            MissingDependency: If the backend cannot run here.
+        """
+
     @abstractmethod
     def close(self) -> None:
         """End all its sandboxes. Calling it again does nothing."""

@@ -10,11 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 from pivotgym.envs.sandbox.contract import Change, Changes, Entry, ShellState
+from pivotgym.verifiers.shell.archives import archive_of
 
 MAX_TEXT = 64 * 1024
 """Bytes of a file whose text is given beside its digest."""
 MAX_TEXTS = 4 * 2**20
 """Bytes of all texts of one action together; files beyond that have their digest only."""
+MAX_ARCHIVE = 8 * 2**20
+"""Bytes of an archive whose members are told."""
+ARCHIVES = (".bz2", ".gz", ".jar", ".tar", ".tbz2", ".tgz", ".txz", ".whl", ".xz", ".zip")
+"""How the names of archives end; other files are not opened to see whether they are some."""
 
 
 def since(before: Changes, after: Changes) -> dict[str, Change]:
@@ -30,7 +35,7 @@ def since(before: Changes, after: Changes) -> dict[str, Change]:
 
 
 def files_detail(changes: Changes, read: Callable[[str], bytes | None]) -> dict[str, Any]:
-    """`Effects.detail["files"]`: entries before and after by path, with the new text of small text files.
+    """`Effects.detail["files"]`: entries before and after by path, with new texts and members of archives.
 
     Args:
         changes: What the action changed.
@@ -45,6 +50,9 @@ def files_detail(changes: Changes, read: Callable[[str], bytes | None]) -> dict[
             if text is not None:
                 after["text"] = text
                 left -= change.after.size
+            archive = _archive_of(path, change.after, read)
+            if archive is not None:
+                after["archive"] = archive
         found[printable(path)] = {"before": entry_json(change.before), "after": after}
     return found
 
@@ -57,6 +65,11 @@ def _text_of(path: str, entry: Entry, left: int, read: Callable[[str], bytes | N
         return None if content is None else content.decode()
     except UnicodeDecodeError:
         return None
+
+
+def _archive_of(path: str, entry: Entry, read: Callable[[str], bytes | None]) -> dict[str, Any] | None:
+    content = read(path) if path.endswith(ARCHIVES) and entry.size <= MAX_ARCHIVE else None
+    return None if content is None else archive_of(content)
 
 
 def entry_json(entry: Entry | None) -> dict[str, Any] | None:

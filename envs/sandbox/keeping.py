@@ -7,24 +7,26 @@ keys of states (`envs.base.states`).
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pivotgym.core.canonical import digest
-from pivotgym.core.errors import ConfigError, NotFound, WorldFailed
+from pivotgym.core.errors import ConfigError, NotFound, PivotGymError, WorldFailed
+from pivotgym.envs.sandbox import backends
 from pivotgym.envs.sandbox.contract import Backend, Snapshot
-from pivotgym.envs.sandbox.store.flatten import merge_layers
 from pivotgym.envs.sandbox.store.ids import Ids
 from pivotgym.envs.sandbox.store.layers import LayerStore
-from pivotgym.envs.sandbox.store.snapshots import Merge, SnapshotStore
+from pivotgym.envs.sandbox.store.snapshots import SnapshotStore
 
 FOLDER = "PIVOTGYM_SNAPSHOTS"
 MAX_GB = "PIVOTGYM_SNAPSHOTS_MAX_GB"
 FIRST_ID = 231072
 """Outside id of root inside, where the machine's own root runs the server: none that a person or service has."""
 
+log = logging.getLogger("pivotgym.sandbox")
 _stores: dict[Path, SnapshotStore] = {}
 _lock = threading.Lock()
 
@@ -59,11 +61,8 @@ def own_ids() -> Ids:
     return Ids(FIRST_ID, 65536) if os.geteuid() == 0 else Ids(os.geteuid(), 1)
 
 
-def shared_store(*, merge: Merge = merge_layers) -> SnapshotStore:
+def shared_store() -> SnapshotStore:
     """The store of the settings, one per process; cleaned when it is first asked for.
-
-    Args:
-        merge: See `SnapshotStore`; counts for the first caller.
 
     Raises:
         ConfigError: If the folder cannot be used, or a setting is wrong.
@@ -72,9 +71,18 @@ def shared_store(*, merge: Merge = merge_layers) -> SnapshotStore:
     with _lock:
         store = _stores.get(root)
         if store is None:
-            store = _stores[root] = SnapshotStore(LayerStore(root, own_ids()), max_bytes=limit, merge=merge)
+            store = _stores[root] = SnapshotStore(LayerStore(root, own_ids()), max_bytes=limit, dropped=_dropped)
             store.clean()
         return store
+
+
+def _dropped(snapshot: Snapshot) -> None:
+    """Have the backend of a snapshot remove what the store does not have, such as an image."""
+    try:
+        backends.backend(snapshot.backend).drop(snapshot)
+    except PivotGymError as error:
+        # Whoever asked for another state to be stored cannot help it.
+        log.warning("snapshot %s of %s stays behind: %s", snapshot.layers[-1], snapshot.backend, error)
 
 
 class Keeper:

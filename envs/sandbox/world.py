@@ -203,7 +203,14 @@ class SandboxWorld(World):
         assert self._snapshot is not None
         if self._sandbox is None:
             return self._snapshot.digest
-        return self.digest_with(self._sandbox.changes(), self._sandbox.shell() if self.shell_counts() else None)
+        return self.digest_with(self._sandbox.changes(), self.shell_state())
+
+    def shell_state(self) -> ShellState | None:
+        """The shell's present state; `None` where it does not count."""
+        if not self.shell_counts():
+            return None
+        assert self._snapshot is not None
+        return self._snapshot.shell if self._sandbox is None else self._sandbox.shell()
 
     def digest_with(self, changes: Changes, shell: ShellState | None) -> str:
         """The digest of the snapshot with changes over it.

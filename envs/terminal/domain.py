@@ -6,9 +6,11 @@ Does not own: these themselves (`envs.sandbox`), running (`envs.terminal.world`)
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from typing import ClassVar
 
+from pivotgym.core.canonical import digest
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Origin, Step, Trajectory, steps_of
 from pivotgym.envs.base.contract import Attempt, Domain, Task
@@ -40,6 +42,8 @@ class Terminals(Domain):
 
     def __init__(self) -> None:
         self.comparator: TerminalComparator = TerminalComparator()
+        self._by_origin: dict[str, Task] | None = None
+        self._lock = threading.Lock()
 
     def backend(self) -> Backend:
         """The backend that its worlds share."""
@@ -47,7 +51,13 @@ class Terminals(Domain):
 
     def world(self) -> TerminalWorld:
         """See `Domain.world`."""
-        return TerminalWorld(self.backend, Keeper(shared_store(), self.backend()), _outcome)
+        return TerminalWorld(self.backend, Keeper(shared_store(), self.backend()), _outcome, self._task_of)
+
+    def _task_of(self, origin: Origin) -> Task | None:
+        with self._lock:
+            if self._by_origin is None:
+                self._by_origin = {digest(task.origin.model_dump()): task for task in self.tasks()}
+        return self._by_origin.get(digest(origin.model_dump()))
 
     def executable(self, origin: Origin) -> bool:
         """Whether this kind of origin can be rebuilt."""

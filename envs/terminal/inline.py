@@ -11,7 +11,7 @@ import binascii
 import io
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ _KEYS = {"text", "base64", "mode", "mtime"}
 
 @dataclass(frozen=True)
 class Planned:
-    """One entry of a tree: a regular file, a link (`link` is its target) or a folder."""
+    """One entry of a tree: a regular file, a link (`link` is its target) or a folder; `owner` by number inside."""
 
     path: str
     content: bytes = b""
@@ -36,6 +36,17 @@ class Planned:
     mtime: int = DEFAULT_MTIME
     link: str = ""
     folder: bool = False
+    owner: tuple[int, int] = (0, 0)
+
+
+def owned(tree: Sequence[Planned], user: str, below: str) -> tuple[Planned, ...]:
+    """A tree whose entries in and below a folder belong to a user, where that is given as `uid:gid`."""
+    uid, colon, gid = user.partition(":")
+    if not colon:
+        return tuple(tree)
+    owner = (int(uid), int(gid))
+    inner = below.rstrip("/") + "/"
+    return tuple(replace(one, owner=owner) if f"{one.path}/".startswith(inner) else one for one in tree)
 
 
 def planned(origin: Origin) -> tuple[Planned, ...]:
@@ -68,7 +79,7 @@ def write_tar(path: Path, tree: Sequence[Planned]) -> None:
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
         for one in tree:
             member = tarfile.TarInfo(one.path.lstrip("/"))
-            member.mode, member.mtime = one.mode, one.mtime
+            member.mode, member.mtime, (member.uid, member.gid) = one.mode, one.mtime, one.owner
             if one.folder:
                 member.type = tarfile.DIRTYPE
             elif one.link:

@@ -8,7 +8,8 @@ Does not own: unpacking and opening (`envs.sandbox`), or running (`envs.terminal
   `host_files` {path: text}; `needs` (a condition in words, not checked).
 - `sandbox`: a small tree given in place. `files` {path: text, or an object: `text` or `base64` with `mode` (a number)
   and `mtime` (seconds since 1970)}, `folders` {path: mode}, `links` {path: target}; `setup`, a script that is run once
-  as root, before the first action, to make what text cannot say (a repository, an archive).
+  before the first action, to make what text cannot say (a repository, an archive). What `files` has below `cwd` belongs
+  to `user` where that is given as `uid:gid`, all else to root.
 - `image`: a container image by the name it has in the source `images`, a JSON file {name: reference}.
 - `harbor`: a task folder of the source `harbor`, by its name in `task`; it says the rest itself, see `harbor`.
 
@@ -36,7 +37,7 @@ from pivotgym.envs.base import sources
 from pivotgym.envs.sandbox.contract import Base, Limits, ShellState
 from pivotgym.envs.terminal import fields, harbor
 from pivotgym.envs.terminal.fixtures import digest_of_file, fixture_path, unpacked_in
-from pivotgym.envs.terminal.inline import Planned, planned, write_tar
+from pivotgym.envs.terminal.inline import Planned, owned, planned, write_tar
 
 PLAIN_ENVIRONMENT = {
     "HOME": "/root",
@@ -162,8 +163,8 @@ def _fixture_base(name: str, folder: str, host: Mapping[str, bytes], shell: Shel
 
 def _sandbox(origin: Origin) -> Setting:
     fields.check_names(origin, _SHARED | {"files", "folders", "links", "setup"}, set())
-    tree = planned(origin)
     shell, user = _shell_of(origin), fields.user(origin, "user")
+    tree = owned(planned(origin), user, shell.cwd)
     content = {"tree": digest([asdict(one) | {"content": one.content.hex()} for one in tree]), "user": user}
     roots = tuple(sorted({"/" + one.path.split("/")[1] for one in tree} | {shell.cwd}))
     setup = fields.text(origin, "setup")

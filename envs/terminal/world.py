@@ -22,7 +22,7 @@ from pivotgym.envs.sandbox.effects import files_detail, printable, shell_detail,
 from pivotgym.envs.sandbox.git_probe import git_detail
 from pivotgym.envs.sandbox.keeping import Keeper
 from pivotgym.envs.sandbox.world import SandboxWorld
-from pivotgym.envs.terminal.actions import Claim, Command, Keys, Request, Unusable, requests
+from pivotgym.envs.terminal.actions import Claim, Command, Keys, Request, Unusable, acts, requests
 from pivotgym.envs.terminal.observing import normalised, observation
 from pivotgym.envs.terminal.origins import PLAIN_ENVIRONMENT, Setting, identity, resolve
 from pivotgym.envs.terminal.perturbing import perturb
@@ -30,6 +30,7 @@ from pivotgym.envs.terminal.perturbing import perturb
 SETUP_LIMIT_S = 120.0
 CLAIMED = "The task is marked as done.\n"
 Outcome = Callable[[Task, Sandbox, Backend], float]
+TaskOf = Callable[[Origin], Task | None]
 
 
 class TerminalWorld(SandboxWorld):
@@ -39,22 +40,27 @@ class TerminalWorld(SandboxWorld):
         backend: Opens sandboxes; asked for when the first one is needed.
         keeper: Stores snapshots by key; `None` to have them in memory only.
         outcome: Judges the final state of a task; `None` where there are no tasks.
+        task_of: The task that starts from an origin, where it is known: its tests tell whether a claim is due.
     """
 
     version: ClassVar[str] = "1"
 
     def __init__(
-        self, backend: Callable[[], Backend], keeper: Keeper | None = None, outcome: Outcome | None = None
+        self,
+        backend: Callable[[], Backend],
+        keeper: Keeper | None = None,
+        outcome: Outcome | None = None,
+        task_of: TaskOf | None = None,
     ) -> None:
         super().__init__(backend, keeper)
-        self._outcome = outcome
+        self._outcome, self._task_of = outcome, task_of
         self._resolved: tuple[Origin, Setting] | None = None
         self._terminal: Terminal | None = None
         self._claimed = False
 
     def empty(self) -> Self:
         """See `SandboxWorld.empty`."""
-        copy = type(self)(self._open_backend, self._keeper, self._outcome)
+        copy = type(self)(self._open_backend, self._keeper, self._outcome, self._task_of)
         copy._resolved = self._resolved
         return copy
 
@@ -115,8 +121,13 @@ class TerminalWorld(SandboxWorld):
         return super().freeze()
 
     def run(self, action: Action) -> Effects:
-        """Run an action's commands in order, or type its keys. `detail` is what comparators read, see the README."""
+        """Run an action's commands in order, or type its keys. `detail` is what comparators read, see the README.
+
+        A message without commands does nothing.
+        """
         before = self.digest()
+        if not acts(action):
+            return Effects(state=before, before=before, detail=self._detail([], {}, self.shell_state()))
         asked = requests(action)
         if isinstance(asked, Unusable):
             return Effects(observations=[f"Error: {asked.reason}\n"], state=before, before=before, invalid=asked.reason)
@@ -128,13 +139,13 @@ class TerminalWorld(SandboxWorld):
         if any(isinstance(one, Keys) for one in asked):  # one answer, one observation
             observations = ["".join(observations)]
         self._claimed = any(isinstance(one, Claim) for one in asked)
-        after, shell = self.sandbox.changes(), None if self._here.fresh else self.sandbox.shell()
+        after, shell = self.sandbox.changes(), self.shell_state()
         return Effects(
             observations=observations,
             state=self.digest_with(after, shell),
             before=before,
             failed=[one["exit"] != 0 for one in ran],
-            detail=self._detail(asked, ran, since(earlier, after), shell),
+            detail=self._detail(ran, since(earlier, after), shell),
         )
 
     def _answer(self, asked: Request, ran: list[dict[str, Any]]) -> str:
@@ -169,21 +180,24 @@ class TerminalWorld(SandboxWorld):
         )
         return shown_now + ("\n" if shown_now and not shown_now.endswith("\n") else "")
 
-    def _detail(
-        self, asked: list[Request], ran: list[dict[str, Any]], changed: Changes, shell: ShellState | None
-    ) -> dict[str, Any]:
+    def _detail(self, ran: list[dict[str, Any]], changed: Changes, shell: ShellState | None) -> dict[str, Any]:
         detail: dict[str, Any] = {
             "commands": ran,
-            "files": files_detail(changed, self.sandbox.read),
+            "files": files_detail(changed, self.sandbox.read) if changed else {},
             "shell": shell_detail(shell or replace(self._here.shell, environment=_environment(self._here))),
             "compare": self._here.compare.to_json(),
             "complete": self._claimed,
-            "due": None,
+            "due": self._due() if self._claimed else None,
         }
         if any("/.git/" in path for path in changed):
             with self.probe() as copy:
                 detail["git"] = git_detail(changed, lambda command: copy.run(command, timeout_s=10.0))
         return detail
+
+    def _due(self) -> bool | None:
+        """Whether the task's tests pass in the present state; `None` where the task is not known."""
+        task = None if self._task_of is None else self._task_of(self.life.origin)
+        return None if task is None else self.outcome(task) == 1.0
 
     def perturb(self, seed: int) -> bool:
         """See `World.perturb`: the origin's own variants where it has any, else small changes made from outside."""

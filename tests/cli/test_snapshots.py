@@ -48,7 +48,16 @@ def damage(folder: Path) -> None:
 def test_ls_shows_each_state(folder, capsys):
     assert run_app(["snapshots", "ls"]) == 0
     shown = capsys.readouterr().out
-    assert "key0" in shown
+    row = next(line for line in shown.splitlines() if "key0" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")][:7] == [
+        "key0",
+        "bubblewrap",
+        "0",
+        "1",
+        "8.19 kB",
+        "8.19 kB",
+        "1",
+    ]
     assert "2 snapshots on 1 layers, 8.19 kB of 20 GB" in shown
 
 

@@ -215,6 +215,14 @@ def test_an_output_that_always_counts_does_so_beside_written_files_and_as_text()
     assert verdict(did("cat a", "a\n\nb\n", compare=PRODUCT), did("cat b", "a\nb\n")).reward == 0.0
 
 
+def test_a_look_at_what_was_done_counts_where_nothing_else_is_printed() -> None:
+    wrote = {"/work/a": MADE}
+    looked = did("sed -i s/x/y/ a; cat a", "y\n", files=wrote)
+    assert verdict(looked, did("sed -i s/x/y/ a && cat ./a", "y\n", files=wrote)).reward == 1.0
+    assert verdict(looked, did("sed -i s/x/y/ a", files=wrote)).reward == 0.0
+    assert verdict(did("make; ls", "cc a\na\n", files=wrote), did("make -s", files=wrote)).reward == 1.0
+
+
 def test_where_the_exit_status_does_not_count_it_still_tells_two_silences_apart() -> None:
     expert = did("grep -q x a", compare=PRODUCT)
     assert verdict(expert, did("grep -q y a", exit=1)).reward == 0.0

@@ -7,7 +7,8 @@ Owns: which of these count, in which order they are asked, and the reason given.
 {cwd, umask, environment}, `complete`, `due`, and `compare`, which says what counts:
 
 - `files`: folders in which changed files count.
-- `output`: `always`, as text; `reads`, as facts, where the expert's action changed no file that counts; `never`.
+- `output`: `always`, as text; `reads`, as facts, where the expert's action changed no file that counts, or ends by
+  looking at what it did (`sed -i s/a/b/ f; cat f`); `never`.
 - `exit`: whether the last command failed. `cwd`, `environment` (exported variables), `umask`: the shell afterwards.
 
 A limit that ended a command is no normal end, and is equal to an end by the same limit only. After a claim that the
@@ -23,6 +24,7 @@ from typing import Any
 
 from pivotgym.verifiers.shell.files import counted, describe, different_paths, different_repositories, scratch
 from pivotgym.verifiers.shell.output import Printed, fact_lines, nothing, same_facts, same_text, without_echo
+from pivotgym.verifiers.shell.rule import ends_by_reading
 from pivotgym.verifiers.shell.unstable import Mask, settled
 
 Detail = Mapping[str, Any]
@@ -222,7 +224,10 @@ def _reads(expert: Detail, compare: Mapping[str, Any]) -> bool:
     policy = compare.get("output", "reads")
     if policy != "reads":
         return bool(policy == "always")
-    return not _writes_repository(expert) and not _lasting(_counted(expert, compare), _roots(compare))
+    if not _writes_repository(expert) and not _lasting(_counted(expert, compare), _roots(compare)):
+        return True
+    commands = [str(one.get("command", "")) for one in _commands(expert)]
+    return bool(commands) and ends_by_reading("\n".join(commands))
 
 
 def _writes_repository(detail: Detail) -> bool:

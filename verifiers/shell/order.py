@@ -78,8 +78,6 @@ _PER_FILE = frozenset(
 _SILENT = frozenset(
     {
         "cd",
-        "pushd",
-        "popd",
         "export",
         "set",
         "unset",
@@ -96,6 +94,8 @@ _SILENT = frozenset(
         "mv",
     }
 )
+_TALKS = re.compile(r"-[A-Za-z]*v|--verbose")
+"""Flags with which a silent program tells what it does."""
 _LS_ORDERS = re.compile(r"^-[A-Za-z]*[tSXUrvcufR]|^--(?:sort|time|reverse|recursive)")
 """Flags of `ls` that ask for an order, or group lines under headings."""
 _SED_PLAIN = re.compile(r"^(?:s([^\w\s\\])(?:(?!\1)[^\\]|\\.)*\1(?:(?!\1)[^\\]|\\.)*\1[gIi]*|/[^/]*/d)$")
@@ -110,7 +110,7 @@ def order_of(command: str) -> Order:
     (<Order.NONE: 0>, <Order.NAMES: 1>, <Order.ASKED: 2>)
     """
     script = parse(command)
-    speaking = [step for step in script or () if not _is_silent(step.stages)]
+    speaking = [step for step in script or () if not is_silent(step.stages)]
     if len(speaking) != 1:
         return Order.ASKED
     order = Order.ASKED
@@ -119,12 +119,17 @@ def order_of(command: str) -> Order:
     return order
 
 
-def _is_silent(stages: tuple[Command | Block, ...]) -> bool:
-    """Whether a step prints nothing."""
+def is_silent(stages: tuple[Command | Block, ...]) -> bool:
+    """Whether a step prints nothing, by its programs."""
     end = stages[-1]
     if isinstance(end, Block):
         return False
-    return end.program in _SILENT or not end.words or any(one.operator in (">", ">>", "&>") for one in end.redirects)
+    words = [word.text for word in end.arguments]
+    if not end.words or any(one.operator in (">", ">>", "&>") for one in end.redirects):
+        return True
+    if end.program == "sed":
+        return any(re.match(r"-[A-Za-z]*i|--in-place", word) for word in words)
+    return end.program in _SILENT and bool(words) and not any(map(_TALKS.match, words))
 
 
 def _after(command: Command, place: int, before: Order) -> Order:
@@ -150,12 +155,21 @@ def _of_source(program: str, words: list[str]) -> Order:
         several = sum(not word.startswith("-") for word in words) > 1
         return Order.ASKED if several or any(_LS_ORDERS.match(word) for word in words) else Order.NAMES
     if program in ("grep", "egrep", "fgrep"):
-        return Order.NONE if _recursive(words) and not _by_place(program, words) else Order.ASKED
+        return _of_grep(words)
     if program == "find":
         runs = [place for place, word in enumerate(words) if word in ("-exec", "-execdir", "-ok")]
         plain = "-quit" not in words and all(_per_file(words[place + 1 :]) for place in runs)
         return Order.NONE if plain else Order.ASKED
     return Order.NONE if program in _WALKS and not _by_place(program, words) else Order.ASKED
+
+
+def _of_grep(words: list[str]) -> Order:
+    """A search through a tree comes as it lies there, one through several files by their names."""
+    if _by_place("grep", words) or any(re.match(r"-[A-Za-z]*h", word) for word in words):
+        return Order.ASKED
+    operands = [word for word in words if not word.startswith("-")]
+    several = len(operands) > 2 or any("*" in word for word in operands[1:])
+    return Order.NONE if _recursive(words) else Order.NAMES if several else Order.ASKED
 
 
 def _per_file(words: list[str]) -> bool:

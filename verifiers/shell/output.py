@@ -76,17 +76,17 @@ def without_echo(text: str, keys: str) -> str:
         text: The terminal's text.
         keys: What was typed.
     """
-    typed = [line.rstrip() for line in keys.split("\n") if line.strip()]
+    typed = [line.strip() for line in keys.split("\n") if line.strip()]
     bare, wrapped = list(typed), ""
     kept = []
     for line in (line.rstrip() for line in text.split("\n")):
         prompt = _PROMPT.match(line)
-        rest = line[prompt.end() :] if prompt else line
+        rest = (line[prompt.end() :] if prompt else line).lstrip()
         if wrapped and any(one.startswith(wrapped + line) for one in typed):
             wrapped = "" if wrapped + line in typed else wrapped + line
         elif rest in bare:  # also without a prompt: typed ahead of it, or it came before this text
             bare.remove(rest)
-        elif prompt and (not rest.strip() or rest in typed):
+        elif prompt and (not rest or rest in typed):
             continue
         elif len(line) >= _WIDE and any(one.startswith(rest) for one in typed):
             wrapped = rest

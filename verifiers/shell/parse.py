@@ -21,6 +21,7 @@ _LONGEST = 32_768
 """Characters of a command that are parsed; longer ones are compared as text."""
 _EXPANDS = re.compile(r"\$(?=[A-Za-z0-9_{(\[@*#?$!'\"-])")
 _UNQUOTED_SPECIAL = frozenset("*?[]~`!|&;<>()\n")
+_SYSTEM = re.compile(r"^(?:/usr)?(?:/local)?/s?bin/(?=[^/]+$)")
 _SEPARATORS = {";": ";", "&&": "&&", "||": "||", "&": ";"}
 _COMMANDS = {"command", "declaration_command", "unset_command", "variable_assignment", "variable_assignments"}
 
@@ -62,8 +63,8 @@ class Command:
 
     @property
     def program(self) -> str:
-        """Name of the program without its folder; empty where it is not plain from the text."""
-        return self.words[0].text.rpartition("/")[2] if self.words and self.words[0].literal else ""
+        """Name of the program, without a folder of the system's; empty where it is not plain from the text."""
+        return _SYSTEM.sub("", self.words[0].text) if self.words and self.words[0].literal else ""
 
     @property
     def arguments(self) -> tuple[Word, ...]:
@@ -119,7 +120,7 @@ def parse(text: str) -> Script | None:
     try:
         source = text.encode()
         root = Parser(_language()).parse(source).root_node
-        return None if root.has_error else tuple(_steps(root))
+        return None if root.has_error or not _documents_end(root, source) else tuple(_steps(root))
     except (UnicodeEncodeError, RecursionError, _Unread):
         return None
 
@@ -130,6 +131,19 @@ def commands_of(script: Script) -> Iterator[Command]:
         for stage in step.stages:
             if isinstance(stage, Command):
                 yield stage
+
+
+def _documents_end(root: Node, source: bytes) -> bool:
+    """Whether each here-document ends as bash ends it: by a line of its own. The grammar takes less for an end."""
+    left = [root] if b"<<" in source else []
+    while left:
+        node = left.pop()
+        left += node.children
+        if node.type == "heredoc_end":
+            before = source[: node.start_byte].rpartition(b"\n")[2]
+            if before.strip(b"\t") or source[node.end_byte : node.end_byte + 1] not in (b"", b"\n"):
+                return False
+    return True
 
 
 def _text(node: Node) -> str:

@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import Any
 
 from pivotgym.core.formats.terminus import Keystrokes
+from pivotgym.verifiers.shell.order import is_silent
 from pivotgym.verifiers.shell.parse import Block, Command, Redirect, Script, Step, Word, parse
 from pivotgym.verifiers.shell.programs import fed, normal, only_reads
 
@@ -57,6 +58,17 @@ def same_keys(expert: Sequence[Keystrokes], candidate: Sequence[Keystrokes]) -> 
     """Whether keystrokes do the same, typed at a shell: the same keys, and between them the same commands."""
     ours, theirs = list(_segments(expert)), list(_segments(candidate))
     return len(ours) == len(theirs) and all(map(_same_segment, ours, theirs))
+
+
+def ends_by_reading(command: str) -> bool:
+    """Whether a command does its work without a word, then looks: all its output is what a last, reading step prints.
+
+    >>> ends_by_reading("mkdir a; ls"), ends_by_reading("mkdir a"), ends_by_reading("make; ls")
+    (True, False, False)
+    """
+    *work, look = parse(command) or (Step(()),)
+    reads = all(isinstance(stage, Command) and only_reads(stage) for stage in look.stages)
+    return bool(look.stages) and reads and not is_silent(look.stages) and all(is_silent(step.stages) for step in work)
 
 
 def typed(keystrokes: Sequence[Keystrokes]) -> list[str]:

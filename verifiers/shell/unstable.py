@@ -139,22 +139,30 @@ def _path_fits(path: str, first: Changes, again: Changes, candidate: Changes) ->
 def _entries_fit(first: Entry, again: Entry, candidate: Entry) -> bool:
     if not (same_frame(first, again) and same_frame(first, candidate)):
         return False
+    archives = [_members(entry.get("archive")) for entry in (first, again, candidate)]
+    if None not in archives:
+        return _archives_fit(*(archive or {} for archive in archives))
     texts = [entry.get("text") for entry in (first, again, candidate)]
     if all(isinstance(text, str) for text in texts):
         mask = Mask(str(texts[0]).split("\n"), str(texts[1]).split("\n"))
         return mask.fits(str(texts[2]).split("\n"))
-    archives = [_names(entry.get("archive")) for entry in (first, again, candidate)]
-    if None not in archives:
-        return bool(archives[0] == archives[2])
-    sizes = [entry.get("size", 0) for entry in (first, again, candidate)]
-    return sizes[2] == sizes[0] if sizes[0] == sizes[1] else bool(sizes[2]) == bool(sizes[0])
+    sizes = [int(entry.get("size", 0)) for entry in (first, again, candidate)]
+    spread = 4 * abs(sizes[0] - sizes[1])
+    return min(sizes[:2]) - spread <= sizes[2] <= max(sizes[:2]) + spread
 
 
-def _names(archive: Any) -> Any:
-    """An archive's container and what its members are, without their content."""
+def _members(archive: Any) -> dict[Any, Any] | None:
+    """Members by name, the container among them; `None` for what is no archive."""
     if not isinstance(archive, Mapping):
         return None
-    return archive.get("container"), sorted(repr(list(member)[:3]) for member in archive.get("members") or ())
+    return {None: archive.get("container"), **{name: tuple(rest) for name, *rest in archive.get("members") or ()}}
+
+
+def _archives_fit(first: Mapping[Any, Any], again: Mapping[Any, Any], candidate: Mapping[Any, Any]) -> bool:
+    """Members that did not change are the same, the others are there, with any content."""
+    if not first.keys() == again.keys() == candidate.keys():
+        return False
+    return all(candidate[name] == value or (again[name] != value and name is not None) for name, value in first.items())
 
 
 def _renamed(path: str, left: Sequence[str], first: Changes, again: Changes, candidate: Changes) -> str | None:

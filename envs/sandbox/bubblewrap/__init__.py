@@ -8,7 +8,7 @@
     machine    one sandbox there: overlay, bubblewrap, limits
     watch      ends sandboxes that write too much, where that lies on disk
     arguments  bubblewrap's command line
-    userns     user namespaces
+    userns     user namespaces, some ahead of time
     cgroups    control groups
     inside     files of a sandbox, reached from outside
     bases      what a start is made of

@@ -194,7 +194,9 @@ class BubblewrapBackend(Backend):
         layers = old.layers if layer is None else (*old.layers, layer)
         total = merged(self._total(old.layers), changes)
         self._remember(layers, total)
-        return Snapshot(self.name, layers, shell, digest_of(self._identity(layers), total, shell), processes)
+        state = digest_of(self._identity(layers), total, shell)
+        # Held while the snapshot lives: it may be opened long after, without ever having been stored under a key.
+        return self._running()[1].held(Snapshot(self.name, layers, shell, state, processes))
 
     def _identity(self, layers: tuple[str, ...]) -> str:
         """What the base of a stack, its first layer, is made of: as `LayerStore.identity` says it."""
@@ -245,6 +247,8 @@ def missing(system: Path = Path("/"), *, root: bool | None = None) -> Missing | 
         return Missing(f"expected Linux, this is {sys.platform}", "export PIVOTGYM_SANDBOX=docker")
     if shutil.which("bwrap") is None:
         return Missing("bubblewrap (bwrap) is not installed", "apt-get install bubblewrap")
+    if shutil.which("unshare") is None or shutil.which("setpriv") is None:
+        return Missing("unshare and setpriv of util-linux are not installed", "apt-get install util-linux")
     for name, off, on in _switches(root=os.geteuid() == 0 if root is None else root):
         place = system / "proc/sys" / name
         if place.exists() and place.read_text().strip() == off:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import socket
@@ -13,11 +14,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pivotgym.core.errors import WorldFailed, from_wire
+from pivotgym.core.errors import Full, WorldFailed, from_wire
 from pivotgym.envs.sandbox.bubblewrap import wire
 from pivotgym.envs.sandbox.keeping import FIRST_ID
 
 _CONNECTIONS = 16
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC)
+_MAKES = ("open", "fork", "start")
 _ENDS_S = 10.0
 
 
@@ -34,6 +37,7 @@ class WardenClient:
     """
 
     def __init__(self, store: Path, *, bubblewrap: str, arguments: Sequence[str] = ()) -> None:
+        wire.many_files()
         ours, theirs = socket.socketpair()
         line = [sys.executable, "-P", "-m", "pivotgym.envs.sandbox.bubblewrap.warden"]
         line += ["--connection", str(theirs.fileno()), "--server", str(os.getpid()), "--first-id", str(FIRST_ID)]
@@ -62,6 +66,7 @@ class WardenClient:
 
         Raises:
             PivotGymError: The error that the warden answered with.
+            Full: If the machine has no memory, files or disk left for it.
             WorldFailed: If it broke, or is gone.
         """
         answer, back = self._exchange(do, files, arguments)
@@ -99,6 +104,8 @@ class WardenClient:
                 wire.send(connection, {"do": do, **arguments}, files)
                 received = wire.receive(connection)
         except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise Full(f"sandbox: {do}: no room for more: {error}", retry_after_s=1.0) from error
             raise WorldFailed(f"sandbox: the warden is gone: {error}", hint="restart the server") from error
         if received is None:
             raise WorldFailed("sandbox: the warden is gone", hint="its last words are in the server's log; restart it")
@@ -106,7 +113,13 @@ class WardenClient:
         if "error" in answer:
             raise from_wire(answer["error"])
         if "failed" in answer:
+            if do in _MAKES and answer["number"] in _NO_ROOM:
+                raise Full(f"sandbox: {do}: no room for more: {answer['failed']}", retry_after_s=1.0)
             raise WorldFailed(f"sandbox: {do}: {answer['failed']}")
+        if len(back) < answer["files"]:  # The kernel leaves out what this process may not open any more.
+            for file in back:
+                os.close(file)
+            raise Full(f"sandbox: {do}: no room for more: this process has too many open files", retry_after_s=1.0)
         return answer, back
 
     @contextmanager

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import select
 import shutil
 import signal
 import socket
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pivotgym.envs.sandbox.bubblewrap import arguments, syscalls, wire
-from pivotgym.envs.sandbox.bubblewrap.userns import Forge
+from pivotgym.envs.sandbox.bubblewrap.userns import Stock
 from pivotgym.envs.sandbox.contract import Limits
 from pivotgym.envs.sandbox.store.copying import copy_tree
 
@@ -63,13 +62,13 @@ class Means:
 
     Attributes:
         bubblewrap: The program's path.
-        forge: Makes user namespaces.
+        namespaces: User namespaces.
         guardian: Makes control groups.
         in_memory: Whether what is written may lie in memory; else it lies in the store's `tmp`.
     """
 
     bubblewrap: str
-    forge: Forge
+    namespaces: Stock
     guardian: Guardian
     in_memory: bool
 
@@ -171,7 +170,7 @@ class Machine:
             self.kill()
             self.over = False
             if self._userns < 0:
-                self._userns = self._means.forge.make()
+                self._userns = self._means.namespaces.take()
             ready, info = os.pipe()
             block, go = os.pipe()
             try:
@@ -221,7 +220,7 @@ class Machine:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(first, signal.SIGKILL)
             # The first process of a namespace is not gone before all others are.
-            select.select([first], [], [], _KILLED_S)
+            wire.readable(first, _KILLED_S)
             os.close(first)
             process.kill()
             process.wait()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import select
 import struct
 import termios
 import threading
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pivotgym.core.errors import MissingDependency, PivotRefused, WrongState
 from pivotgym.envs.sandbox.bubblewrap.client import WardenClient
+from pivotgym.envs.sandbox.bubblewrap.wire import readable
 from pivotgym.envs.sandbox.contract import Changes, Limits, Ran, Sandbox, ShellState, Snapshot, Terminal
 from pivotgym.envs.sandbox.shell import Session
 from pivotgym.envs.sandbox.store.changes import from_json
@@ -84,7 +84,7 @@ class Started:
     def wait(self, timeout_s: float) -> int | None:
         """Bash's exit status; `None` while it runs."""
         deadline = time.monotonic() + timeout_s
-        while self._status >= 0 and select.select([self._status], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        while self._status >= 0 and readable(self._status, max(0.0, deadline - time.monotonic())):
             said = os.read(self._status, 4096)
             self._said += said
             if not said or b"exit-code" in self._said:

@@ -32,7 +32,7 @@ from pivotgym.core.errors import PivotGymError
 from pivotgym.envs.sandbox.bubblewrap import guardian, inside, syscalls, watch, wire
 from pivotgym.envs.sandbox.bubblewrap.arguments import as_user
 from pivotgym.envs.sandbox.bubblewrap.machine import MOUNTS, Guardian, Machine, Means, Pipes
-from pivotgym.envs.sandbox.bubblewrap.userns import Forge
+from pivotgym.envs.sandbox.bubblewrap.userns import Stock
 from pivotgym.envs.sandbox.contract import Limits
 from pivotgym.envs.sandbox.shell.driver import argv, terminal_argv
 from pivotgym.envs.sandbox.store.changes import changes_of, to_json
@@ -79,7 +79,7 @@ class Warden:
             request, files = received
             answer, back = self._answered(request, files)
             try:
-                wire.send(connection, answer, back)
+                wire.send(connection, {**answer, "files": len(back)}, back)
             finally:
                 for file in back:
                     os.close(file)
@@ -92,7 +92,8 @@ class Warden:
         except PivotGymError as error:
             return {"error": error.to_wire()}, []
         except Exception as error:  # Whatever it is, the server is told; other sandboxes go on.
-            return {"failed": f"{type(error).__name__}: {error}"}, []
+            number = error.errno if isinstance(error, OSError) else None
+            return {"failed": f"{type(error).__name__}: {error}", "number": number}, []
         finally:
             for file in [] if keep else files:
                 os.close(file)
@@ -286,8 +287,10 @@ def main() -> None:
     syscalls.mount("none", "/", None, syscalls.MS_SLAVE | syscalls.MS_REC)
     syscalls.mount("sandboxes", MOUNTS, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755")
     os.umask(0o022)
-    forge = Forge(ids.count)
-    means = Means(given.bubblewrap, forge, Guardian(line, groups), not given.on_disk and _overlay_in_memory())
+    wire.many_files()
+    means = Means(
+        given.bubblewrap, Stock(ids.count), Guardian(line, groups), not given.on_disk and _overlay_in_memory()
+    )
     with suppress(OSError):
         Warden(means, ids.count).serve(connection)
     os._exit(0)

@@ -98,18 +98,22 @@ class Channel:
     def run(self, command: str, *, timeout_s: float | None = None, stdin: bytes = b"") -> Ran:
         """Run one command. Arguments as for `Sandbox.run`.
 
-        When it ended by a limit or took the shell with it, `alive` is false from then on.
+        When it ended by a limit, took the shell with it or left it damaged, `alive` is false from then on.
         """
         wall_s = self._limits.wall_s if timeout_s is None else min(timeout_s, self._limits.wall_s)
         sent = driver.command(command, before=self._resume, last=self._last, stdin=stdin)
         turn = _Turn(self._process, self._limits, sent, time.monotonic() + wall_s)
         ended = turn.until_reported()
         report = _readable(turn.report) if ended is None else None
+        if report and report.lost:
+            report = self._exchange(driver.again(report.exit))[0]
         if report is None:
             return self._finish(turn, ended)
         turn.drain(linger_s=_SUBSTITUTION_S if b">(" in to_bytes(command) else 0.0)
         self._take(report)
-        return turn.ran(report.exit)
+        if damaged := driver.DAMAGED.search(turn.stderr.value) is not None:
+            self.close()
+        return turn.ran(report.exit, shell_ended=damaged)
 
     def end(self) -> None:
         """End the processes, from any thread; a command that runs comes to its end by that."""
@@ -133,14 +137,18 @@ class Channel:
 
     def _ask(self, line: bytes) -> Report:
         """Send a line of ours; what the shell prints meanwhile is no command's output."""
-        turn = _Turn(self._process, self._limits, line, time.monotonic() + _START_S)
-        ended = turn.until_reported()
-        if ended is None and (report := _readable(turn.report)):
-            turn.drain()
+        report, turn = self._exchange(line)
+        if report and not report.lost:
             return report
         said = turn.stderr.value[-500:].decode(errors="replace").strip()
         self.close()
-        raise WorldFailed(f"the session's bash did not answer: {ended or 'it ended'}; it said {said!r}")
+        raise WorldFailed(f"the session's bash did not answer; it said {said!r}")
+
+    def _exchange(self, line: bytes) -> tuple[Report | None, _Turn]:
+        turn = _Turn(self._process, self._limits, line, time.monotonic() + _START_S)
+        report = _readable(turn.report) if turn.until_reported() is None else None
+        turn.drain()
+        return report, turn
 
     def _finish(self, turn: _Turn, ended: Ended | None) -> Ran:
         """After a limit, or the end of the shell's reports: let what took its place come to its end, then end all."""

@@ -29,7 +29,7 @@ FIELDS = (
 """What a report holds, in this order."""
 
 _LONG = 8192
-_INPUT, _MADE, _EXIT, _FLAGS = (f"__pivotgym_{name}" for name in ("input", "made", "exit", "flags"))
+_INPUT, _MADE, _EXIT, _FLAGS, _DONE = (f"__pivotgym_{name}" for name in ("input", "made", "exit", "flags", "done"))
 _NEUTRAL = "BASH_ARGV0=bash; \\builtin shopt -s execfail; \\builtin set +o history +o histexpand"
 # A command may have redefined `builtin`; a loop's variable, the one assignment that needs no builtin, keeps the status
 # meanwhile. What would fire in these lines (`set -x`, traps) is switched off by them, and on again by `command`.
@@ -51,9 +51,13 @@ _MARK = '\\builtin printf "\\0"'
 _QUIET = "\\builtin set +exv; \\builtin trap - DEBUG ERR RETURN"
 _SAY = f" >&{REPORT}; "
 _PRINT = f"\\unset -f builtin; {f'{_SAY}{_MARK}{_SAY}'.join(_PRINTS)}{_SAY}"
-_LAST = f"\\builtin unset -v {_EXIT} {_FLAGS}; {_MARK}{_SAY}"
-REPORTS = f'for {_EXIT} in "$?"; do {_PRINT}{_QUIET}; {_LAST}done >&- 2>&-'
-"""The line's second half: report status and state."""
+# An unfinished `[[` leaves bash 5.2's parser in a state in which the next one fails: let that be this one.
+_MEND = '\\builtin eval "[[ a ]]"'
+_LAST = f"{_MEND}; \\builtin unset -v {_EXIT} {_FLAGS}; {_MARK}{_SAY}"
+_REPORTS = f'for {_EXIT} in "$?"; do {_PRINT}{_QUIET}; {_DONE}=; {_LAST}done >&- 2>&-'
+# Some errors (`set -u; let x`) make bash skip the rest of the line. Then this, the next, reports the status alone.
+_LATE = f'\\builtin printf "${{{_DONE}-%s{chr(92)}0{(len(FIELDS) - 1) * (chr(92) + "0")}}}" "$?" >&{REPORT}'
+_AFTER = f"; {_REPORTS}\n{{ {_LATE}; \\builtin unset -v {_DONE}; }} 2>&-\n"
 # At a prompt nothing is switched off: bash itself keeps `$?` and `$_` there.
 _AT_PROMPT = f'for {_EXIT} in "$?"; do {_PRINT}{_LAST}done >&- 2>&-'
 
@@ -62,6 +66,10 @@ _AT_PROMPT = f'for {_EXIT} in "$?"; do {_PRINT}{_LAST}done >&- 2>&-'
 # that line is text.
 _ERREXIT = re.compile(r"\bset\s+([-\w]+\s+)*-\w*e|\berrexit\b")
 _GUARD = f"{{ {_EXIT}=$? {_FLAGS}=$-; \\builtin set +e; ( \\builtin exit ${_EXIT} ); }} 2>/dev/null"
+
+# An unfinished `$(` or `<(` in what is evaluated damages bash 5.2's memory: it dies some commands later.
+DAMAGED = re.compile(rb"^bash: eval: line \d+: unexpected EOF while looking for matching `\)'\n\Z", re.MULTILINE)
+"""How standard error ends after a command that leaves a bash which is not to be used any more."""
 
 TERM = "screen"
 """What the emulated terminal is nearest to, and what tmux calls itself."""
@@ -83,7 +91,7 @@ def opening(control: str = "/dev/fd/3", report: str = "/dev/fd/4") -> bytes:
         control: As for `argv`.
         report: The path inside of the pipe that reports go to.
     """
-    return f"exec {CONTROL}<{control} {REPORT}>{report} {_closing(control, report)}; {_NEUTRAL}; {REPORTS}\n".encode()
+    return f"exec {CONTROL}<{control} {REPORT}>{report} {_closing(control, report)}; {_NEUTRAL}{_AFTER}".encode()
 
 
 def terminal_argv(control: str = "/dev/fd/3") -> list[str]:
@@ -119,7 +127,12 @@ def _closing(*paths: str) -> str:
 
 def restoring(state: ShellState) -> bytes:
     """The line that brings a fresh shell into a state and reports it."""
-    return _line(restore_text(state), after=f"; {REPORTS}")
+    return _line(restore_text(state))
+
+
+def again(status: int) -> bytes:
+    """The line that makes the shell report itself after a report that had the status alone."""
+    return f"{_shown(status)}{_AFTER}".encode()
 
 
 def restore_text(state: ShellState) -> str:
@@ -150,25 +163,26 @@ def command(text: str, *, before: str = "", last: int = 0, stdin: bytes = b"") -
         text = f"{text}\n{_GUARD}"
     if before:
         text = f"{{ {before}; {_shown(last)}; }} >/dev/null 2>&1\n{text}"
-    return _line(text, status=last, given=given, after=f"; {REPORTS}")
+    return _line(text, status=last, given=given)
 
 
 def _shown(status: int) -> str:
-    """Sets `$?`. Keywords, for `:` may be a function (the usual fork bomb); conditions, which `set -e` leaves alone."""
-    return {0: "[[ a ]]", 1: "! [[ a ]]"}.get(status, f"( \\builtin exit {status} ) && [[ a ]]")
+    """Sets `$?`, by conditions, which `set -e` leaves alone."""
+    true = "\\builtin true"
+    return {0: true, 1: f"! {true}"}.get(status, f"( \\builtin exit {status} ) && {true}")
 
 
-def _line(text: str, *, status: int = 0, given: str = "", after: str = "") -> bytes:
+def _line(text: str, *, status: int = 0, given: str = "") -> bytes:
     word, closed = quote(to_bytes(text)), f"{CONTROL}<&- {REPORT}>&-"
     shown = _shown(status)
-    line = f"{shown}; \\builtin eval {word}{given} {closed}{after}"
+    line = f"{shown}; \\builtin eval {word}{given} {closed}{_AFTER}"
     if len(line) < _LONG:
-        return f"{line}\n".encode()
+        return line.encode()
     # Bash reads a script from a pipe byte by byte; `read -N` takes it in large pieces.
     inner = f"\\builtin eval {word}{given}"
     take = f"\\builtin read -r -N {len(inner)} -u {CONTROL} {_INPUT}"
-    run = f'\\builtin eval "\\builtin unset -v {_INPUT}; {shown}; ${_INPUT}" {closed}{after}'
-    return f"{take}\n{inner}{run}\n".encode()
+    run = f'\\builtin eval "\\builtin unset -v {_INPUT}; {shown}; ${_INPUT}" {closed}{_AFTER}'
+    return f"{take}\n{inner}{run}".encode()
 
 
 def _enter(cwd: str) -> str:

@@ -82,6 +82,11 @@ class Report:
         return int(self.fields["status"])
 
     @property
+    def lost(self) -> bool:
+        """Whether it has the status alone; `driver.again` asks for the rest."""
+        return not self.fields["cwd"]
+
+    @property
     def resume(self) -> str:
         """Bash text that switches on again what the report had to switch off."""
         flags = "".join(flag for flag in "evx" if flag.encode() in self.fields["flags"])

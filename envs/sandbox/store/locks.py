@@ -15,6 +15,7 @@ import hashlib
 import os
 import struct
 import threading
+import weakref
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -39,6 +40,17 @@ def _lock(fd: int, kind: int, name: str, *, wait: bool = False) -> bool:
     return True
 
 
+_all: weakref.WeakSet[Locks] = weakref.WeakSet()
+
+
+def _reopen_all() -> None:
+    for locks in list(_all):
+        locks.reopen()
+
+
+os.register_at_fork(after_in_child=_reopen_all)
+
+
 class Locks:
     """Locks by name over a file that all processes of a store open.
 
@@ -52,6 +64,16 @@ class Locks:
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._given_back: deque[tuple[str, ...]] = deque()
+        _all.add(self)
+
+    def reopen(self) -> None:
+        """Have locks of one's own after a fork: those of the parent are shared, and what one gives back both lose."""
+        self._lock = threading.Lock()
+        if self._fd >= 0:
+            inherited, self._fd = self._fd, os.open(self._file, os.O_RDONLY | os.O_CLOEXEC)
+            for name in self._counts:
+                _lock(self._fd, fcntl.F_RDLCK, name)
+            os.close(inherited)
 
     def close(self) -> None:
         """Give all shared locks back. Calling it again does nothing."""

@@ -20,14 +20,14 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pivotgym.core.canonical import digest
-from pivotgym.core.errors import NotFound
+from pivotgym.core.errors import InputError, NotFound
 from pivotgym.envs.sandbox.contract import ShellState, Snapshot
 from pivotgym.envs.sandbox.store import evict, namespace
 from pivotgym.envs.sandbox.store.changes import digest_of
@@ -37,8 +37,6 @@ from pivotgym.envs.sandbox.store.layers import LayerStore, is_layer_id
 
 MAX_LAYERS = 64
 """Deepest stack that is stored; see `benchmarks/snapshot_store.py` for what depth costs."""
-
-Merge = Callable[[LayerStore, Sequence[str], int], list[str]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class SnapshotStore:
         layers: Where the layers are.
         max_bytes: When the layers take more, the least recently used snapshots are dropped.
         max_layers: Deeper stacks have their newest layers merged, see `put`.
-        merge: How, for a process that has no right to read the layers itself.
+        dropped: Told of each snapshot on images of an engine that is dropped, so that they can be removed.
     """
 
     def __init__(
@@ -87,13 +85,14 @@ class SnapshotStore:
         *,
         max_bytes: int = 20 * 10**9,
         max_layers: int = MAX_LAYERS,
-        merge: Merge = merge_layers,
+        dropped: Callable[[Snapshot], None] = lambda snapshot: None,
     ) -> None:
         self.layers, self.max_bytes = layers, max_bytes
-        self._max_layers, self._merge = max_layers, merge
+        self._max_layers, self._dropped = max_layers, dropped
         self._checked: set[str] = set()
         self._gauge = evict.Gauge(layers)
         self._full_until = 0.0
+        self._images_put = 0
 
     def get(self, key: str) -> Snapshot | None:
         """The snapshot of a key, or `None` where there is none that can be used."""
@@ -125,9 +124,12 @@ class SnapshotStore:
             The same state, on fewer layers where there were more than `max_layers`.
 
         Raises:
+            InputError: If it has no layers.
             NotFound: If a layer is not there.
             OSError: If it cannot be written, such as on a full disk.
         """
+        if not snapshot.layers:
+            raise InputError(f"snapshot {snapshot.digest[:12]!r}: expected at least one layer or image, got none")
         if self._ours(snapshot) and len(snapshot.layers) > self._max_layers:
             snapshot = self._shorter(snapshot)
         held = self.held(snapshot)
@@ -136,7 +138,12 @@ class SnapshotStore:
             self.layers.replace(self._file(key), _to_json(key, held, turn))
         finally:
             self.layers.locks.release([evict.LOCK])
-        if self._gauge.add(held.layers) > self.max_bytes and time.monotonic() >= self._full_until:
+        full = self._gauge.add(held.layers) > self.max_bytes
+        if not self._ours(held):
+            # The sizes of images are not known here, and counting them means to read all nodes.
+            self._images_put += 1
+            full = full or self._images_put % 100 == 0
+        if full and time.monotonic() >= self._full_until:
             freed = self.evict()
             # What is left is in use: looking again at each of the next calls would find the same.
             self._full_until = 0.0 if freed else time.monotonic() + 10
@@ -184,8 +191,8 @@ class SnapshotStore:
         Returns:
             Bytes freed.
         """
-        aim = int(0.9 * self.max_bytes) if max_bytes is None else max_bytes
-        return evict.evict(self.layers, self._gauge, self.nodes, aim, grace_s)
+        aim = evict.Aim(int(0.9 * self.max_bytes) if max_bytes is None else max_bytes, grace_s)
+        return evict.evict(self.layers, self._gauge, self.nodes, aim, self._dropped)
 
     def sizes(self) -> dict[str, int]:
         """Bytes on the disk by layer."""
@@ -276,7 +283,7 @@ class SnapshotStore:
 
         def build() -> Snapshot:
             with self.layers.hold(snapshot.layers):
-                layers = tuple(self._merge(self.layers, snapshot.layers, count))
+                layers = tuple(merge_layers(self.layers, snapshot.layers, count))
             shell = ShellState()
             state = digest_of(self.layers.identity(layers), self.layers.total(layers), shell)
             return Snapshot(snapshot.backend, layers, shell, state)

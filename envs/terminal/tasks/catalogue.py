@@ -6,11 +6,13 @@ state. Does not own: what a family asks for (`families/`), or how checks are jud
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from pivotgym.core.errors import NotFound
+from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.core.messages import Action, Message, Tool, ToolCall
 from pivotgym.envs.base.contract import Attempt, Task
 from pivotgym.envs.sandbox.contract import Backend, Sandbox
@@ -46,8 +48,10 @@ _MODULES = (
     schedules,
 )
 FAMILIES: Mapping[str, Family] = {module.FAMILY.name: module.FAMILY for module in _MODULES}
-SEEDS = 4
-"""Tasks of each family in the default set; any other seed can be asked for by id."""
+SEEDS = "PIVOTGYM_TERMINAL_SEEDS"
+"""Setting: the seeds of each family that are offered, `FIRST-LAST`: other ones for training than for evaluation."""
+DEFAULT_SEEDS = "0-3"
+MAX_SEEDS = 1000
 MAX_STEPS = 30
 SYSTEM = (
     "You work in a Linux shell through the tool `bash`. Each call runs in the same session: the working directory, "
@@ -87,7 +91,7 @@ def find(task_id: str) -> Exercise:
     if name not in FAMILIES or not (seed.isascii() and seed.isdigit() and len(seed) <= 9 and str(int(seed)) == seed):
         raise NotFound(
             f"task: expected 'family/seed' with a family of {sorted(FAMILIES)} and a number, got {task_id!r}",
-            hint="`pivotgym tasks list terminal` shows the default set",
+            hint="`pivotgym tasks list terminal` shows those that are offered",
         )
     return _exercise(name, int(seed))
 
@@ -98,9 +102,22 @@ def _exercise(name: str, seed: int) -> Exercise:
 
 
 def ids() -> list[str]:
-    """Ids of the default set: `SEEDS` of each family whose programs this machine has."""
+    """Ids of the tasks that are offered: the set seeds of each family whose programs this machine has.
+
+    Raises:
+        ConfigError: If the setting `SEEDS` is not of its form.
+    """
     usable = [family for family in FAMILIES.values() if not lacking(family)]
-    return [f"{family.name}/{seed}" for family in usable for seed in range(SEEDS)]
+    return [f"{family.name}/{seed}" for family in usable for seed in _seeds()]
+
+
+def _seeds() -> range:
+    text = os.environ.get(SEEDS) or DEFAULT_SEEDS
+    read = re.fullmatch(r"(\d{1,9})-(\d{1,9})", text, re.ASCII)
+    first, last = map(int, read.groups()) if read else (1, 0)
+    if not 0 <= last - first < MAX_SEEDS:
+        raise ConfigError(f"{SEEDS}: expected FIRST-LAST, at most {MAX_SEEDS} seeds, got {text!r}")
+    return range(first, last + 1)
 
 
 def lacking(family: Family) -> list[str]:
@@ -110,7 +127,7 @@ def lacking(family: Family) -> list[str]:
 
 
 def tasks() -> Iterator[Task]:
-    """The default set."""
+    """The tasks that are offered. Errors as for `ids`."""
     return (task(task_id) for task_id in ids())
 
 

@@ -1,6 +1,6 @@
 """Checks: what must hold on a machine when a task is done, as data that evaluates itself.
 
-Owns: the kinds of checks. Does not own: on which machine they run (`judge`: a fresh sandbox for each), or what they are
+Owns: the kinds of checks. Does not own: on which machine they run (`judge`: fresh ones), or what they are
 combined to.
 
 A probe (a tool of the machine that reads something) which does not come to its end is our failure and raises. A program
@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from shlex import quote
-from typing import Any
+from typing import Any, ClassVar
 
 from pivotgym.core.errors import WorldFailed
 from pivotgym.envs.sandbox.contract import Sandbox
@@ -33,6 +33,8 @@ class Check(ABC):
         name: Its name among the outcome's components.
     """
 
+    reads_only: ClassVar[bool] = True
+    """Whether it leaves the machine as it is; others need one of their own."""
     name: str
 
     @abstractmethod
@@ -198,6 +200,7 @@ class Prints(Check):
         timeout_s: Seconds after which it is ended, and does not hold.
     """
 
+    reads_only: ClassVar[bool] = False
     command: str
     stdout: str
     exit: int | None = 0

@@ -1,7 +1,8 @@
+import gzip
 import json
 
 from pivotgym.envs.sandbox.contract import Change, Entry, ShellState
-from pivotgym.envs.sandbox.effects import MAX_TEXT, MAX_TEXTS, files_detail, shell_detail, since
+from pivotgym.envs.sandbox.effects import MAX_ARCHIVE, MAX_TEXT, MAX_TEXTS, files_detail, shell_detail, since
 
 OLD, NEW = Entry("file", 0o644, size=3, digest="a"), Entry("file", 0o644, size=4, digest="b")
 
@@ -62,3 +63,16 @@ def test_a_shell_is_described():
     assert shell_detail(ShellState("/w", 0o027, {"B": "2", "A": "\udcff"})) == {
         "cwd": "/w", "umask": "0027", "environment": {"A": "\\xff", "B": "2"}
     }  # fmt: skip
+
+
+def test_the_members_of_an_archive_are_told():
+    content = gzip.compress(b"x")
+    entry = Entry("file", 0o644, size=len(content), digest="d")
+    found = files_detail({path: Change(None, entry) for path in ("/a.gz", "/a")}, lambda path: content)
+    assert found["/a.gz"]["after"]["archive"]["container"] == "gzip"
+    assert "archive" not in found["/a"]["after"]
+
+
+def test_a_large_archive_has_its_digest_only():
+    entry = Entry("file", 0o644, size=MAX_ARCHIVE + 1, digest="d")
+    assert "archive" not in files_detail({"/a.gz": Change(None, entry)}, lambda path: b"")["/a.gz"]["after"]

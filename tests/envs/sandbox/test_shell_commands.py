@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from bash_process import open_session
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pivotgym.envs.sandbox.shell import Session
 
@@ -52,6 +54,11 @@ def test_the_last_status_is_seen_by_the_next_command(session: Session, status: i
         ("if true; then", 2),
         ("cat <<END\nno end", 0),
         ("done", 2),
+        ("echo `ls", 2),
+        ("set -u; let nothing", 1),
+        ("set -ux; let nothing; echo no", 1),
+        ("(( 1", 2),
+        ("case x in", 2),
         ("kill -TERM $$", 0),
         ("set -n", 0),
         ("local x=1", 1),
@@ -63,6 +70,14 @@ def test_the_session_survives(session: Session, command: str, status: int) -> No
     assert session.run(command).exit == status
     ran = session.run("echo alive")
     assert (ran.stdout, ran.exit, ran.shell_ended) == (b"alive\n", 0, False)
+
+
+@pytest.mark.parametrize("command", ["echo $(ls", "diff <(ls", 'echo "$(ls\nls"\nls', "cat $( <<E", "[[ a", "[[ -f"])
+def test_an_open_substitution_or_condition_spoils_nothing_that_follows(session: Session, command: str) -> None:
+    session.run("cd /usr; a=1")
+    assert session.run(command).exit == 2
+    for n in range(8):
+        assert out(session, f"[[ $a ]] && pwd; : $(echo {'y' * 50 * n}); f{n}() {{ echo {'z ' * 9 * n}; }}") == "/usr\n"
 
 
 @pytest.mark.parametrize(
@@ -197,3 +212,33 @@ def test_a_deleted_folder_stays_the_shells_folder(session: Session) -> None:
     session.run("exit")
     assert session.run("touch x").exit == 1
     assert out(session, 'pwd; [ -e "$d" ] || echo gone') == f"{before}\ngone\n"
+
+
+SCRAPS = r"""
+    ' " ` $( ) (( )) [[ ]] { } if then fi do done while until ; & && || | \ # $ ${ a echo return break continue true
+    false eval trap unset local ! ~ * IFS=a readonly builtin command wait jobs shift umask times pushd popd f() let é
+"""
+PHRASES = ["for x in", "case x in", "<<E", "\nE\n", "\n", "set -u", "set -x", "set -v", "'' EXIT", "'echo d' DEBUG"]
+PHRASES += [
+    "<&-",
+    "set -- b",
+    "declare -A m",
+    "alias a=",
+    "shopt -s extglob",
+    "set -o posix",
+    "set -ak",
+    "time",
+    "a\0b",
+]
+
+
+# Derandomised: a bash whose standard error was turned off may be damaged unseen, and dies some commands later.
+@pytest.mark.slow
+@settings(deadline=None, max_examples=150, derandomize=True)
+@given(st.lists(st.sampled_from([*SCRAPS.split(), *PHRASES]), min_size=1, max_size=9).map(" ".join))
+def test_no_text_breaks_the_next_command(text: str) -> None:
+    session = open_session(wall_s=5)
+    session.run(text)
+    ran = session.run("command echo alive")
+    session.close()
+    assert (b"alive\n" in ran.stdout, ran.exit) == (True, 0)

@@ -103,7 +103,7 @@ class Mute(BashProcess):
 
 
 def test_a_backend_without_bash_is_said() -> None:
-    with pytest.raises(WorldFailed, match=r"the session's bash did not answer: it ended; it said 'no bash here'"):
+    with pytest.raises(WorldFailed, match=r"the session's bash did not answer; it said 'no bash here'"):
         Session(Mute, HOME, Limits()).run("true")
 
 

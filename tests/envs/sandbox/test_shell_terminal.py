@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -203,6 +204,15 @@ def test_a_closed_terminal_refuses_keys(terminal: PtyTerminal) -> None:
     terminal.close()
     with pytest.raises(WrongState, match="the terminal is closed"):
         terminal.send("ls\n", wait_s=1)
+
+
+def test_closing_ends_a_wait(terminal: PtyTerminal) -> None:
+    timer = threading.Timer(0.2, terminal.close)
+    timer.start()
+    assert terminal.send("sleep 60\n", wait_s=LONG_S).endswith("sleep 60\n")
+    timer.join()
+    with pytest.raises(WrongState):
+        terminal.send("", wait_s=0)
 
 
 def test_no_descriptor_is_left_open() -> None:

@@ -133,3 +133,14 @@ def test_keys_are_compared_by_what_they_do(http):
 
 def test_metadata_says_what_is_not_restored(http):
     assert "running processes" in http.get("/metadata").json()["description"]
+
+
+def test_a_message_is_not_the_experts_action(http):
+    answer = http.post("/verify", json={"pivot": pivot("ls"), "action": {"content": "Done."}})
+    assert (answer.json()["outcome"], answer.json()["reward"]) == ("different", 0.0), answer.text
+
+
+def test_an_action_is_not_the_experts_message(http):
+    body = {**pivot("ls"), "reference": {"content": "All files are in place."}}
+    answer = http.post("/verify", json={"pivot": body, "action": action("ls")})
+    assert (answer.json()["outcome"], answer.json()["reward"]) == ("different", 0.0), answer.text

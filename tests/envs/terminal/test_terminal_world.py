@@ -3,7 +3,7 @@ import pytest
 from pivotgym.core.errors import InputError, PivotRefused, WrongState
 from pivotgym.core.formats.terminus import Answer, Keystrokes, write_terminus
 from pivotgym.core.messages import Action, ToolCall
-from pivotgym.core.trajectory import Origin
+from pivotgym.core.trajectory import Origin, Step
 
 FILES = {"/work/a.txt": "one\ntwo\n", "/work/b.txt": "three\n"}
 
@@ -246,3 +246,55 @@ def test_a_large_tree_is_perturbed_too(at):
 def test_a_file_given_among_the_machines_own_is_seen_beside_them(at):
     machine = at(files={"/usr/share/dict/of-this-test": "a\nb\n"})
     assert machine.says("cat /usr/share/dict/of-this-test; command -v ls") == "a\nb\n/usr/bin/ls\n"
+
+
+def test_a_message_does_nothing(at):
+    effects = at(files=FILES).world.run(Action(content="All done."))
+    assert not effects.changed
+    assert (effects.invalid, effects.detail["commands"], effects.detail["complete"]) == (None, [], False)
+
+
+def claim(world) -> dict:
+    return world.run(Action(tool_calls=(ToolCall(name="submit", arguments={}),))).detail
+
+
+def test_a_claim_is_not_due_before_the_tasks_tests_pass(terminals):
+    task, world = next(iter(terminals.tasks())), terminals.world()
+    world.start(task.origin, 0)
+    assert claim(world)["due"] is False
+    for action in task.gold[0]:
+        world.run(action)
+    assert claim(world)["due"] is True
+    world.close()
+
+
+def test_whether_a_claim_is_due_is_unknown_without_a_task(at):
+    assert claim(at(files=FILES).world)["due"] is None
+
+
+def test_a_user_owns_what_lies_below_its_working_directory(at):
+    machine = at(
+        files={"/home/user/a.txt": "1\n", "/srv/b.txt": "2\n"},
+        folders={"/home/user": 0o755},
+        cwd="/home/user",
+        user="1000:1000",
+    )
+    assert (
+        machine.says("id -u; echo 3 >> a.txt && cat a.txt; [ -w /srv/b.txt ] || echo not mine")
+        == "1000\n1\n3\nnot mine\n"
+    )
+
+
+def keys(text: str, wait_s: float = 5) -> Step:
+    return Step(action=Action(content=write_terminus(Answer((Keystrokes(text, wait_s),)))))
+
+
+def test_what_was_typed_lives_on_into_the_next_step(at):
+    world = at(files=FILES).world
+    world.replay(keys("cd /work && export COLOUR=red\n"), 0)
+    assert "/work red" in world.run(keys("echo $PWD $COLOUR\n").action).observations[0]
+
+
+def test_a_state_in_which_a_program_has_the_terminal_is_refused(at):
+    with pytest.raises(PivotRefused):
+        at().world.replay(keys("cat\n", 0.3), 0)

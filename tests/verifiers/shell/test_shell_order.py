@@ -22,7 +22,9 @@ def test_walks_ask_for_none(command: str) -> None:
     assert order_of(command) is Order.NONE
 
 
-@pytest.mark.parametrize("command", ["ls", "ls -la src", "find . | sort", "find . | sort -u"])
+@pytest.mark.parametrize(
+    "command", ["ls", "ls -la src", "find . | sort", "find . | sort -u", "grep -n x a b", "grep x *.py"]
+)
 def test_lists_by_name_ask_for_no_more_than_the_alphabet(command: str) -> None:
     assert order_of(command) is Order.NAMES
 
@@ -37,6 +39,7 @@ def test_lists_by_name_ask_for_no_more_than_the_alphabet(command: str) -> None:
         "find . | tac",
         "find . | cat -n",
         "grep -n x a",
+        "grep -h x a b",
         "grep -rn -A 2 x .",
         "ls -t",
         "ls -R",
@@ -53,4 +56,16 @@ def test_lists_by_name_ask_for_no_more_than_the_alphabet(command: str) -> None:
     ],
 )
 def test_everything_else_asks_for_one(command: str) -> None:
+    assert order_of(command) is Order.ASKED
+
+
+@pytest.mark.parametrize(
+    "command", ["cd a; find .", "mkdir -p a; find .", "sed -i s/a/b/ f; find .", "echo x > f; find ."]
+)
+def test_silent_steps_beside_a_walk_do_not_ask_for_an_order(command: str) -> None:
+    assert order_of(command) is Order.NONE
+
+
+@pytest.mark.parametrize("command", ["cp -v a b; find .", "export; find .", "sed p f; find .", "echo x; find ."])
+def test_steps_that_print_do(command: str) -> None:
     assert order_of(command) is Order.ASKED

@@ -110,6 +110,10 @@ def test_a_terminals_text_loses_prompts_and_what_was_typed() -> None:
     assert without_echo(shown, "ls\ncat <<E\nx\nE\n") == "a  b\nx"
 
 
+def test_the_space_of_a_prompt_that_came_before_is_no_text() -> None:
+    assert without_echo("root@box:/w# cd src\nroot@box:/w/src#\n ls\na\nroot@box:/w/src#", "cd src\nls\n") == "a"
+
+
 def test_typed_lines_that_wrapped_are_lost_whole() -> None:
     command = "echo " + "x" * 100
     assert without_echo(f"root@box:/w# {command[:80]}\n{command[80:]}\nxxx\nroot@box:/w#", command + "\n") == "xxx"

@@ -61,7 +61,7 @@ def test_what_the_shell_takes_differently_stays_different(one: str, other: str) 
 
 
 @pytest.mark.parametrize(
-    "text", ["echo 'open", "if true", "a |", "cat <<A <<B\nA\nB", "a\0b", "a" * 40_000, "echo \ud800"]
+    "text", ["echo 'open", "if true", "a |", "cat <<A <<B\nA\nB", "cat <<E\nE;", "a\0b", "a" * 40_000, "echo \ud800"]
 )
 def test_what_is_no_whole_script_is_not_read(text: str) -> None:
     assert parse(text) is None

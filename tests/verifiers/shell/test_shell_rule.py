@@ -67,6 +67,8 @@ DIFFERENT = [
     ("cat > a.txt <<'E'\nx = 1\nE", "cat > a.txt <<'E'\nx=1\nE"),
     ("tar -zfc a.tgz d", "tar -czf a.tgz d"),
     ("python3 a.py", "python a.py"),
+    ("/usr/bin/python3 -m pytest", "usr/bin/python3 -m pytest"),
+    ("./ls -la", "ls -al"),
     ("ls; sleep 1", "ls; sleep 1; pwd"),
     ("uniq a b", "uniq b a"),
     ("ls 'open", "ls 'open "),

@@ -101,8 +101,20 @@ def test_random_bytes_are_as_many() -> None:
 
     assert left(key("1", 32), key("2", 32), key("3", 32)) == []
     assert left(key("1", 32), key("2", 32), key("3", 16)) == ["/k"]
+    assert left(key("1", 310), key("2", 312), key("3", 315)) == []
+    assert left(key("1", 310), key("2", 312), key("3", 500)) == ["/k"]
 
 
 def test_a_mode_is_never_explained_by_content() -> None:
     runs = [made("/a", text=str(number)) for number in (1, 2)]
     assert left(*runs, {"/a": {"before": None, "after": file("3", mode=0o755)}}) == ["/a"]
+
+
+def test_of_an_archive_only_the_members_that_changed_may_be_others() -> None:
+    def packed(number: int, stable: str = "s") -> dict[str, Any]:
+        members = [["log", "file", 0o644, f"at {number}"], ["src", "file", 0o644, stable]]
+        archive = {"container": "tar+gzip", "members": members}
+        return {"/a.tgz": {"before": None, "after": {**file(str(number)), "archive": archive}}}
+
+    assert left(packed(1), packed(2), packed(5)) == []
+    assert left(packed(1), packed(2), packed(5, "other")) == ["/a.tgz"]

@@ -114,10 +114,13 @@ def make(random: Random) -> Exercise:
 
 
 def _checks(folder: str, ctl: str, pidfile: str, beat: str, worker: str, script: str) -> tuple[Check, ...]:
-    call = f'call() {{ {ctl} $1 < /dev/null > /tmp/said 2> /dev/null; echo "$? $(cat /tmp/said)"; }}; cd /tmp'
+    call = (
+        f"test -x {ctl} || exit 1; cd /tmp; "
+        f'call() {{ {ctl} $1 < /dev/null > /tmp/said 2> /dev/null; echo "$? $(cat /tmp/said)"; }}'
+    )
     # The worker is known by its heartbeat and by its command line, not by what the script says.
     lives = f"p=$(cat {pidfile}); tr '\\0' ' ' < /proc/$p/cmdline | grep -c worker.sh"
-    beats = f"rm -f {beat}; for i in $(seq 99); do sleep 0.1; test -s {beat} && echo beats && break; done"
+    beats = f"rm -f {beat}; for i in $(seq 20); do sleep 0.1; test -s {beat} && echo beats && break; done"
     silent = f"rm -f {beat}; sleep 0.8; test -s {beat} || echo silent"
     return (
         Prints(

@@ -61,7 +61,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[sub
 def test_nothing_survives_a_killed_server(server: tuple[subprocess.Popen[str], str], number: signal.Signals) -> None:
     process, mark = server
     wardens = wardens_of(process.pid)
-    assert len(wardens) >= 3
+    assert len(wardens) == 2
     assert processes_with(mark)
     process.send_signal(number)
     process.wait()
@@ -81,3 +81,10 @@ def test_nothing_survives_a_killed_guardian(server: tuple[subprocess.Popen[str],
 def test_mounts_are_never_the_hosts(server: tuple[subprocess.Popen[str], str]) -> None:
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     assert "sandbox" not in [line.split(" - ")[1].split()[1] for line in mounts]
+
+
+def test_no_room_is_said_and_older_sandboxes_go_on(tmp_path: Path) -> None:
+    line = [sys.executable, str(SCRIPT.with_name("crowded_server.py")), str(tmp_path / "store"), "60"]
+    told = subprocess.run(line, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
+    assert "no room for more" in told[0]
+    assert told[1] == "goes on"

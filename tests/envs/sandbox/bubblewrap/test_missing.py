@@ -41,6 +41,12 @@ def test_bubblewrap_is_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
     assert missing() == Missing("bubblewrap (bwrap) is not installed", "apt-get install bubblewrap")
 
 
+def test_util_linux_is_a_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "bwrap").symlink_to("/usr/bin/bwrap")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert missing() == Missing("unshare and setpriv of util-linux are not installed", "apt-get install util-linux")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "command"),
     [

@@ -1,3 +1,5 @@
+import gc
+
 import pytest
 
 from pivotgym.core.errors import ConfigError, WorldFailed
@@ -40,6 +42,14 @@ def test_a_size_that_is_none_is_refused(monkeypatch, text):
     monkeypatch.setenv(keeping.MAX_GB, text)
     with pytest.raises(ConfigError, match="PIVOTGYM_SNAPSHOTS_MAX_GB: expected a positive number of GB"):
         keeping.max_bytes()
+
+
+def test_a_state_whose_backend_cannot_be_asked_is_dropped_nevertheless(store, caplog):
+    keeping.Keeper(store, SomeBackend()).keep("key", STATE)
+    gc.collect()
+    store.evict(0)
+    assert "snapshot image of some stays behind: sandbox backend: expected one of" in caplog.text
+    assert store.nodes() == []
 
 
 def test_a_kept_state_is_recalled(store):

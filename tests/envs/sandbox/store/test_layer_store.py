@@ -79,6 +79,17 @@ def test_two_holds_of_one_layer_are_counted(layers):
     assert layers.set_aside(layer) is not None
 
 
+def test_a_forked_process_has_holds_of_its_own(layers):
+    layer = layers.commit(layers.stage(), {}, ())
+    hold = layers.hold([layer])
+    child = os.fork()
+    if child == 0:
+        hold.release()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert layers.set_aside(layer) is None
+
+
 def test_a_layer_that_is_not_there_cannot_be_held(layers):
     with pytest.raises(NotFound, match=r"layer 'l0': not in the snapshot store \(build the snapshot again\)"):
         layers.hold(["l0"])
@@ -189,7 +200,7 @@ def test_a_tree_deeper_than_any_path_is_copied_and_listed(copied):
 
 def test_a_tree_of_any_depth_is_removed(tmp_path):
     (tmp_path / "tree").mkdir()
-    nest(tmp_path / "tree", "n", 1500)
+    nest(tmp_path / "tree", "n", 1050)
     assert remove_tree(tmp_path / "tree")
 
 

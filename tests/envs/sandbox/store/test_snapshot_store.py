@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pivotgym.core.errors import NotFound
+from pivotgym.core.errors import InputError, NotFound
 from pivotgym.envs.sandbox.contract import Change, Entry, ShellState, Snapshot
 from pivotgym.envs.sandbox.store.changes import digest_of
+from pivotgym.envs.sandbox.store.evict import Aim, Gauge, evict
 from pivotgym.envs.sandbox.store.ids import Ids
 from pivotgym.envs.sandbox.store.layers import LayerStore
 from pivotgym.envs.sandbox.store.snapshots import SnapshotStore
@@ -61,6 +62,11 @@ def test_a_snapshot_on_a_layer_that_is_gone_is_refused(store, layers):
         store.put("key", state)
 
 
+def test_a_snapshot_of_nothing_is_refused(store):
+    with pytest.raises(InputError, match="snapshot 'd': expected at least one layer or image, got none"):
+        store.put("key", Snapshot("docker", (), ShellState(), "d"))
+
+
 def test_snapshots_of_a_container_engine_stand_on_no_layers_of_ours(store):
     state = Snapshot("docker", ("sha256:12",), ShellState(), "d")
     store.put("key", state)
@@ -70,6 +76,25 @@ def test_snapshots_of_a_container_engine_stand_on_no_layers_of_ours(store):
 def test_an_engines_image_in_use_is_held(store):
     state = store.put("key", Snapshot("docker", ("sha256:12",), ShellState(), "d"))
     assert reopened(store).layers.locks.held(state.layers[0])
+
+
+def test_images_of_dropped_states_are_told_once_none_needs_them(layers):
+    dropped: list[str] = []
+    store = SnapshotStore(layers, dropped=lambda snapshot: dropped.append(snapshot.layers[-1]))
+    for key, images in {"0": ("base",), "1": ("base", "one"), "same": ("base", "one")}.items():
+        store.put(key, Snapshot("docker", images, ShellState(), key))
+    drop_all(store)
+    assert (dropped, store.nodes()) == (["one", "base"], [])
+
+
+def test_so_many_images_are_kept(layers):
+    store = SnapshotStore(layers)
+    for number in range(5):
+        store.put(str(number), Snapshot("docker", (f"image{number}",), ShellState(), "d"))
+        os.utime(store._file(str(number)), (number, number))
+    gc.collect()
+    evict(layers, Gauge(layers), store.nodes, Aim(10**9, max_images=2), lambda snapshot: None)
+    assert [node.key for node in store.nodes()] == ["3", "4"]
 
 
 def test_a_state_is_built_once_by_all_threads(store, layers):
