@@ -159,8 +159,6 @@ def _said(container: str, path: str) -> dict[str, Any] | None:
     """The engine's own words on a path (Go's file modes; a link's target is resolved within the container)."""
     api = client()
     answer = api.head(api._url("/containers/{0}/archive", container), params={"path": path}, timeout=api.timeout)
-    if answer.status_code == 404:
-        return None
     if answer.status_code != 200:
         _check_nothing(container, path)
         return None

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from pivotgym.core.errors import NotFound, WorldFailed
 from pivotgym.envs.sandbox.contract import Limits
-from pivotgym.envs.sandbox.docker.engine import calls, client, labels, remove_container
+from pivotgym.envs.sandbox.docker.engine import ContainerGone, calls, client, labels, remove_container
 from pivotgym.envs.sandbox.docker.marks import new_mark, shell_argv
 from pivotgym.envs.sandbox.docker.pump import Pump
 
@@ -27,6 +27,7 @@ _FIRST = ["bash", "--norc", "--noprofile", "-c", "while read -r _; do kill -KILL
 _OWN_PROCESSES = 8
 """The first process, the shell's helpers, and what the engine starts beside them."""
 _END_S = 20.0
+_KILLED = 128 + 9
 _MIB = 1 << 20
 
 
@@ -109,7 +110,7 @@ class Machine:
         try:
             with calls("looking at a container"):
                 return dict(client().inspect_container(self.id)["State"])
-        except NotFound:
+        except ContainerGone:
             return {}
 
     def out_of_memory(self) -> int:
@@ -160,8 +161,11 @@ class Shell:
         """See `Process.wait`."""
         deadline = time.monotonic() + timeout_s
         while True:
-            with calls("looking at a shell"):
-                found = client().exec_inspect(self.exec)
+            try:
+                with calls("looking at a shell"):
+                    found = client().exec_inspect(self.exec)
+            except NotFound:  # it went with its container
+                return _KILLED
             if not found["Running"] and found["ExitCode"] is not None:
                 return int(found["ExitCode"])
             if time.monotonic() >= deadline:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Self
 
-from pivotgym.core.errors import InputError, MissingDependency, NotFound, WorldFailed, WrongState
+from pivotgym.core.errors import InputError, MissingDependency, WorldFailed, WrongState
 from pivotgym.envs.sandbox.contract import Changes, Limits, Ran, Sandbox, ShellState, Snapshot, Terminal
 from pivotgym.envs.sandbox.docker import archives, images
 from pivotgym.envs.sandbox.docker.changes import changes_of, command_lines, follow, is_folder, read_file
@@ -79,7 +79,7 @@ class DockerSandbox(Sandbox):
         try:
             with self._disk_watched():
                 ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
-        except (WorldFailed, NotFound):
+        except WorldFailed:
             if self._ran and self._machine.running():  # earlier commands took away what a shell needs
                 return Ran(b"", b"no shell can be started any more\n", None, "died", shell_ended=True)
             raise

@@ -16,7 +16,7 @@ import re
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from pivotgym.core.errors import InputError, MissingDependency, NotFound, VerifierFailed
+from pivotgym.core.errors import InputError, MissingDependency, NotFound, VerifierFailed, WorldFailed
 from pivotgym.envs.sandbox.contract import Backend, Changes, Limits, Ran, Sandbox, ShellState, Snapshot
 from pivotgym.envs.terminal.harbor.folders import TaskFolder
 from pivotgym.envs.terminal.harbor.tooling import TESTS, mend, tampered
@@ -66,8 +66,8 @@ def judge(task: TaskFolder, left: Sandbox, start: Snapshot, backend: Backend, *,
     found = {} if task.repairs_tools else tampered(backend.changes_since_base(saved), cwd, programs)
     try:
         outcome = _tested(task, saved, start, backend, found, cwd=cwd, network=network)
-    except VerifierFailed:
-        if saved.digest == start.digest:
+    except (VerifierFailed, WorldFailed) as error:
+        if saved.digest == start.digest or (isinstance(error, WorldFailed) and _starts(backend, saved)):
             raise
         # Whose fault is it? Where the tests come to a reward on the untouched start, the agent has broken them.
         _tested(task, start, start, backend, {}, cwd=cwd, network=network)
@@ -108,6 +108,17 @@ def _opened(task: TaskFolder, backend: Backend, saved: Snapshot, limits: Limits,
         raise
     except InputError as error:
         raise VerifierFailed(f"task {task.name!r}: what was left does not start: {error.message}") from error
+
+
+def _starts(backend: Backend, saved: Snapshot) -> bool:
+    """Whether a saved state can run anything."""
+    try:
+        with closing(backend.open(saved)) as machine:
+            return machine.run("true").ended is None
+    except (NotFound, MissingDependency):
+        raise
+    except (InputError, WorldFailed):
+        return False
 
 
 def _outcome(task: TaskFolder, machine: Sandbox, ran: Ran) -> Outcome:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from docker_engine import IMAGE, docker_backend
 
-from pivotgym.core.errors import InputError, MissingDependency, NotFound, TimedOut, WrongState
+from pivotgym.core.errors import InputError, MissingDependency, NotFound, TimedOut, WorldFailed, WrongState
 from pivotgym.envs.sandbox.contract import Base, Limits, ShellState, Snapshot
 from pivotgym.envs.sandbox.docker import DockerBackend, build_image, engine, export_image, images
 from pivotgym.envs.sandbox.docker.changes import changes_of
@@ -247,6 +247,16 @@ def test_command_that_ruins_the_system_is_no_failure_of_ours(box: DockerSandbox)
     box.run("rm /bin/bash; exit")
     ran = box.run("echo here")
     assert (ran.ended, ran.exit) == ("died", None)
+
+
+def test_container_that_was_removed_is_our_failure(docker_backend: DockerBackend, start: Snapshot) -> None:
+    sandbox = docker_backend.open(start)
+    sandbox.run("true")
+    engine.client().remove_container(sandbox._machine.id, force=True)
+    for call in (lambda: sandbox.run("true"), lambda: sandbox.read("/x"), lambda: sandbox.write("/x", b"")):
+        with pytest.raises(WorldFailed):
+            call()
+    sandbox.close()
 
 
 def test_terminal_is_declared_missing(docker_backend: DockerBackend, box: DockerSandbox) -> None:

@@ -40,7 +40,7 @@ CHEATS = {
     "replaces python": "printf '#!/bin/sh\\nexit 0\\n' > /x; chmod +x /x; ln -sf /x /usr/bin/python3",
     "replaces python's program": "cp /bin/true /usr/bin/python3.11",
     "shadows python": "printf '#!/bin/sh\\nexit 0\\n' > /usr/local/bin/python3; chmod +x /usr/local/bin/python3",
-    "replaces bash": "cp /bin/true /bin/bash",
+    "replaces bash": "cp /bin/true /x; mv -f /x /bin/bash",
     "starts with python": f"echo '{LEAVE}' > {PYTHON}/sitecustomize.py",
     "starts with python by a path file": f"echo '{LEAVE}' > {PYTHON}/a.pth",
     "bends pytest from above": (
@@ -149,7 +149,7 @@ def test_cheat_fails(attempt: Attempt, cheat: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cheat", sorted(CHEATS.keys() - {"leaves nothing to test with"}))
+@pytest.mark.parametrize("cheat", sorted(CHEATS.keys() - {"leaves nothing to test with", "replaces bash"}))
 def test_gold_passes_beside_what_a_cheat_would_bend(attempt: Attempt, cheat: str) -> None:
     assert attempt("sort-harbor", f"{GOLD}\n{CHEATS[cheat]}").reward == 1.0
 
