@@ -150,7 +150,8 @@ class Ran:
         exit: Exit status as the shell's `$?`; `None` where the command was ended by a limit.
         ended: The limit that ended it: `time`, `output`, `memory`, `disk`, `died` for a shell that went down with the
             sandbox; `None` for a command that came to its own end. The sandbox stays usable: its files are as the
-            command left them, its shell is a new one in the state before the command.
+            command left them, its shell is a new one in the state before the command (after `memory`, the same one
+            where the shell itself was spared).
         stdout_bytes: Bytes written in all, cut or not; `stderr_bytes` likewise.
         shell_ended: Whether the command ended the shell itself (`exit`, `exec`): the next one runs in a new shell.
     """

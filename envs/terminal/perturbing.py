@@ -199,10 +199,20 @@ def _added(random: Random, listed: Sequence[Listed], texts: Mapping[Listed, str]
             found.append(Write(path, _changed(random, text).encode(), one.mode))
     folders = [one.path for one in listed if one.folder and not _KEPT.search(one.path)]
     for folder in random.sample(folders, min(3, len(folders))):
-        for name in (f".note{random.randint(2, 99)}", f"extra{random.randint(2, 99)}.txt"):
-            if f"{folder}/{name}" not in taken:
-                found.append(Write(f"{folder}/{name}", f"{random.choice(_WORDS)} {random.randint(1, 99)}\n".encode()))
+        note = Write(
+            f"{folder}/.note{random.randint(2, 99)}", f"{random.choice(_WORDS)} {random.randint(1, 99)}\n".encode()
+        )
+        found += [one for one in (note, _moved(random, folder, texts)) if one.path not in taken]
     return found
+
+
+def _moved(random: Random, folder: str, texts: Mapping[Listed, str]) -> Write:
+    """A file in a folder that tells what one elsewhere tells: who looks in one place only does not find it."""
+    name = f"{folder}/extra{random.randint(2, 99)}"
+    if not texts:
+        return Write(f"{name}.txt", f"{random.choice(_WORDS)}\n".encode())
+    one = random.choice(sorted(texts, key=lambda listed: listed.path))
+    return Write(name + posixpath.splitext(one.path)[1], texts[one].encode(), one.mode)
 
 
 def _empty_folder(random: Random, listed: Sequence[Listed], taken: set[str]) -> list[Write]:

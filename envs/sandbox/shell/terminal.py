@@ -166,12 +166,14 @@ class PtyTerminal(Terminal):
     def _write_start_file(self, process: TerminalProcess) -> None:
         text = memoryview(driver.start_file(self._state, process.control_path, process.report_path))
         deadline = time.monotonic() + _START_S
+        room = select.poll()  # `select` cannot watch descriptors above 1023, which a busy server has
+        room.register(process.control, select.POLLOUT)
         try:
             while text and time.monotonic() < deadline:
                 with contextlib.suppress(BlockingIOError):
                     text = text[os.write(process.control, text[:_PIECE]) :]
                     continue
-                select.select([], [process.control], [], 0.1)
+                room.poll(100)
                 self._read_report(process)
         except BrokenPipeError:
             pass  # said below: no prompt comes

@@ -53,6 +53,12 @@ def test_files_are_added_in_sub_folders():
     assert any(path.startswith("/work/data/") for path in added)
 
 
+def test_what_a_file_tells_is_told_elsewhere_too():
+    told = {content.encode() for content in STATE.values()}
+    added = [write for seed in range(1, 9) for write in planned(seed) if write.path not in STATE and write.content]
+    assert any(write.content in told for write in added)
+
+
 def test_an_empty_folder_is_added():
     assert [write for write in planned() if write.content is None]
 
