@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -99,6 +99,26 @@ class TerminalWorld(SandboxWorld):
     @property
     def _here(self) -> Setting:
         return self.setting(self.life.origin)
+
+    def start(self, origin: Origin, seed: int) -> None:
+        """See `World.start`.
+
+        Raises:
+            InputError: Also if the shell's user cannot enter `cwd`: else every action would fail, and so look alike.
+        """
+        super().start(origin, seed)
+        here = self._here
+        if here.shell.cwd == "/":
+            return
+        assert self._snapshot is not None
+        with closing(self.backend.open(self._snapshot, limits=here.limits, network=here.network)) as copy:
+            entered = copy.run(f"( builtin cd -- {shlex.quote(here.shell.cwd)} )")
+        if entered.exit != 0:
+            self.close()
+            raise InputError(
+                f"origin of kind {origin.kind!r}: cwd: expected a folder that the shell's user can enter, got "
+                f"{here.shell.cwd[:120]!r}"
+            )
 
     def begin(self) -> None:
         """Run the origin's `setup` in a shell of its own.

@@ -150,6 +150,14 @@ def test_setup_is_part_of_the_start(at):
     assert at(setup="mkdir /srv/x && cd /srv/x && git init -q .").says("ls -A /srv/x; pwd") == ".git\n/\n"
 
 
+@pytest.mark.parametrize(
+    "fields", [{"shell": "fresh"}, {"files": {"/none": "a file"}}, {"folders": {"/none": 0o700}, "user": "nobody"}]
+)
+def test_a_start_folder_that_cannot_be_entered_is_refused(at, fields):
+    with pytest.raises(InputError, match="cwd: expected a folder that the shell's user can enter, got '/none"):
+        at(cwd="/none", **fields)
+
+
 def test_a_setup_that_fails_is_told(at):
     with pytest.raises(InputError, match=r"setup ended with exit status 3: no luck"):
         at(setup="echo no luck >&2; exit 3")

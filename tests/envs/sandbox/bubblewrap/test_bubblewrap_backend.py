@@ -233,6 +233,12 @@ def test_what_is_no_archive_is_refused(backend: BubblewrapBackend, tmp_path: Pat
         backend.base(Base(identity='{"test": "bad"}', archives=((tmp_path / "bad.tar", "/"),)))
 
 
+def test_an_archive_of_folders_without_end_is_refused(backend: BubblewrapBackend, tmp_path: Path) -> None:
+    file = archive_of(tmp_path, (member("d/" * 1500 + "x"), b""))
+    with pytest.raises(InputError, match=r"some\.tar\.gz: cannot be unpacked: its folders are nested too deeply"):
+        backend.base(Base(identity='{"test": "deep"}', archives=((file, "/"),)))
+
+
 def test_a_folder_is_copied_in(backend: BubblewrapBackend, opened: Opened, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "x").write_text("in a folder")
