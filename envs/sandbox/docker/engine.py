@@ -34,10 +34,6 @@ _GONE_S = 30
 _NO_ROOM = ("no space left on device", "cannot allocate memory", "too many open files", "resource temporarily")
 
 
-class ContainerGone(WorldFailed):
-    """A container that was there is no more."""
-
-
 @lru_cache(maxsize=1)
 def client() -> Any:
     """The SDK's low-level client, shared by the threads of this process.
@@ -84,11 +80,10 @@ def calls(what: str) -> Iterator[None]:
 
     Raises:
         NotFound: If what was named is not there (404).
-        ContainerGone: If the container is not.
         InputError: If the engine refuses the request (400).
         Full: If the machine has no room.
         TimedOut: If nothing was heard of it in time.
-        WorldFailed: For any other failure.
+        WorldFailed: For any other failure; `details["gone"]` where it is that the container is no more.
     """
     import docker.errors
     import requests
@@ -98,7 +93,7 @@ def calls(what: str) -> Iterator[None]:
         yield
     except docker.errors.NotFound as error:
         if "no such container" in _text(error).lower():
-            raise ContainerGone(f"{what}: the container is gone") from error
+            raise WorldFailed(f"{what}: the container is gone", details={"gone": True}) from error
         raise NotFound(f"{what}: {_text(error)}", hint="build the snapshot again") from error
     except docker.errors.APIError as error:
         text = _text(error)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from pivotgym.core.errors import NotFound, WorldFailed
 from pivotgym.envs.sandbox.contract import Limits
-from pivotgym.envs.sandbox.docker.engine import ContainerGone, calls, client, labels, remove_container
+from pivotgym.envs.sandbox.docker.engine import calls, client, labels, remove_container
 from pivotgym.envs.sandbox.docker.marks import new_mark, shell_argv
 from pivotgym.envs.sandbox.docker.pump import Pump
 
@@ -110,7 +110,9 @@ class Machine:
         try:
             with calls("looking at a container"):
                 return dict(client().inspect_container(self.id)["State"])
-        except ContainerGone:
+        except WorldFailed as error:
+            if not error.details.get("gone"):
+                raise
             return {}
 
     def out_of_memory(self) -> int:

@@ -22,7 +22,7 @@ def said(status: int, text: str) -> docker.errors.APIError:
     ("error", "kind", "message"),
     [
         (said(404, "No such image"), NotFound, "starting: No such image"),
-        (said(404, "No such container: 1"), engine.ContainerGone, "starting: the container is gone"),
+        (said(404, "No such container: 1"), WorldFailed, "starting: the container is gone"),
         (said(400, "bad name"), InputError, "starting: the engine refuses: bad name"),
         (said(500, "write /x: no space left on device"), Full, "starting: the engine has no room"),
         (said(500, "panic"), WorldFailed, "starting: the engine failed: panic"),
