@@ -66,4 +66,5 @@ def test_what_a_domain_lacks_is_said_before_anything_is_played(capsys, monkeypat
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert run_app(["tasks", *command]) == 3
-    assert "domain 'terminal': bubblewrap (bwrap) is not installed: apt-get install bubblewrap" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "domain 'terminal': bubblewrap (bwrap) is not installed: apt-get install bubblewrap" in said
