@@ -13,7 +13,7 @@ import pytest
 from pivotgym.core.errors import InputError, MissingDependency, NotFound, PivotRefused, WrongState
 from pivotgym.envs.sandbox.bubblewrap import BubblewrapBackend
 from pivotgym.envs.sandbox.bubblewrap.session import BubblewrapSandbox
-from pivotgym.envs.sandbox.contract import Base, Entry, ShellState, Snapshot
+from pivotgym.envs.sandbox.contract import Base, Entry, NoShell, ShellState, Snapshot
 
 Opened = Callable[..., BubblewrapSandbox]
 
@@ -225,6 +225,18 @@ def test_an_archive_cannot_leave_its_folder(
     file = archive_of(tmp_path, *members)
     with pytest.raises(InputError, match=r"some\.tar\.gz: cannot be unpacked: member .* outside of the folder"):
         backend.base(Base(identity=f'{{"test": "{members[0][0].name}"}}', archives=((file, "/opt/t"),)))
+
+
+@pytest.mark.parametrize("user", ["root", "1000:1000"])
+def test_a_base_that_takes_bash_away_is_told_apart_from_a_failure_of_ours(
+    backend: BubblewrapBackend, opened: Opened, user: str
+) -> None:
+    if user != "root" and not backend.capabilities().users:
+        pytest.skip("only root exists in sandboxes here")
+    files = {"/usr/bin/bash": b"no program"}
+    snapshot = backend.base(Base(identity='{"test": "no bash"}', files=files, user=user))
+    with pytest.raises(NoShell, match="the session's bash did not answer; it said '"):
+        opened(snapshot).run("true")
 
 
 def test_what_is_no_archive_is_refused(backend: BubblewrapBackend, tmp_path: Path) -> None:
