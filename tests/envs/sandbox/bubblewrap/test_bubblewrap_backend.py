@@ -300,8 +300,8 @@ def test_a_terminal_takes_pyte(sandbox: BubblewrapSandbox, monkeypatch: pytest.M
         sandbox.terminal()
 
 
-@pytest.mark.slow
-def test_an_image_of_the_container_engine_is_a_base(backend: BubblewrapBackend, opened: Opened) -> None:
+@pytest.fixture
+def on_image(backend: BubblewrapBackend, opened: Opened) -> BubblewrapSandbox:
     image = os.environ.get("PIVOTGYM_TEST_IMAGE", "python:3.11-slim-bookworm")
     docker = pytest.importorskip("docker", reason="the docker SDK is not installed")
     try:
@@ -309,9 +309,19 @@ def test_an_image_of_the_container_engine_is_a_base(backend: BubblewrapBackend, 
     except docker.errors.DockerException as error:
         pytest.skip(f"no engine, or not the image {image}: {error}")
     base = Base(identity='{"test": "image"}', image=image, files={"/work/x": b"x"}, shell=ShellState(cwd="/work"))
-    sandbox = opened(backend.base(base))
-    assert (
-        sandbox.run("python3 -c 'print(open(\"x\").read())'; touch /usr/bin/mine; stat -c %U /usr").stdout
-        == b"x\nroot\n"
-    )
-    assert list(sandbox.changes()) == ["/usr/bin/mine"]
+    return opened(backend.base(base))
+
+
+@pytest.mark.slow
+def test_an_image_of_the_container_engine_is_a_base(on_image: BubblewrapSandbox) -> None:
+    told = on_image.run("python3 -c 'print(open(\"x\").read())'; touch /usr/bin/mine; stat -c %U /usr").stdout
+    assert told == b"x\nroot\n"
+    assert list(on_image.changes()) == ["/usr/bin/mine"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["/bin/bash /usr/bin/bash", "/lib /usr/lib"])
+def test_a_command_that_takes_bash_away_is_no_failure_of_ours(on_image: BubblewrapSandbox, lost: str) -> None:
+    on_image.run(f"rm -rf {lost}; kill -9 $$")
+    ran = on_image.run("true")
+    assert (ran.exit, ran.ended, ran.stderr) == (None, "died", b"no shell can be started any more\n")
