@@ -145,9 +145,14 @@ class Channel:
         if report and not report.lost:
             return report
         said = turn.stderr.value[-500:].decode(errors="replace").strip()
+        not_run = self._process.wait(_LAST_S) in (126, 127)  # an engine's statuses for what it cannot execute
         self.close()
-        failure = NoShell if _NO_BASH.search(said) else WorldFailed
-        raise failure(f"the session's bash did not answer; it said {said!r}")
+        if not_run or _NO_BASH.search(said):
+            raise NoShell(
+                f"the session's bash cannot be started: it said {said!r}",
+                hint="the machine needs a bash that runs, and the user that its shell is to run as",
+            )
+        raise WorldFailed(f"the session's bash did not answer; it said {said!r}")
 
     def _exchange(self, line: bytes) -> tuple[Report | None, _Turn]:
         turn = _Turn(self._process, self._limits, line, time.monotonic() + _START_S)

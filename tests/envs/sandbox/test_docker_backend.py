@@ -441,3 +441,9 @@ def test_a_machine_that_lost_its_bash_is_told_apart_from_a_failure_of_ours(
     box.run("rm -f /bin/bash /usr/bin/bash")
     with pytest.raises(NoShell, match="no bash that can be started"):
         docker_backend.open(box.save(), limits=SMALL).run("true")
+
+
+def test_a_user_that_the_image_lacks_is_refused(docker_backend: DockerBackend) -> None:
+    base = docker_backend.base(Base("nobody there", image=IMAGE, user="nosuchuser"))
+    with pytest.raises(NoShell, match=r"cannot be started: .* and the user that its shell is to run as"):
+        docker_backend.open(base, limits=SMALL).run("true")

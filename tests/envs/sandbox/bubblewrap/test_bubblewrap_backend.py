@@ -235,7 +235,7 @@ def test_a_base_that_takes_bash_away_is_told_apart_from_a_failure_of_ours(
         pytest.skip("only root exists in sandboxes here")
     files = {"/usr/bin/bash": b"no program"}
     snapshot = backend.base(Base(identity='{"test": "no bash"}', files=files, user=user))
-    with pytest.raises(NoShell, match="the session's bash did not answer; it said '"):
+    with pytest.raises(NoShell, match="the session's bash cannot be started: it said '"):
         opened(snapshot).run("true")
 
 
