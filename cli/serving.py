@@ -29,10 +29,13 @@ def serve(
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
     max_sessions: Annotated[int, typer.Option(help="Live sessions; more are refused with Retry-After.")] = 256,
     workers: Annotated[int, typer.Option(help="Processes that serve; a session stays in the one it began in.")] = 1,
+    threads: Annotated[
+        int, typer.Option(help="Threads that run worlds, per process: so many commands run at a time.")
+    ] = 8,
     idle_timeout_s: Annotated[float, typer.Option(help="Idle sessions are closed after this.")] = 900.0,
     source: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=PATH", help="Data to rebuild origins from: tau, tau_tasks, ... Repeatable."),
+        typer.Option(metavar="NAME=PATH", help="Data to rebuild origins from: tau, fixtures, harbor, ... Repeatable."),
     ] = None,
     judge: Annotated[
         list[str] | None,
@@ -56,6 +59,7 @@ def serve(
             "port": port,
             "max_sessions": max_sessions,
             "workers": workers,
+            "threads": threads,
             "idle_timeout_s": idle_timeout_s,
             "sources": parse(source or []),
             "judge": parse_chat_server("--judge", judge or []),

@@ -101,7 +101,7 @@ def _table(rows: list[Row]) -> Table:
     table = Table(*(Column(name, no_wrap=True) for name in _COLUMNS))
     for row in rows:
         table.add_row(
-            escape(row.key[:16]),
+            escape(_short(row.key)),
             escape(row.backend),
             "" if row.turn is None else str(row.turn),
             str(row.layers),
@@ -112,6 +112,12 @@ def _table(rows: list[Row]) -> Table:
             time.strftime("%Y-%m-%d %H:%M", time.localtime(row.used)),
         )
     return table
+
+
+def _short(key: str) -> str:
+    """The beginning of a key's digest, behind what a base's key has before it."""
+    kind, _, name = key.rpartition(":")
+    return f"base {name[:11]}" if kind else name[:16]
 
 
 def _size(count: float) -> str:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from pivotgym.cli.options import OutFile
 from pivotgym.cli.ui import bar, escape, out, say
-from pivotgym.core.errors import InputError
+from pivotgym.core.errors import InputError, MissingDependency
 from pivotgym.core.jsonl import write_records
 
 if TYPE_CHECKING:
@@ -34,12 +34,15 @@ Wanted = Annotated[
 
 
 @contextmanager
-def _runtime(domain: str) -> Iterator[Runtime]:
+def _runtime(domain: str, *, plays: bool = True) -> Iterator[Runtime]:
     from pivotgym.envs.base.registry import load_domain
     from pivotgym.envs.base.runtime import Runtime
 
     runtime = Runtime(load_domain(domain))
     try:
+        lacking = runtime.domain.ready() if plays else None
+        if lacking is not None:
+            raise MissingDependency(f"domain {domain!r}: {lacking}")
         yield runtime
     finally:
         runtime.close()
@@ -51,7 +54,7 @@ def list_(domain: DomainName, task: Wanted = None) -> None:
     """Ids and instructions of a domain's tasks."""
     from pivotgym.envs.conformance.tasks import chosen
 
-    with _runtime(domain) as runtime:
+    with _runtime(domain, plays=False) as runtime:
         for found in chosen(runtime, task or ()):
             asked = next((message.text for message in found.messages if message.role == "user"), "")
             say(f"[bold]{escape(found.id)}[/]  {escape(' '.join(asked.split()))}")

@@ -28,7 +28,10 @@ def bind(settings: Settings, *, shared: bool = False) -> socket.socket:
         raise ConfigError("workers: more than one needs SO_REUSEPORT, which this system lacks", hint="take one worker")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT if shared else socket.SO_REUSEADDR, 1)
+    # The address again at once after a server has ended: connections that it closed keep it for a minute else.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         bound.bind((settings.host, settings.port))
     except OSError as error:

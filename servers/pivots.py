@@ -156,7 +156,8 @@ class PivotRegistry:
         """
         if pivot.domain != self._domain.name:
             raise InputError(
-                f"pivot.domain: expected {self._domain.name!r}, which this server serves, got {pivot.domain[:100]!r}"
+                f"pivot.domain: expected {self._domain.name!r}, which this server serves, got {pivot.domain[:100]!r}",
+                hint="`pivotgym serve DOMAIN` serves another; a run takes its domain from `--set domain=DOMAIN`",
             )
         size = len(to_json(pivot.origin, inf_nan_mode="null"))
         if size > self._max_origin_bytes:

@@ -41,7 +41,10 @@ def backend(name: str) -> Backend:
         if name not in _open:
             known = _known()
             if name not in known:
-                raise ConfigError(f"sandbox backend: expected one of {', '.join(sorted(known))}, got {name!r}")
+                raise ConfigError(
+                    f"sandbox backend: expected one of {', '.join(sorted(known))}, got {name!r}",
+                    hint=f"the environment variable {BACKEND} names it",
+                )
             module, _, attribute = known[name].partition(":")
             _open[name] = getattr(importlib.import_module(module), attribute)()
         return _open[name]

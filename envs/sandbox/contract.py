@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from pivotgym.core.errors import MissingDependency
+from pivotgym.core.errors import InputError, MissingDependency
 
 Kind = Literal["file", "dir", "link", "fifo", "socket", "device"]
 
@@ -163,6 +163,10 @@ class Ran:
     stdout_bytes: int = 0
     stderr_bytes: int = 0
     shell_ended: bool = False
+
+
+class NoShell(InputError):
+    """What lies in a sandbox keeps its bash from being started: nothing of ours broke."""
 
 
 class Terminal(ABC):
@@ -321,6 +325,7 @@ class Backend(ABC):
             MissingDependency: If the backend cannot run here.
             NotFound: If a layer is no longer there: build the snapshot again.
             Full: If the machine has no room for one more.
+            NoShell: If no bash can be started in it; some backends say so when it is first used.
         """
 
     def changes_since_base(self, snapshot: Snapshot) -> Changes:

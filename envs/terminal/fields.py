@@ -6,7 +6,7 @@ which fields a kind of origin has (`envs.terminal.origins`).
 
 from __future__ import annotations
 
-import posixpath
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +14,12 @@ from typing import Any
 from pivotgym.core.errors import InputError
 from pivotgym.core.trajectory import Origin
 
+MAX_DEPTH = 100
+MAX_NAME_BYTES = 255
+MAX_ID = 65_534
+"""Users of a sandbox are numbered to 65,535, which the kernel takes for no user at all in some calls."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}|\d{1,9}:\d{1,9}")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}|[0-9]{1,9}:[0-9]{1,9}")
 
 
 def bad(origin: Origin, field: str, expected: str, got: object) -> InputError:
@@ -53,10 +57,13 @@ def one_of(origin: Origin, field: str, choices: tuple[str, ...], default: str) -
 
 
 def inside(origin: Origin, field: str, value: object) -> str:
-    """An absolute path in the sandbox, without `.` and `..`."""
+    """An absolute path in the sandbox, without `.` and `..`, that the kernel can take."""
     if not isinstance(value, str) or not value.startswith("/") or "\0" in value or ".." in value.split("/"):
         raise bad(origin, field, "an absolute path without '..'", value)
-    return posixpath.normpath(value)
+    parts = [part for part in value.split("/") if part not in ("", ".")]
+    if len(parts) > MAX_DEPTH or any(len(os.fsencode(part)) > MAX_NAME_BYTES for part in parts):
+        raise bad(origin, field, f"at most {MAX_DEPTH} names of {MAX_NAME_BYTES} bytes in a path", value)
+    return "/" + "/".join(parts)
 
 
 def folder(origin: Origin, field: str, default: str) -> str:
@@ -92,8 +99,9 @@ def variables(origin: Origin, field: str) -> dict[str, str]:
 def user(origin: Origin, field: str) -> str:
     """Who the shell runs as: a name or `uid:gid`."""
     value = text(origin, field, "root")
-    if not _USER.fullmatch(value):
-        raise bad(origin, field, "a user's name or 'uid:gid'", value)
+    numbers = [int(number) for number in value.split(":")] if ":" in value and _USER.fullmatch(value) else []
+    if not _USER.fullmatch(value) or any(number > MAX_ID for number in numbers):
+        raise bad(origin, field, f"a user's name, or 'uid:gid' of numbers up to {MAX_ID}", value)
     return value
 
 

@@ -60,9 +60,10 @@ def unpacked_in(origin: Origin, archive: Path, placed: Mapping[str, str]) -> tup
     Raises:
         InputError: If the members do not all go to one place under their own names.
     """
+    known = archive.stat()
+    tops = _tops(archive, known.st_size, known.st_mtime_ns)
     if not placed:
-        known = archive.stat()
-        return "/", tuple("/" + name for name in _tops(archive, known.st_size, known.st_mtime_ns))
+        return "/", tuple("/" + name for name in tops)
     parents = set()
     for folder, member in placed.items():
         name = posixpath.normpath(member) if isinstance(member, str) else ""
@@ -70,6 +71,11 @@ def unpacked_in(origin: Origin, archive: Path, placed: Mapping[str, str]) -> tup
             raise InputError(
                 f"origin of kind {origin.kind!r}: unpack_at: expected a folder that ends with its member's name, got "
                 f"{folder!r} for {member!r}"
+            )
+        if name.split("/")[0] not in tops:
+            raise InputError(
+                f"origin of kind {origin.kind!r}: unpack_at: expected a member of {archive.name!r}, which has "
+                f"{list(tops)[:10]}, got {member!r}"
             )
         parents.add(folder[: -len(name)].rstrip("/") or "/")
     if len(parents) != 1:

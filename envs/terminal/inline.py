@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import posixpath
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -68,6 +69,8 @@ def planned(origin: Origin) -> tuple[Planned, ...]:
             if place == "/" or place in found:
                 raise fields.bad(origin, where, "a path below '/' that nothing else has", path)
             found[place] = entry(origin, where, place, value)
+    for place in found:
+        _check_parents(origin, found, place)
     total = sum(len(one.content) for one in found.values())
     if total > MAX_BYTES:
         raise TooLarge(f"origin: files: expected at most {MAX_BYTES} bytes in all, got {total}")
@@ -87,6 +90,15 @@ def write_tar(path: Path, tree: Sequence[Planned]) -> None:
             else:
                 member.size = len(one.content)
             archive.addfile(member, io.BytesIO(one.content) if member.size else None)
+
+
+def _check_parents(origin: Origin, tree: Mapping[str, Planned], place: str) -> None:
+    above = posixpath.dirname(place)
+    while above != "/":
+        one = tree.get(above)
+        if one is not None and not one.folder and not one.link:
+            raise fields.bad(origin, f"files[{above!r}]", "no file where a folder is needed", place)
+        above = posixpath.dirname(above)
 
 
 def _folder(origin: Origin, where: str, path: str, value: Any) -> Planned:

@@ -108,7 +108,7 @@ class Setting:
             yield base
             return
         with TemporaryDirectory(prefix="pivotgym-tree-") as folder:
-            archive = Path(folder) / "tree.tar"
+            archive = Path(folder) / "of the origin"  # what errors call it
             write_tar(archive, self.tree)
             yield replace(base, archives=(*base.archives, (archive, "/")))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -17,7 +17,18 @@ from pivotgym.core.formats.terminus import Keystrokes
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Origin
 from pivotgym.envs.base.contract import Task
-from pivotgym.envs.sandbox.contract import Backend, Base, Changes, Limits, Ran, Sandbox, ShellState, Snapshot, Terminal
+from pivotgym.envs.sandbox.contract import (
+    Backend,
+    Base,
+    Changes,
+    Limits,
+    NoShell,
+    Ran,
+    Sandbox,
+    ShellState,
+    Snapshot,
+    Terminal,
+)
 from pivotgym.envs.sandbox.effects import files_detail, printable, shell_detail, shown, since
 from pivotgym.envs.sandbox.git_probe import git_detail
 from pivotgym.envs.sandbox.keeping import Keeper
@@ -99,6 +110,26 @@ class TerminalWorld(SandboxWorld):
     @property
     def _here(self) -> Setting:
         return self.setting(self.life.origin)
+
+    def start(self, origin: Origin, seed: int) -> None:
+        """See `World.start`.
+
+        Raises:
+            InputError: Also if the shell's user cannot enter `cwd`: else every action would fail, and so look alike.
+        """
+        super().start(origin, seed)
+        here = self._here
+        if here.shell.cwd == "/":
+            return
+        assert self._snapshot is not None
+        with closing(self.backend.open(self._snapshot, limits=here.limits, network=here.network)) as copy:
+            entered = copy.run(f"( builtin cd -- {shlex.quote(here.shell.cwd)} )")
+        if entered.exit != 0:
+            self.close()
+            raise InputError(
+                f"origin of kind {origin.kind!r}: cwd: expected a folder that the shell's user can enter, got "
+                f"{here.shell.cwd[:120]!r}"
+            )
 
     def begin(self) -> None:
         """Run the origin's `setup` in a shell of its own.
@@ -190,7 +221,8 @@ class TerminalWorld(SandboxWorld):
             "due": self._due() if self._claimed else None,
         }
         if any("/.git/" in path for path in changed):
-            with self.probe() as copy:
+            # An action that took away its machine's own bash is compared by the files of the repository as they are.
+            with suppress(NoShell), self.probe() as copy:
                 detail["git"] = git_detail(changed, lambda command: copy.run(command, timeout_s=10.0))
         return detail
 

@@ -83,6 +83,7 @@ def test_config_prints_every_section(capsys):
         (["config", "--set", "grpo.lrr=1"], "grpo.lrr: Extra inputs"),
         (["fetch", "everything"], "expected 'bfcl', 'smollm2' or 'all', got 'everything'"),
         (["report", "nowhere", "-o", "x"], "found none"),
+        (["serve", "--threads", "0"], "threads: Input should be greater than or equal to 1"),
         (["serve", "--source", "tau"], "source: expected NAME=PATH, got 'tau'"),
         (["serve", "--port", "0", "--source", "tau=nowhere"], "source 'tau': expected a folder or file, found none"),
     ],

@@ -59,3 +59,12 @@ def test_a_domain_without_tasks_is_bad_input(capsys, monkeypatch):
     monkeypatch.setattr("pivotgym.envs.terminal.tasks.catalogue.ids", list)
     assert run_app(["tasks", "validate", "terminal"]) == 3
     assert "'terminal' has no tasks to validate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["validate", "terminal"], ["gold", "terminal", "--out", "gold.jsonl"]])
+def test_what_a_domain_lacks_is_said_before_anything_is_played(capsys, monkeypatch, tmp_path, command):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert run_app(["tasks", *command]) == 3
+    said = capsys.readouterr().err
+    assert "domain 'terminal': bubblewrap (bwrap) is not installed: apt-get install bubblewrap" in said

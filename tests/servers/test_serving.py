@@ -113,6 +113,15 @@ def test_port_in_use_is_named() -> None:
             bind(Settings(port=port))
 
 
+def test_port_of_workers_that_have_just_ended_can_be_bound_again() -> None:
+    with bind(Settings(port=0), shared=True) as ended:
+        port = ended.getsockname()[1]
+        ended.listen()
+        with socket.create_connection(("127.0.0.1", port)):
+            ended.accept()[0].close()  # the side that closes first keeps the address for a minute
+    bind(Settings(port=port)).close()
+
+
 def test_serve_runs_in_the_foreground_until_interrupted() -> None:
     code = (
         "from pivotgym.servers.serve import serve; from pivotgym.servers.settings import Settings\n"

@@ -160,6 +160,8 @@ def unpack(archive: int, root: str, at: str, *, name: str, ids: int) -> None:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE):
                 raise
             raise InputError(f"archive {name}: cannot be unpacked: {error.strerror or error}") from error
+        except RecursionError as error:  # tarfile makes folders on the way by calling itself
+            raise InputError(f"archive {name}: cannot be unpacked: its folders are nested too deeply") from error
         finally:
             os.close(folder)
 

@@ -14,11 +14,12 @@ import os
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
-from pivotgym.core.errors import NotFound, WorldFailed
-from pivotgym.envs.sandbox.contract import Limits
+from pivotgym.core.errors import InputError, NotFound, WorldFailed
+from pivotgym.envs.sandbox.contract import Limits, NoShell
 from pivotgym.envs.sandbox.docker.engine import calls, client, labels, remove_container
 from pivotgym.envs.sandbox.docker.marks import new_mark, shell_argv
 from pivotgym.envs.sandbox.docker.pump import Pump
@@ -42,6 +43,7 @@ class Machine:
 
     Raises:
         NotFound: If the image is not there.
+        NoShell: If there is no bash in it that can be started.
         WorldFailed: If it does not start.
     """
 
@@ -51,7 +53,7 @@ class Machine:
         self._closed = False
         self._born = int(time.time()) - 1
         api = client()
-        with calls("starting a container"):
+        with _shell_missing(), calls("starting a container"):
             self.id = str(
                 api.create_container(
                     image, _FIRST, entrypoint=[], stdin_open=True, user="0", working_dir="/", labels=labels("sandbox"),
@@ -186,6 +188,16 @@ class Shell:
     def reason(self) -> Literal["memory", "disk", "died"] | None:
         """See `Process.reason`."""
         return self._ended or (None if self._machine.running() else "died")
+
+
+@contextmanager
+def _shell_missing() -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        if f'exec: "{_FIRST[0]}"' in error.message:
+            raise NoShell(f"the machine has no bash that can be started: {error.message}") from error
+        raise
 
 
 def _host_config(limits: Limits, network: bool) -> Any:

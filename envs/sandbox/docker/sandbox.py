@@ -79,7 +79,7 @@ class DockerSandbox(Sandbox):
         try:
             with self._disk_watched():
                 ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
-        except WorldFailed:
+        except WorldFailed:  # the engine tells no reason
             if self._ran and self._machine.running():  # earlier commands took away what a shell needs
                 return Ran(b"", b"no shell can be started any more\n", None, "died", shell_ended=True)
             raise

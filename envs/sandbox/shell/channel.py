@@ -12,12 +12,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import select
 import time
 from typing import Literal, Protocol
 
 from pivotgym.core.errors import WorldFailed
-from pivotgym.envs.sandbox.contract import Limits, Ran, ShellState
+from pivotgym.envs.sandbox.contract import Limits, NoShell, Ran, ShellState
 from pivotgym.envs.sandbox.shell import driver
 from pivotgym.envs.sandbox.shell.capture import Capture
 from pivotgym.envs.sandbox.shell.dump import Report
@@ -30,6 +31,8 @@ _LAST_S = 2.0
 _REPORT_LIMIT = 64 << 20
 _SUBSTITUTION_S = 0.5
 _QUIET_S = 0.1
+_NO_BASH = re.compile(r"^bwrap: execvp |^setpriv: failed to execute |error while loading shared libraries")
+"""What is said where bash, or what it is linked with, is no more in the sandbox."""
 
 Ended = Literal["time", "output", "memory", "disk", "died"]
 
@@ -65,6 +68,7 @@ class Channel:
         limits: Wall time and output of each command.
 
     Raises:
+        NoShell: If there is none that can be started.
         WorldFailed: If it does not answer.
     """
 
@@ -141,7 +145,13 @@ class Channel:
         if report and not report.lost:
             return report
         said = turn.stderr.value[-500:].decode(errors="replace").strip()
+        not_run = self._process.wait(_LAST_S) in (126, 127)  # an engine's statuses for what it cannot execute
         self.close()
+        if not_run or _NO_BASH.search(said):
+            raise NoShell(
+                f"the session's bash cannot be started: it said {said!r}",
+                hint="the machine needs a bash that runs, and the user that its shell is to run as",
+            )
         raise WorldFailed(f"the session's bash did not answer; it said {said!r}")
 
     def _exchange(self, line: bytes) -> tuple[Report | None, _Turn]:

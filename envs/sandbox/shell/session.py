@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 from pivotgym.core.errors import WrongState
-from pivotgym.envs.sandbox.contract import Limits, Ran, ShellState
+from pivotgym.envs.sandbox.contract import Limits, NoShell, Ran, ShellState
 from pivotgym.envs.sandbox.shell.channel import Channel, Process
 
 
@@ -26,17 +26,25 @@ class Session:
     def __init__(self, launch: Callable[[], Process], state: ShellState, limits: Limits) -> None:
         self._launch, self._state, self._limits = launch, state, limits
         self._channel: Channel | None = None
-        self._lock, self._closed = threading.Lock(), False
+        self._lock, self._closed, self._ran = threading.Lock(), False, False
 
     def run(self, command: str, *, timeout_s: float | None = None, stdin: bytes = b"") -> Ran:
         """Run a command. Arguments as for `Sandbox.run`.
 
         Raises:
-            WorldFailed: If no bash can be started.
+            NoShell: If there was no bash that can be started from the beginning; one that an earlier command took
+                away is told by `Ran.ended`.
+            WorldFailed: If a bash does not answer.
             WrongState: After `close`.
         """
         with self._lock:
-            channel = self._live()
+            try:
+                channel = self._live()
+            except NoShell:
+                if not self._ran:
+                    raise
+                return Ran(b"", b"no shell can be started any more\n", None, "died", shell_ended=True)
+            self._ran = True
             ran = channel.run(command, timeout_s=timeout_s, stdin=stdin)
             if not channel.alive:
                 self._state, self._channel = channel.dump(), None

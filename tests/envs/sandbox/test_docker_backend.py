@@ -15,7 +15,7 @@ import pytest
 from docker_engine import IMAGE, docker_backend
 
 from pivotgym.core.errors import InputError, MissingDependency, NotFound, TimedOut, WorldFailed, WrongState
-from pivotgym.envs.sandbox.contract import Base, Limits, ShellState, Snapshot
+from pivotgym.envs.sandbox.contract import Base, Limits, NoShell, ShellState, Snapshot
 from pivotgym.envs.sandbox.docker import DockerBackend, build_image, engine, export_image, images
 from pivotgym.envs.sandbox.docker.changes import changes_of
 from pivotgym.envs.sandbox.docker.sandbox import DockerSandbox
@@ -433,3 +433,17 @@ def test_many_at_once(docker_backend: DockerBackend, start: Snapshot) -> None:
     for thread in threads:
         thread.join()
     assert said == {number: b"%d\n" % number for number in range(32)}
+
+
+def test_a_machine_that_lost_its_bash_is_told_apart_from_a_failure_of_ours(
+    docker_backend: DockerBackend, box: DockerSandbox
+) -> None:
+    box.run("rm -f /bin/bash /usr/bin/bash")
+    with pytest.raises(NoShell, match="no bash that can be started"):
+        docker_backend.open(box.save(), limits=SMALL).run("true")
+
+
+def test_a_user_that_the_image_lacks_is_refused(docker_backend: DockerBackend) -> None:
+    base = docker_backend.base(Base("nobody there", image=IMAGE, user="nosuchuser"))
+    with pytest.raises(NoShell, match=r"cannot be started: .* and the user that its shell is to run as"):
+        docker_backend.open(base, limits=SMALL).run("true")

@@ -146,8 +146,21 @@ def test_an_unknown_key_recalls_nothing(terminals):
     assert not world.recall("no such key", Origin(kind="sandbox"), [], 0)
 
 
+def test_a_tree_that_cannot_be_laid_is_refused_as_the_origins(at):
+    with pytest.raises(InputError, match="archive of the origin: cannot be unpacked: member 'l/x' would lie outside"):
+        at(links={"/l": "../../etc"}, files={"/l/x": "1"})
+
+
 def test_setup_is_part_of_the_start(at):
     assert at(setup="mkdir /srv/x && cd /srv/x && git init -q .").says("ls -A /srv/x; pwd") == ".git\n/\n"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"shell": "fresh"}, {"files": {"/none": "a file"}}, {"folders": {"/none": 0o700}, "user": "nobody"}]
+)
+def test_a_start_folder_that_cannot_be_entered_is_refused(at, fields):
+    with pytest.raises(InputError, match="cwd: expected a folder that the shell's user can enter, got '/none"):
+        at(cwd="/none", **fields)
 
 
 def test_a_setup_that_fails_is_told(at):

@@ -13,7 +13,7 @@ import pytest
 from pivotgym.core.errors import InputError, MissingDependency, NotFound, PivotRefused, WrongState
 from pivotgym.envs.sandbox.bubblewrap import BubblewrapBackend
 from pivotgym.envs.sandbox.bubblewrap.session import BubblewrapSandbox
-from pivotgym.envs.sandbox.contract import Base, Entry, ShellState, Snapshot
+from pivotgym.envs.sandbox.contract import Base, Entry, NoShell, ShellState, Snapshot
 
 Opened = Callable[..., BubblewrapSandbox]
 
@@ -227,10 +227,28 @@ def test_an_archive_cannot_leave_its_folder(
         backend.base(Base(identity=f'{{"test": "{members[0][0].name}"}}', archives=((file, "/opt/t"),)))
 
 
+@pytest.mark.parametrize("user", ["root", "1000:1000"])
+def test_a_base_that_takes_bash_away_is_told_apart_from_a_failure_of_ours(
+    backend: BubblewrapBackend, opened: Opened, user: str
+) -> None:
+    if user != "root" and not backend.capabilities().users:
+        pytest.skip("only root exists in sandboxes here")
+    files = {"/usr/bin/bash": b"no program"}
+    snapshot = backend.base(Base(identity='{"test": "no bash"}', files=files, user=user))
+    with pytest.raises(NoShell, match="the session's bash cannot be started: it said '"):
+        opened(snapshot).run("true")
+
+
 def test_what_is_no_archive_is_refused(backend: BubblewrapBackend, tmp_path: Path) -> None:
     (tmp_path / "bad.tar").write_bytes(b"nothing of the kind")
     with pytest.raises(InputError, match=r"archive bad\.tar: cannot be unpacked"):
         backend.base(Base(identity='{"test": "bad"}', archives=((tmp_path / "bad.tar", "/"),)))
+
+
+def test_an_archive_of_folders_without_end_is_refused(backend: BubblewrapBackend, tmp_path: Path) -> None:
+    file = archive_of(tmp_path, (member("d/" * 1500 + "x"), b""))
+    with pytest.raises(InputError, match=r"some\.tar\.gz: cannot be unpacked: its folders are nested too deeply"):
+        backend.base(Base(identity='{"test": "deep"}', archives=((file, "/"),)))
 
 
 def test_a_folder_is_copied_in(backend: BubblewrapBackend, opened: Opened, tmp_path: Path) -> None:
@@ -282,8 +300,8 @@ def test_a_terminal_takes_pyte(sandbox: BubblewrapSandbox, monkeypatch: pytest.M
         sandbox.terminal()
 
 
-@pytest.mark.slow
-def test_an_image_of_the_container_engine_is_a_base(backend: BubblewrapBackend, opened: Opened) -> None:
+@pytest.fixture
+def on_image(backend: BubblewrapBackend, opened: Opened) -> BubblewrapSandbox:
     image = os.environ.get("PIVOTGYM_TEST_IMAGE", "python:3.11-slim-bookworm")
     docker = pytest.importorskip("docker", reason="the docker SDK is not installed")
     try:
@@ -291,9 +309,19 @@ def test_an_image_of_the_container_engine_is_a_base(backend: BubblewrapBackend, 
     except docker.errors.DockerException as error:
         pytest.skip(f"no engine, or not the image {image}: {error}")
     base = Base(identity='{"test": "image"}', image=image, files={"/work/x": b"x"}, shell=ShellState(cwd="/work"))
-    sandbox = opened(backend.base(base))
-    assert (
-        sandbox.run("python3 -c 'print(open(\"x\").read())'; touch /usr/bin/mine; stat -c %U /usr").stdout
-        == b"x\nroot\n"
-    )
-    assert list(sandbox.changes()) == ["/usr/bin/mine"]
+    return opened(backend.base(base))
+
+
+@pytest.mark.slow
+def test_an_image_of_the_container_engine_is_a_base(on_image: BubblewrapSandbox) -> None:
+    told = on_image.run("python3 -c 'print(open(\"x\").read())'; touch /usr/bin/mine; stat -c %U /usr").stdout
+    assert told == b"x\nroot\n"
+    assert list(on_image.changes()) == ["/usr/bin/mine"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["/bin/bash /usr/bin/bash", "/lib /usr/lib"])
+def test_a_command_that_takes_bash_away_is_no_failure_of_ours(on_image: BubblewrapSandbox, lost: str) -> None:
+    on_image.run(f"rm -rf {lost}; kill -9 $$")
+    ran = on_image.run("true")
+    assert (ran.exit, ran.ended, ran.stderr) == (None, "died", b"no shell can be started any more\n")
