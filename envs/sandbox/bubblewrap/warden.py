@@ -109,23 +109,27 @@ class Warden:
             threading.Thread(target=self.serve, args=(socket.socket(fileno=file),), daemon=True).start()
         return {}, []
 
-    def open(self, layers: list[str], binds: list[str], limits: dict[str, Any], files: list[int]) -> Answer:
+    def open(
+        self, layers: list[str], binds: list[str], hidden: list[str], limits: dict[str, Any], files: list[int]
+    ) -> Answer:
         """Mount a sandbox over layers of the store, the base first."""
-        return self._opened(layers, binds, Limits(**limits))
+        return self._opened(layers, binds, hidden, Limits(**limits))
 
     def fork(self, name: str, files: list[int]) -> Answer:
         """Mount a sandbox over the same layers as another, with what that one has written."""
         machine = self._machines[name]
-        return self._opened(self._layers[name], machine.binds, machine.limits, machine.upper)
+        return self._opened(self._layers[name], machine.binds, machine.hidden, machine.limits, machine.upper)
 
-    def _opened(self, layers: list[str], binds: list[str], limits: Limits, written: str = "") -> Answer:
+    def _opened(
+        self, layers: list[str], binds: list[str], hidden: list[str], limits: Limits, written: str = ""
+    ) -> Answer:
         name = f"{os.getpid()}-{next(self._numbers)}"
         hold = self._store.hold(layers)
         # On disk it has a folder in the store's `tmp`, which others would sweep up.
         self._store.locks.share([name])
         try:
             trees = [str(self._store.path(layer)) for layer in layers]
-            machine = Machine(name, trees, binds, limits, self._means, written)
+            machine = Machine(name, trees, binds, hidden, limits, self._means, written)
         except BaseException:
             hold.release()
             self._store.locks.release([name])
@@ -288,8 +292,10 @@ def main() -> None:
     syscalls.mount("sandboxes", MOUNTS, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755")
     os.umask(0o022)
     wire.many_files()
+    empty = f"{MOUNTS}/empty"
+    os.mkdir(empty, 0o755)
     means = Means(
-        given.bubblewrap, Stock(ids.count), Guardian(line, groups), not given.on_disk and _overlay_in_memory()
+        given.bubblewrap, empty, Stock(ids.count), Guardian(line, groups), not given.on_disk and _overlay_in_memory()
     )
     with suppress(OSError):
         Warden(means, ids.count).serve(connection)
