@@ -203,16 +203,16 @@ class Warden:
     def save(self, name: str, files: list[int]) -> Answer:
         """Store what a sandbox has written as a layer; `layer` is null where it changed nothing."""
         machine = self._machines[name]
-        changes = changes_of(machine.upper, machine.layers, Ids())
-        if not changes:
-            return {"layer": None, "changes": {}}, []
         staged = self._store.stage()
+        layer = None
         try:
             self._store.copy_upper(machine.upper, staged)
-            layer = self._store.commit(staged, changes, self._layers[name])
-        except BaseException:
-            self._store.discard(staged)
-            raise
+            # Read from the copy: what a process writes meanwhile must not make the two differ.
+            if changes := changes_of(staged.tree, machine.layers, Ids()):
+                layer = self._store.commit(staged, changes, self._layers[name])
+        finally:
+            if layer is None:
+                self._store.discard(staged)
         return {"layer": layer, "changes": to_json(changes)}, []
 
     def base(self, identity: str, archives: list[list[str]], folders: list[str], files: list[int]) -> Answer:
