@@ -66,7 +66,6 @@ class Started:
         self, warden: WardenClient, name: str, place: Place, oom: OomCount, size: tuple[int, int] | None = None
     ) -> None:
         self._warden, self._name, self._oom = warden, name, oom
-        self._before = oom.now()
         facts, files = warden.files(
             "start", name=name, uid=place.uid, gid=place.gid, network=place.network, terminal=size is not None
         )
@@ -108,13 +107,13 @@ class Started:
 
     def reason(self) -> Literal["memory", "disk", "died"] | None:
         """The limit that ended it."""
-        if self._oom.now() > self._before:
+        if self._oom.grown():
             return "memory"
         return "disk" if self._warden.call("over", name=self._name)["over"] else None
 
 
 class OomCount:
-    """How many processes of a sandbox the kernel has killed for memory.
+    """Whether the kernel killed processes of a sandbox for memory, from one command's beginning to now.
 
     Args:
         file: The control group's file with a line `oom_kill N`; "" where there are no control groups.
@@ -122,9 +121,17 @@ class OomCount:
 
     def __init__(self, file: str) -> None:
         self._file = file
+        self._before = 0
 
-    def now(self) -> int:
-        """The number up to now."""
+    def begin(self) -> None:
+        """A command begins."""
+        self._before = self._now()
+
+    def grown(self) -> bool:
+        """Whether one was killed since."""
+        return self._now() > self._before
+
+    def _now(self) -> int:
         if self._file:
             with suppress(OSError), open(self._file, encoding="ascii") as opened:
                 for line in opened:
@@ -156,10 +163,10 @@ class BubblewrapSandbox(Sandbox):
         self._open()
         if self._terminal:
             raise WrongState("sandbox: its terminal is open, commands go there", hint="type them with `send`")
-        before = self._oom.now()
+        self._oom.begin()
         with self._using:
             ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
-        if ran.exit == _KILLED and self._oom.now() > before:
+        if ran.exit == _KILLED and self._oom.grown():
             # The kernel chose a process of the command and left the shell; it goes on as after any other command.
             return replace(ran, exit=None, ended="memory")
         return ran

@@ -49,7 +49,6 @@ class Machine:
         self.image, self._limits, self._pump = image, limits, pump
         self._lock = threading.Lock()
         self._closed = False
-        self._born = int(time.time()) - 1
         api = client()
         with calls("starting a container"):
             self.id = str(
@@ -113,13 +112,13 @@ class Machine:
         except ContainerGone:
             return {}
 
-    def out_of_memory(self) -> int:
-        """How often the engine has told so far that a process was ended because memory had run out."""
+    def out_of_memory(self, since: float) -> bool:
+        """Whether the engine has told since then (as `time.time`) that memory had run out and a process was ended."""
         with calls("reading events"):
             told = client().events(
-                since=self._born, until=time.time(), filters={"container": self.id, "event": "oom"}, decode=True
+                since=since, until=time.time(), filters={"container": self.id, "event": "oom"}, decode=True
             )
-            return sum(1 for _ in told)
+            return any(True for _ in told)
 
     def written_mb(self) -> float:
         """MiB that it holds over its image."""
