@@ -127,6 +127,9 @@ class BubblewrapBackend(Backend):
         with self._lock:
             if self._closed:
                 raise WrongState("bubblewrap: used after it was closed")
+            if self._started and self._started[0].gone:
+                self._started[0].close()
+                self._started = None
             if self._started is None or self._started[0].owner != os.getpid():
                 lacking = self.missing()
                 if lacking:

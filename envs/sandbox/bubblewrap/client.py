@@ -22,10 +22,13 @@ _CONNECTIONS = 16
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC)
 _MAKES = ("open", "fork", "start")
 _ENDS_S = 10.0
+_AGAIN = "its last words are in the server's log; open the snapshot again, which starts another one"
 
 
 class WardenClient:
     """One warden. Thread-safe. `owner` is the process that started it, and alone may use it.
+
+    `gone` says that it has ended, however: its sandboxes with it, and another one must be started.
 
     Args:
         store: The folder with the layers; must belong to whom the sandboxes' root is outside.
@@ -49,6 +52,7 @@ class WardenClient:
         )
         self.owner = os.getpid()
         theirs.close()
+        self.gone = False
         self._lock = threading.Lock()
         self._all = [ours]
         self._free: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
@@ -77,6 +81,14 @@ class WardenClient:
         for file in back:
             os.close(file)
         return answer
+
+    def end(self, do: str, **arguments: Any) -> None:
+        """As `call`, for a request that ends something; where the warden is gone, that has ended with it."""
+        try:
+            self.call(do, **arguments)
+        except WorldFailed:
+            if not self.gone:
+                raise
 
     def file(self, do: str, **arguments: Any) -> int | None:
         """As `call`, for a request that answers with a descriptor, which the caller closes, or with none."""
@@ -112,9 +124,11 @@ class WardenClient:
         except OSError as error:
             if error.errno in _NO_ROOM:
                 raise Full(f"sandbox: {do}: no room for more: {error}", retry_after_s=1.0) from error
-            raise WorldFailed(f"sandbox: the warden is gone: {error}", hint="restart the server") from error
+            self.gone = True
+            raise WorldFailed(f"sandbox: the warden is gone: {error}", hint=_AGAIN) from error
         if received is None:
-            raise WorldFailed("sandbox: the warden is gone", hint="its last words are in the server's log; restart it")
+            self.gone = True
+            raise WorldFailed("sandbox: the warden is gone", hint=_AGAIN)
         answer, back = received
         if "error" in answer:
             raise from_wire(answer["error"])

@@ -99,7 +99,7 @@ class Started:
         with self._lock:
             if not self._ended:
                 self._ended = True
-                self._warden.call("kill", name=self._name)
+                self._warden.end("kill", name=self._name)
                 self.wait(0)
                 if self._status >= 0:
                     os.close(self._status)
@@ -237,7 +237,7 @@ class BubblewrapSandbox(Sandbox):
             if not self._closed:
                 self._closed = True
                 # A command that runs in another thread sees its pipes end, and gives its shell up itself.
-                self._warden.call("close", name=self._name)
+                self._warden.end("close", name=self._name)
                 with self._using:
                     self._session.close()
                 if self._terminal:
