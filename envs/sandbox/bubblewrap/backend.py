@@ -35,7 +35,7 @@ from pivotgym.envs.sandbox.contract import (
     ShellState,
     Snapshot,
 )
-from pivotgym.envs.sandbox.keeping import shared_store
+from pivotgym.envs.sandbox.keeping import not_stored, shared_store
 from pivotgym.envs.sandbox.store.changes import digest_of, merged
 from pivotgym.envs.sandbox.store.snapshots import SnapshotStore
 
@@ -96,7 +96,10 @@ class BubblewrapBackend(Backend):
             "shell": [base.shell.cwd, base.shell.umask, dict(base.shell.environment), base.shell.definitions],
         }  # fmt: skip
         key = f"base:{self.name}:{digest(facts)}"
-        return self.store.get_or_build(key, lambda: self._built(base, facts), turn=0)
+        try:
+            return self.store.get_or_build(key, lambda: self._built(base, facts), turn=0)
+        except OSError as error:
+            raise not_stored(self.store.layers.root, error) from error
 
     def open(self, snapshot: Snapshot, *, limits: Limits | None = None, network: bool = False) -> BubblewrapSandbox:
         """As `Backend.open`."""
@@ -108,7 +111,8 @@ class BubblewrapBackend(Backend):
         binds = [] if facts["image"] else arguments.system_binds()
         shut = hidden.below(binds, [*self._hide, *hidden.answers(store.layers.root)])
         opened = warden.call("open", layers=list(snapshot.layers), binds=binds, hidden=shut, limits=asdict(limits))
-        place = Place(snapshot, limits, facts["uid"], facts["gid"], network, self._saved)
+        disk = None if warden.facts["in_memory"] else store.layers.root
+        place = Place(snapshot, limits, facts["uid"], facts["gid"], network, self._saved, disk)
         return BubblewrapSandbox(warden, opened, place, snapshot.shell)
 
     def changes_since_base(self, snapshot: Snapshot) -> Changes:

@@ -16,10 +16,12 @@ from typing import Any
 
 from pivotgym.core.errors import Full, WorldFailed, from_wire
 from pivotgym.envs.sandbox.bubblewrap import wire
-from pivotgym.envs.sandbox.keeping import FIRST_ID
+from pivotgym.envs.sandbox.keeping import FIRST_ID, not_stored
 
 _CONNECTIONS = 16
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC)
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_STORES = ("save", "base")
 _MAKES = ("open", "fork", "start")
 _ENDS_S = 10.0
 _AGAIN = "its last words are in the server's log; open the snapshot again, which starts another one"
@@ -50,7 +52,7 @@ class WardenClient:
         self._process = subprocess.Popen(
             line, cwd=store, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, process_group=0
         )
-        self.owner = os.getpid()
+        self.owner, self._store = os.getpid(), store
         theirs.close()
         self.gone = False
         self._lock = threading.Lock()
@@ -135,6 +137,8 @@ class WardenClient:
         if "failed" in answer:
             if do in _MAKES and answer["number"] in _NO_ROOM:
                 raise Full(f"sandbox: {do}: no room for more: {answer['failed']}", retry_after_s=1.0)
+            if do in _STORES and answer["number"] in _NOT_WRITTEN:
+                raise not_stored(self._store, answer["failed"])
             raise WorldFailed(f"sandbox: {do}: {answer['failed']}")
         if len(back) < answer["files"]:  # The kernel leaves out what this process may not open any more.
             for file in back:

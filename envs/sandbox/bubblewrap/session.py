@@ -16,9 +16,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pivotgym.core.errors import MissingDependency, PivotRefused, WrongState
+from pivotgym.core.errors import MissingDependency, PivotRefused, WorldFailed, WrongState
 from pivotgym.envs.sandbox.bubblewrap.client import WardenClient
 from pivotgym.envs.sandbox.bubblewrap.wire import readable
 from pivotgym.envs.sandbox.contract import Changes, Limits, Ran, Sandbox, ShellState, Snapshot, Terminal
@@ -41,6 +42,7 @@ class Place:
         uid: Who its shell runs as, inside; `gid` the group.
         network: Whether it shares the host's network.
         saved: Makes a snapshot of a new layer: (this place, its id or None, its changes, shell, processes).
+        disk: A folder of the disk that it writes to; `None` where that is memory of its own.
     """
 
     snapshot: Snapshot
@@ -49,6 +51,7 @@ class Place:
     gid: int
     network: bool
     saved: Callable[[Place, str | None, Changes, ShellState, tuple[str, ...]], Snapshot]
+    disk: Path | None = None
 
 
 class Started:
@@ -166,6 +169,7 @@ class BubblewrapSandbox(Sandbox):
         self._oom.begin()
         with self._using:
             ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
+        self._had_room()
         if ran.exit == _KILLED and self._oom.grown():
             # The kernel chose a process of the command and left the shell; it goes on as after any other command.
             return replace(ran, exit=None, ended="memory")
@@ -243,6 +247,15 @@ class BubblewrapSandbox(Sandbox):
                 if self._terminal:
                     self._terminal.close()
 
+    def _had_room(self) -> None:
+        """What a command did on a disk of ours that had no room for one file is no result of its own."""
+        disk, most = self._place.disk, self._place.limits.file_mb
+        if disk and (free := free_mb(disk)) < most:
+            raise WorldFailed(
+                f"sandbox: expected room for a file of {most} MiB beside what was written, {disk} has {free} MiB left",
+                hint="free some, or set PIVOTGYM_SNAPSHOTS to a folder on another disk",
+            )
+
     def _call(self, do: str) -> dict[str, Any]:
         self._open()
         return self._warden.call(do, name=self._name)
@@ -250,6 +263,12 @@ class BubblewrapSandbox(Sandbox):
     def _open(self) -> None:
         if self._closed:
             raise WrongState("sandbox: used after it was closed", hint="open the snapshot again")
+
+
+def free_mb(folder: str | Path) -> int:
+    """MiB that can be written where a folder lies."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize >> 20
 
 
 class memory_file:  # noqa: N801 - used as a function
