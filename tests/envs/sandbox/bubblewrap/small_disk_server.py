@@ -29,7 +29,7 @@ def big(seed: int) -> Base:
     return Base(identity=f'{{"seed": {seed}}}', files={"/big": os.urandom(20 * MIB)})
 
 
-for where in ("memory", "disk"):
+def steps(where: str) -> None:
     store = root / where
     backend = BubblewrapBackend(SnapshotStore(LayerStore(store, own_ids())), on_disk=where == "disk")
     start = backend.base(Base(identity="{}"))
@@ -43,3 +43,7 @@ for where in ("memory", "disk"):
         tell(f"{place}, base", lambda: [backend.base(big(seed)) for seed in range(3)])
     backend.close()
     shutil.rmtree(store)
+
+
+steps("memory")
+steps("disk")
