@@ -23,7 +23,7 @@ from pivotgym.core.errors import MissingDependency, PivotRefused, WorldFailed, W
 from pivotgym.envs.sandbox.bubblewrap.client import WardenClient
 from pivotgym.envs.sandbox.bubblewrap.wire import readable
 from pivotgym.envs.sandbox.contract import Changes, Limits, Ran, Sandbox, ShellState, Snapshot, Terminal
-from pivotgym.envs.sandbox.shell import Session
+from pivotgym.envs.sandbox.shell import LOST, NoShell, Session
 from pivotgym.envs.sandbox.store.changes import from_json
 
 if TYPE_CHECKING:
@@ -168,7 +168,12 @@ class BubblewrapSandbox(Sandbox):
             raise WrongState("sandbox: its terminal is open, commands go there", hint="type them with `send`")
         self._oom.begin()
         with self._using:
-            ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
+            try:
+                ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
+            except NoShell:
+                if len(self._place.snapshot.layers) == 1 and not self.changes():
+                    raise  # nothing that commands did, for there were none
+                ran = LOST
         self._had_room()
         if ran.exit == _KILLED and self._oom.grown():
             # The kernel chose a process of the command and left the shell; it goes on as after any other command.

@@ -189,7 +189,7 @@ def _host_config(limits: Limits, network: bool) -> Any:
     from docker.types import LogConfig, Ulimit
 
     size = limits.file_mb * _MIB
-    bounds = {"fsize": size, "cpu": limits.cpu_s, "core": 0}
+    bounds = {"fsize": size, "cpu": limits.cpu_s, "core": 1}  # core: see the bubblewrap backend
     return client().create_host_config(
         auto_remove=True,
         network_mode="bridge" if network else "none",

@@ -24,7 +24,7 @@ from pivotgym.envs.sandbox.docker.changes import changes_of, command_lines, foll
 from pivotgym.envs.sandbox.docker.engine import calls, client, labels, remove_container
 from pivotgym.envs.sandbox.docker.machine import Machine, Shell
 from pivotgym.envs.sandbox.docker.pump import Pump
-from pivotgym.envs.sandbox.shell import Session
+from pivotgym.envs.sandbox.shell import LOST, Session
 from pivotgym.envs.sandbox.store.changes import merged
 
 _WATCH_S = 1.0
@@ -80,7 +80,7 @@ class DockerSandbox(Sandbox):
                 ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
         except WorldFailed:
             if self._ran and self._machine.running():  # earlier commands took away what a shell needs
-                return Ran(b"", b"no shell can be started any more\n", None, "died", shell_ended=True)
+                return LOST
             raise
         self._ran = True
         if ran.exit == _KILLED and self._out_of_memory(begun):

@@ -34,6 +34,14 @@ _QUIET_S = 0.1
 Ended = Literal["time", "output", "memory", "disk", "died"]
 
 
+LOST = Ran(b"", b"no shell can be started any more\n", None, "died", shell_ended=True)
+"""What a command gives where earlier ones took away what a shell needs (`rm -rf /`)."""
+
+
+class NoShell(WorldFailed):
+    """A bash that was started has ended before it answered: what it needs is not there."""
+
+
 class Process(Protocol):
     """A started bash, as a backend hands it over. The channel closes the descriptors."""
 
@@ -65,6 +73,7 @@ class Channel:
         limits: Wall time and output of each command.
 
     Raises:
+        NoShell: If it ends before it answers.
         WorldFailed: If it does not answer.
     """
 
@@ -142,7 +151,8 @@ class Channel:
             return report
         said = turn.stderr.value[-500:].decode(errors="replace").strip()
         self.close()
-        raise WorldFailed(f"the session's bash did not answer; it said {said!r}")
+        kind = NoShell if turn.hung_up else WorldFailed
+        raise kind(f"the session's bash did not answer; it said {said!r}")
 
     def _exchange(self, line: bytes) -> tuple[Report | None, _Turn]:
         turn = _Turn(self._process, self._limits, line, time.monotonic() + _START_S)
@@ -187,6 +197,11 @@ class _Turn:
     def unreported(self) -> bool:
         """Whether no whole report came; one that came and cannot be read is a broken shell's."""
         return self._fields < len(driver.FIELDS)
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether nobody is left who could report."""
+        return self._process.report not in self._open
 
     def until_reported(self) -> Ended | None:
         """Run until a whole report came, or the report's pipe is closed."""

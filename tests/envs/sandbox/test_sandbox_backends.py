@@ -31,7 +31,9 @@ def test_an_unknown_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_third_one_is_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    point = importlib.metadata.EntryPoint("third", "pivotgym.envs.sandbox.bubblewrap:BubblewrapBackend", "pivotgym.sandboxes")
+    point = importlib.metadata.EntryPoint(
+        "third", "pivotgym.envs.sandbox.bubblewrap:BubblewrapBackend", "pivotgym.sandboxes"
+    )
     monkeypatch.setattr(backends, "entry_points", lambda group: [point] if group == point.group else [])
     assert backends.names() == ["bubblewrap", "docker", "third"]
     assert backends.backend("third") is not backends.backend("bubblewrap")
