@@ -54,6 +54,12 @@ def find(name: str) -> Path | None:
     return Path(given).absolute() if given else None
 
 
+def configured() -> list[Path]:
+    """The paths of all sources that are configured, there or not."""
+    named = [Path(place).absolute() for key, place in os.environ.items() if key.startswith(VARIABLE) and place]
+    return [*_configured.values(), *named]
+
+
 def path(name: str) -> Path:
     """The path of a source.
 

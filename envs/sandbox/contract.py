@@ -168,6 +168,8 @@ class Ran:
 class NoShell(InputError):
     """What lies in a sandbox keeps its bash from being started: nothing of ours broke."""
 
+    code = "no_shell"
+
 
 class Terminal(ABC):
     """An interactive shell on a pty, for programs that want a screen and keys. Used by one thread at a time."""

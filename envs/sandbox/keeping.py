@@ -85,6 +85,14 @@ def _dropped(snapshot: Snapshot) -> None:
         log.warning("snapshot %s of %s stays behind: %s", snapshot.layers[-1], snapshot.backend, error)
 
 
+def not_stored(root: Path, why: object) -> WorldFailed:
+    """The error that says that a store's folder could not be written, and what to do."""
+    return WorldFailed(
+        f"a state could not be stored in {root}: {why}",
+        hint=f"pivotgym snapshots verify; {FOLDER} names another folder, {MAX_GB} how much it may take",
+    )
+
+
 class Keeper:
     """The stored states of one backend's worlds. Thread-safe.
 
@@ -111,10 +119,7 @@ class Keeper:
         try:
             return self.store.put(self._key(key), snapshot, turn=turn)
         except (OSError, NotFound) as error:
-            raise WorldFailed(
-                f"a state could not be stored in {self.store.layers.root}: {error}",
-                hint=f"pivotgym snapshots verify; {FOLDER} names another folder, {MAX_GB} how much it may take",
-            ) from error
+            raise not_stored(self.store.layers.root, error) from error
 
     def recall(self, key: str) -> Snapshot | None:
         """The stored state, held as long as the object lives, or `None`."""

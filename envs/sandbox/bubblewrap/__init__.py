@@ -7,7 +7,9 @@
     guardian   the process beside it that keeps the starter's rights
     machine    one sandbox there: overlay, bubblewrap, limits
     watch      ends sandboxes that write too much, where that lies on disk
-    arguments  bubblewrap's command line
+    arguments  bubblewrap's options
+    filters    system calls that sandboxes do without
+    hidden     folders of this machine that no sandbox sees
     userns     user namespaces, some ahead of time
     cgroups    control groups
     inside     files of a sandbox, reached from outside

@@ -1,4 +1,4 @@
-"""Bubblewrap's command line for one sandbox. Owns what a sandbox sees and which rights it has; runs nothing.
+"""Bubblewrap's options for one sandbox. Owns what a sandbox sees and which rights it has; runs nothing.
 
 Few operations on purpose: each mount that bubblewrap makes costs about half a millisecond. The links `/bin`, `/lib` and
 so on, and the folders that are mounted over, are part of the base layer.
@@ -24,23 +24,25 @@ def system_binds() -> list[str]:
     return ["/usr", *(str(folder) for folder in folders if folder.is_dir() and not folder.is_symlink())]
 
 
-def bubblewrap(
-    program: str, root: str, *, userns: int, info: int, block: int, status: int, network: bool, terminal: bool
+def options(
+    root: str, *, userns: int, info: int, block: int, status: int, seccomp: int, network: bool, terminal: bool
 ) -> list[str]:
-    """The command line up to `--`, after which comes what is to run.
+    """Its options.
 
     Args:
-        program: Bubblewrap.
         root: The merged tree, with what is mounted in it.
         userns: Descriptor of the sandbox's user namespace.
         info: Descriptor to which it writes the process id of the sandbox's first process.
         status: Descriptor to which it writes how the command ended.
         block: Descriptor from which it reads before it runs anything.
+        seccomp: Descriptor of the filter of system calls; -1 for none.
         network: Whether the host's network is shared.
         terminal: Whether it gets a session of its own for a terminal.
     """
-    line = [program, "--userns", str(userns), "--info-fd", str(info), "--block-fd", str(block)]
-    line += ["--json-status-fd", str(status)]
+    line = ["--userns", str(userns), "--info-fd", str(info), "--block-fd", str(block)]
+    # It closes this one before it runs the command, as it does not the first.
+    line += ["--sync-fd", str(userns), "--json-status-fd", str(status)]
+    line += [] if seccomp < 0 else ["--seccomp", str(seccomp)]
     line += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", HOSTNAME]
     line += [] if network else ["--unshare-net"]
     line += ["--die-with-parent", *([] if terminal else ["--new-session"]), "--bind", root, "/"]
@@ -49,7 +51,7 @@ def bubblewrap(
     line += ["--cap-drop", "ALL"]
     for name in CAPABILITIES:
         line += ["--cap-add", f"CAP_{name}"]
-    return [*line, "--"]
+    return line
 
 
 def as_user(uid: int, gid: int) -> list[str]:

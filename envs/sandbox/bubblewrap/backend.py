@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from pivotgym.core.canonical import digest
 from pivotgym.core.errors import InputError, MissingDependency, WrongState
-from pivotgym.envs.sandbox.bubblewrap import arguments, bases
+from pivotgym.envs.sandbox.bubblewrap import arguments, bases, hidden
 from pivotgym.envs.sandbox.bubblewrap.client import WardenClient
 from pivotgym.envs.sandbox.bubblewrap.session import BubblewrapSandbox, Place, memory_file
 from pivotgym.envs.sandbox.contract import (
@@ -35,7 +35,7 @@ from pivotgym.envs.sandbox.contract import (
     ShellState,
     Snapshot,
 )
-from pivotgym.envs.sandbox.keeping import shared_store
+from pivotgym.envs.sandbox.keeping import not_stored, shared_store
 from pivotgym.envs.sandbox.store.changes import digest_of, merged
 from pivotgym.envs.sandbox.store.snapshots import SnapshotStore
 
@@ -51,12 +51,13 @@ class BubblewrapBackend(Backend):
     Args:
         store: Where bases and layers are; the process's own store by default.
         on_disk: Whether what sandboxes write lies on disk even where it could lie in memory.
+        hide: Folders and files of this machine that no sandbox sees, besides what `hidden` knows.
     """
 
     name: ClassVar[str] = "bubblewrap"
 
-    def __init__(self, store: SnapshotStore | None = None, *, on_disk: bool = False) -> None:
-        self._given, self._on_disk = store, on_disk
+    def __init__(self, store: SnapshotStore | None = None, *, on_disk: bool = False, hide: Sequence[Path] = ()) -> None:
+        self._given, self._on_disk, self._hide = store, on_disk, tuple(hide)
         self._lock = threading.Lock()
         self._started: tuple[WardenClient, SnapshotStore] | None = None
         self._closed = False
@@ -95,18 +96,23 @@ class BubblewrapBackend(Backend):
             "shell": [base.shell.cwd, base.shell.umask, dict(base.shell.environment), base.shell.definitions],
         }  # fmt: skip
         key = f"base:{self.name}:{digest(facts)}"
-        return self.store.get_or_build(key, lambda: self._built(base, facts), turn=0)
+        try:
+            return self.store.get_or_build(key, lambda: self._built(base, facts), turn=0)
+        except OSError as error:
+            raise not_stored(self.store.layers.root, error) from error
 
     def open(self, snapshot: Snapshot, *, limits: Limits | None = None, network: bool = False) -> BubblewrapSandbox:
         """As `Backend.open`."""
-        warden, _ = self._running()
+        warden, store = self._running()
         if network and os.environ.get(NETWORK) != "1":
             raise InputError("network: this server allows none to sandboxes", hint=f"start it with {NETWORK}=1")
         limits = limits or Limits()
         facts = json.loads(self._identity(snapshot.layers))
         binds = [] if facts["image"] else arguments.system_binds()
-        opened = warden.call("open", layers=list(snapshot.layers), binds=binds, limits=asdict(limits))
-        place = Place(snapshot, limits, facts["uid"], facts["gid"], network, self._saved)
+        shut = hidden.below(binds, [*self._hide, *hidden.answers(store.layers.root)])
+        opened = warden.call("open", layers=list(snapshot.layers), binds=binds, hidden=shut, limits=asdict(limits))
+        disk = None if warden.facts["in_memory"] else store.layers.root
+        place = Place(snapshot, limits, facts["uid"], facts["gid"], network, self._saved, disk)
         return BubblewrapSandbox(warden, opened, place, snapshot.shell)
 
     def changes_since_base(self, snapshot: Snapshot) -> Changes:
@@ -125,6 +131,9 @@ class BubblewrapBackend(Backend):
         with self._lock:
             if self._closed:
                 raise WrongState("bubblewrap: used after it was closed")
+            if self._started and self._started[0].gone:
+                self._started[0].close()
+                self._started = None
             if self._started is None or self._started[0].owner != os.getpid():
                 lacking = self.missing()
                 if lacking:

@@ -16,16 +16,21 @@ from typing import Any
 
 from pivotgym.core.errors import Full, WorldFailed, from_wire
 from pivotgym.envs.sandbox.bubblewrap import wire
-from pivotgym.envs.sandbox.keeping import FIRST_ID
+from pivotgym.envs.sandbox.keeping import FIRST_ID, not_stored
 
 _CONNECTIONS = 16
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC)
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_STORES = ("save", "base")
 _MAKES = ("open", "fork", "start")
 _ENDS_S = 10.0
+_AGAIN = "its last words are in the server's log; open the snapshot again, which starts another one"
 
 
 class WardenClient:
     """One warden. Thread-safe. `owner` is the process that started it, and alone may use it.
+
+    `gone` says that it has ended, however: its sandboxes with it, and another one must be started.
 
     Args:
         store: The folder with the layers; must belong to whom the sandboxes' root is outside.
@@ -47,8 +52,9 @@ class WardenClient:
         self._process = subprocess.Popen(
             line, cwd=store, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, process_group=0
         )
-        self.owner = os.getpid()
+        self.owner, self._store = os.getpid(), store
         theirs.close()
+        self.gone = False
         self._lock = threading.Lock()
         self._all = [ours]
         self._free: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
@@ -77,6 +83,14 @@ class WardenClient:
         for file in back:
             os.close(file)
         return answer
+
+    def end(self, do: str, **arguments: Any) -> None:
+        """As `call`, for a request that ends something; where the warden is gone, that has ended with it."""
+        try:
+            self.call(do, **arguments)
+        except WorldFailed:
+            if not self.gone:
+                raise
 
     def file(self, do: str, **arguments: Any) -> int | None:
         """As `call`, for a request that answers with a descriptor, which the caller closes, or with none."""
@@ -112,15 +126,19 @@ class WardenClient:
         except OSError as error:
             if error.errno in _NO_ROOM:
                 raise Full(f"sandbox: {do}: no room for more: {error}", retry_after_s=1.0) from error
-            raise WorldFailed(f"sandbox: the warden is gone: {error}", hint="restart the server") from error
+            self.gone = True
+            raise WorldFailed(f"sandbox: the warden is gone: {error}", hint=_AGAIN) from error
         if received is None:
-            raise WorldFailed("sandbox: the warden is gone", hint="its last words are in the server's log; restart it")
+            self.gone = True
+            raise WorldFailed("sandbox: the warden is gone", hint=_AGAIN)
         answer, back = received
         if "error" in answer:
             raise from_wire(answer["error"])
         if "failed" in answer:
             if do in _MAKES and answer["number"] in _NO_ROOM:
                 raise Full(f"sandbox: {do}: no room for more: {answer['failed']}", retry_after_s=1.0)
+            if do in _STORES and answer["number"] in _NOT_WRITTEN:
+                raise not_stored(self._store, answer["failed"])
             raise WorldFailed(f"sandbox: {do}: {answer['failed']}")
         if len(back) < answer["files"]:  # The kernel leaves out what this process may not open any more.
             for file in back:

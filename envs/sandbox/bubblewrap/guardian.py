@@ -121,29 +121,27 @@ def only(*files: int) -> None:
 
 def _guard(warden: int, ids: Range, line: socket.socket, server: int) -> None:
     groups = cgroups.find()
-    code = 1
     try:
-        code = _serve(warden, ids, line, server, groups)
+        _serve(warden, ids, line, server, groups)
     finally:
-        if code:
-            with suppress(ProcessLookupError):
-                os.kill(warden, signal.SIGKILL)
-            os.waitpid(warden, 0)
+        # Not waited for yet, so the number is its own still; it may be about to end by itself.
+        os.kill(warden, signal.SIGKILL)
+        os.waitpid(warden, 0)
         if groups:
             groups.close()
-        os._exit(code)
+        os._exit(0)
 
 
-def _serve(warden: int, ids: Range, line: socket.socket, server: int, groups: cgroups.Cgroups | None) -> int:
-    """Answer the warden until it or the server ends. Returns 0 when the warden came to its own end."""
+def _serve(warden: int, ids: Range, line: socket.socket, server: int, groups: cgroups.Cgroups | None) -> None:
+    """Answer the warden until it or the server ends."""
     server_ended = os.pidfd_open(server)
     while True:
         ready, _, _ = select.select([line.fileno(), server_ended], [], [])
         if server_ended in ready:
-            return 1
+            return
         request = wire.receive(line)
         if request is None:
-            return os.waitstatus_to_exitcode(os.waitpid(warden, 0)[1]) and 1
+            return
         try:
             answer = _answer(request[0], warden, ids, groups)
         except (OSError, subprocess.CalledProcessError) as error:

@@ -16,11 +16,11 @@ import signal
 import socket
 import subprocess
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pivotgym.envs.sandbox.bubblewrap import arguments, syscalls, wire
+from pivotgym.envs.sandbox.bubblewrap import arguments, filters, syscalls, wire
 from pivotgym.envs.sandbox.bubblewrap.userns import Stock
 from pivotgym.envs.sandbox.contract import Limits
 from pivotgym.envs.sandbox.store.copying import copy_tree
@@ -62,12 +62,14 @@ class Means:
 
     Attributes:
         bubblewrap: The program's path.
+        empty: An empty folder, shown where one is hidden.
         namespaces: User namespaces.
         guardian: Makes control groups.
         in_memory: Whether what is written may lie in memory; else it lies in the store's `tmp`.
     """
 
     bubblewrap: str
+    empty: str
     namespaces: Stock
     guardian: Guardian
     in_memory: bool
@@ -97,6 +99,7 @@ class Machine:
         name: Unique in this warden; the name of its folder.
         layers: Trees relative to the store, the base first.
         binds: Folders of the host to show, read-only.
+        hidden: What of those not to show: folders and files.
         limits: What it may use.
         means: The warden's means.
         written: A folder with what was written over those layers, which is copied; none for a fresh sandbox.
@@ -106,10 +109,17 @@ class Machine:
     """
 
     def __init__(
-        self, name: str, layers: list[str], binds: list[str], limits: Limits, means: Means, written: str = ""
+        self,
+        name: str,
+        layers: list[str],
+        binds: list[str],
+        hidden: list[str],
+        limits: Limits,
+        means: Means,
+        written: str = "",
     ) -> None:
         self.name, self.layers, self.limits, self.oom_file = name, layers, limits, ""
-        self.binds, self._means = binds, means
+        self.binds, self.hidden, self._means = binds, hidden, means
         self._folder = f"{MOUNTS}/{name}"
         self._running: tuple[subprocess.Popen[bytes], int, int] | None = None
         self._lock = threading.RLock()
@@ -144,6 +154,9 @@ class Machine:
         syscalls.mount("sandbox", self.root, "overlay", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)
         for folder in self.binds:
             self._show(folder)
+        for path in self.hidden:
+            nothing = self._means.empty if os.path.isdir(path) else "/dev/null"
+            syscalls.bind_read_only(nothing, self.root + path)
 
     def _show(self, folder: str) -> None:
         """Mount a folder of the host, read-only, under what the base itself has there."""
@@ -171,25 +184,33 @@ class Machine:
             self.over = False
             if self._userns < 0:
                 self._userns = self._means.namespaces.take()
-            ready, info = os.pipe()
-            block, go = os.pipe()
-            try:
-                line = arguments.bubblewrap(
-                    self._means.bubblewrap, self.root, userns=self._userns, info=info, block=block,
-                    status=files.status, network=network, terminal=terminal,
-                )  # fmt: skip
-                process = subprocess.Popen(
-                    [*line, *command], stdin=files.stdin, stdout=files.stdout, stderr=files.stderr, cwd="/", env={},
-                    pass_fds=[*files.more, files.status, self._userns, info, block],
-                )  # fmt: skip
-                os.close(info)
-                info = -1
+            with ExitStack() as stack:
+                (ready, info), (block, go) = os.pipe(), os.pipe()
+                for file in (ready, block, go):
+                    stack.callback(os.close, file)
+                with ExitStack() as theirs:
+                    theirs.callback(os.close, info)
+                    process = self._launched(command, files, info, block, network, terminal, theirs)
                 self._first_process(process, ready)
                 os.write(go, b"!")
-            finally:
-                for file in (ready, info, block, go):
-                    if file >= 0:
-                        os.close(file)
+
+    def _launched(
+        self, command: list[str], files: Pipes, info: int, block: int, network: bool, terminal: bool, theirs: ExitStack
+    ) -> subprocess.Popen[bytes]:
+        """Start bubblewrap; what `theirs` closes may be closed once this returns."""
+        rules = filters.program()
+        seccomp = _in_memory(rules, theirs) if rules else -1
+        options = arguments.options(
+            self.root, userns=self._userns, info=info, block=block, status=files.status, seccomp=seccomp,
+            network=network, terminal=terminal,
+        )  # fmt: skip
+        # The command line can be read inside, where it would tell one sandbox from another: options come by a file.
+        given = _in_memory("".join(f"{word}\0" for word in options).encode(), theirs)
+        passed = [*files.more, files.status, self._userns, info, block, given, *([seccomp] if rules else [])]
+        return subprocess.Popen(
+            [self._means.bubblewrap, "--args", str(given), "--", *command], stdin=files.stdin, stdout=files.stdout,
+            stderr=files.stderr, cwd="/", env={}, pass_fds=passed,
+        )  # fmt: skip
 
     def _first_process(self, process: subprocess.Popen[bytes], ready: int) -> None:
         """Wait for bubblewrap's child, which waits for us, and put the limits on it."""
@@ -251,10 +272,20 @@ class Machine:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+def _in_memory(content: bytes, stack: ExitStack) -> int:
+    """A descriptor of a file in memory, at its beginning."""
+    file = os.memfd_create("options", os.MFD_CLOEXEC)
+    stack.callback(os.close, file)
+    os.write(file, content)
+    os.lseek(file, 0, os.SEEK_SET)
+    return file
+
+
 def _process_limits(limits: Limits, *, total: bool) -> dict[int, int]:
     """Limits of each process. `total` where control groups limit memory over all of them."""
     found = {
-        resource.RLIMIT_CORE: 0,
+        # One byte: too little for a file, and to the kernel the sign that no program of the host gets the dump either.
+        resource.RLIMIT_CORE: 1,
         resource.RLIMIT_CPU: limits.cpu_s,
         resource.RLIMIT_FSIZE: limits.file_mb << 20,
         resource.RLIMIT_NOFILE: 4096,

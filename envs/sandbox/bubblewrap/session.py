@@ -16,13 +16,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pivotgym.core.errors import MissingDependency, PivotRefused, WrongState
+from pivotgym.core.errors import MissingDependency, PivotRefused, WorldFailed, WrongState
 from pivotgym.envs.sandbox.bubblewrap.client import WardenClient
 from pivotgym.envs.sandbox.bubblewrap.wire import readable
-from pivotgym.envs.sandbox.contract import Changes, Limits, Ran, Sandbox, ShellState, Snapshot, Terminal
-from pivotgym.envs.sandbox.shell import Session
+from pivotgym.envs.sandbox.contract import Changes, Limits, NoShell, Ran, Sandbox, ShellState, Snapshot, Terminal
+from pivotgym.envs.sandbox.shell import LOST, Session
 from pivotgym.envs.sandbox.store.changes import from_json
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Place:
         uid: Who its shell runs as, inside; `gid` the group.
         network: Whether it shares the host's network.
         saved: Makes a snapshot of a new layer: (this place, its id or None, its changes, shell, processes).
+        disk: A folder of the disk that it writes to; `None` where that is memory of its own.
     """
 
     snapshot: Snapshot
@@ -49,6 +51,7 @@ class Place:
     gid: int
     network: bool
     saved: Callable[[Place, str | None, Changes, ShellState, tuple[str, ...]], Snapshot]
+    disk: Path | None = None
 
 
 class Started:
@@ -66,7 +69,6 @@ class Started:
         self, warden: WardenClient, name: str, place: Place, oom: OomCount, size: tuple[int, int] | None = None
     ) -> None:
         self._warden, self._name, self._oom = warden, name, oom
-        self._before = oom.now()
         facts, files = warden.files(
             "start", name=name, uid=place.uid, gid=place.gid, network=place.network, terminal=size is not None
         )
@@ -100,7 +102,7 @@ class Started:
         with self._lock:
             if not self._ended:
                 self._ended = True
-                self._warden.call("kill", name=self._name)
+                self._warden.end("kill", name=self._name)
                 self.wait(0)
                 if self._status >= 0:
                     os.close(self._status)
@@ -108,13 +110,13 @@ class Started:
 
     def reason(self) -> Literal["memory", "disk", "died"] | None:
         """The limit that ended it."""
-        if self._oom.now() > self._before:
+        if self._oom.grown():
             return "memory"
         return "disk" if self._warden.call("over", name=self._name)["over"] else None
 
 
 class OomCount:
-    """How many processes of a sandbox the kernel has killed for memory.
+    """Whether the kernel killed processes of a sandbox for memory, from one command's beginning to now.
 
     Args:
         file: The control group's file with a line `oom_kill N`; "" where there are no control groups.
@@ -122,9 +124,17 @@ class OomCount:
 
     def __init__(self, file: str) -> None:
         self._file = file
+        self._before = 0
 
-    def now(self) -> int:
-        """The number up to now."""
+    def begin(self) -> None:
+        """A command begins."""
+        self._before = self._now()
+
+    def grown(self) -> bool:
+        """Whether one was killed since."""
+        return self._now() > self._before
+
+    def _now(self) -> int:
         if self._file:
             with suppress(OSError), open(self._file, encoding="ascii") as opened:
                 for line in opened:
@@ -156,10 +166,16 @@ class BubblewrapSandbox(Sandbox):
         self._open()
         if self._terminal:
             raise WrongState("sandbox: its terminal is open, commands go there", hint="type them with `send`")
-        before = self._oom.now()
+        self._oom.begin()
         with self._using:
-            ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
-        if ran.exit == _KILLED and self._oom.now() > before:
+            try:
+                ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
+            except NoShell:
+                if len(self._place.snapshot.layers) == 1 and not self.changes():
+                    raise  # nothing that commands did, for there were none
+                ran = LOST
+        self._had_room()
+        if ran.exit == _KILLED and self._oom.grown():
             # The kernel chose a process of the command and left the shell; it goes on as after any other command.
             return replace(ran, exit=None, ended="memory")
         return ran
@@ -230,11 +246,20 @@ class BubblewrapSandbox(Sandbox):
             if not self._closed:
                 self._closed = True
                 # A command that runs in another thread sees its pipes end, and gives its shell up itself.
-                self._warden.call("close", name=self._name)
+                self._warden.end("close", name=self._name)
                 with self._using:
                     self._session.close()
                 if self._terminal:
                     self._terminal.close()
+
+    def _had_room(self) -> None:
+        """What a command did on a disk of ours that had no room for one file is no result of its own."""
+        disk, most = self._place.disk, self._place.limits.file_mb
+        if disk and (free := free_mb(disk)) < most:
+            raise WorldFailed(
+                f"sandbox: expected room for a file of {most} MiB beside what was written, {disk} has {free} MiB left",
+                hint="free some, or set PIVOTGYM_SNAPSHOTS to a folder on another disk",
+            )
 
     def _call(self, do: str) -> dict[str, Any]:
         self._open()
@@ -243,6 +268,12 @@ class BubblewrapSandbox(Sandbox):
     def _open(self) -> None:
         if self._closed:
             raise WrongState("sandbox: used after it was closed", hint="open the snapshot again")
+
+
+def free_mb(folder: str | Path) -> int:
+    """MiB that can be written where a folder lies."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize >> 20
 
 
 class memory_file:  # noqa: N801 - used as a function

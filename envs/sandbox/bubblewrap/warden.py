@@ -109,23 +109,27 @@ class Warden:
             threading.Thread(target=self.serve, args=(socket.socket(fileno=file),), daemon=True).start()
         return {}, []
 
-    def open(self, layers: list[str], binds: list[str], limits: dict[str, Any], files: list[int]) -> Answer:
+    def open(
+        self, layers: list[str], binds: list[str], hidden: list[str], limits: dict[str, Any], files: list[int]
+    ) -> Answer:
         """Mount a sandbox over layers of the store, the base first."""
-        return self._opened(layers, binds, Limits(**limits))
+        return self._opened(layers, binds, hidden, Limits(**limits))
 
     def fork(self, name: str, files: list[int]) -> Answer:
         """Mount a sandbox over the same layers as another, with what that one has written."""
         machine = self._machines[name]
-        return self._opened(self._layers[name], machine.binds, machine.limits, machine.upper)
+        return self._opened(self._layers[name], machine.binds, machine.hidden, machine.limits, machine.upper)
 
-    def _opened(self, layers: list[str], binds: list[str], limits: Limits, written: str = "") -> Answer:
+    def _opened(
+        self, layers: list[str], binds: list[str], hidden: list[str], limits: Limits, written: str = ""
+    ) -> Answer:
         name = f"{os.getpid()}-{next(self._numbers)}"
         hold = self._store.hold(layers)
         # On disk it has a folder in the store's `tmp`, which others would sweep up.
         self._store.locks.share([name])
         try:
             trees = [str(self._store.path(layer)) for layer in layers]
-            machine = Machine(name, trees, binds, limits, self._means, written)
+            machine = Machine(name, trees, binds, hidden, limits, self._means, written)
         except BaseException:
             hold.release()
             self._store.locks.release([name])
@@ -199,16 +203,16 @@ class Warden:
     def save(self, name: str, files: list[int]) -> Answer:
         """Store what a sandbox has written as a layer; `layer` is null where it changed nothing."""
         machine = self._machines[name]
-        changes = changes_of(machine.upper, machine.layers, Ids())
-        if not changes:
-            return {"layer": None, "changes": {}}, []
         staged = self._store.stage()
+        layer = None
         try:
             self._store.copy_upper(machine.upper, staged)
-            layer = self._store.commit(staged, changes, self._layers[name])
-        except BaseException:
-            self._store.discard(staged)
-            raise
+            # Read from the copy: what a process writes meanwhile must not make the two differ.
+            if changes := changes_of(staged.tree, machine.layers, Ids()):
+                layer = self._store.commit(staged, changes, self._layers[name])
+        finally:
+            if layer is None:
+                self._store.discard(staged)
         return {"layer": layer, "changes": to_json(changes)}, []
 
     def base(self, identity: str, archives: list[list[str]], folders: list[str], files: list[int]) -> Answer:
@@ -288,8 +292,10 @@ def main() -> None:
     syscalls.mount("sandboxes", MOUNTS, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755")
     os.umask(0o022)
     wire.many_files()
+    empty = f"{MOUNTS}/empty"
+    os.mkdir(empty, 0o755)
     means = Means(
-        given.bubblewrap, Stock(ids.count), Guardian(line, groups), not given.on_disk and _overlay_in_memory()
+        given.bubblewrap, empty, Stock(ids.count), Guardian(line, groups), not given.on_disk and _overlay_in_memory()
     )
     with suppress(OSError):
         Warden(means, ids.count).serve(connection)

@@ -51,7 +51,6 @@ class Machine:
         self.image, self._limits, self._pump = image, limits, pump
         self._lock = threading.Lock()
         self._closed = False
-        self._born = int(time.time()) - 1
         api = client()
         with _shell_missing(), calls("starting a container"):
             self.id = str(
@@ -117,13 +116,13 @@ class Machine:
                 raise
             return {}
 
-    def out_of_memory(self) -> int:
-        """How often the engine has told so far that a process was ended because memory had run out."""
+    def out_of_memory(self, since: float) -> bool:
+        """Whether the engine has told since then (as `time.time`) that memory had run out and a process was ended."""
         with calls("reading events"):
             told = client().events(
-                since=self._born, until=time.time(), filters={"container": self.id, "event": "oom"}, decode=True
+                since=since, until=time.time(), filters={"container": self.id, "event": "oom"}, decode=True
             )
-            return sum(1 for _ in told)
+            return any(True for _ in told)
 
     def written_mb(self) -> float:
         """MiB that it holds over its image."""
@@ -204,7 +203,7 @@ def _host_config(limits: Limits, network: bool) -> Any:
     from docker.types import LogConfig, Ulimit
 
     size = limits.file_mb * _MIB
-    bounds = {"fsize": size, "cpu": limits.cpu_s, "core": 0}
+    bounds = {"fsize": size, "cpu": limits.cpu_s, "core": 1}  # core: see the bubblewrap backend
     return client().create_host_config(
         auto_remove=True,
         network_mode="bridge" if network else "none",

@@ -24,7 +24,7 @@ from pivotgym.envs.sandbox.docker.changes import changes_of, command_lines, foll
 from pivotgym.envs.sandbox.docker.engine import calls, client, labels, remove_container
 from pivotgym.envs.sandbox.docker.machine import Machine, Shell
 from pivotgym.envs.sandbox.docker.pump import Pump
-from pivotgym.envs.sandbox.shell import Session
+from pivotgym.envs.sandbox.shell import LOST, Session
 from pivotgym.envs.sandbox.store.changes import merged
 
 _WATCH_S = 1.0
@@ -67,7 +67,6 @@ class DockerSandbox(Sandbox):
         self._untouched: str | None = None
         self._shell: Shell | None = None
         self._ran = False
-        self._told = 0
         self._lock = threading.Lock()
         self._machine = Machine(place.image.id, place.limits, place.pump, network=place.network)
         self._session = Session(self._launch, shell, place.limits)
@@ -75,19 +74,17 @@ class DockerSandbox(Sandbox):
     def run(self, command: str, *, timeout_s: float | None = None, stdin: bytes = b"") -> Ran:
         """See `Sandbox.run`."""
         self._check()
-        before = self._session.state()
+        begun = time.time()
         try:
             with self._disk_watched():
                 ran = self._session.run(command, timeout_s=timeout_s, stdin=stdin)
         except WorldFailed:  # the engine tells no reason
             if self._ran and self._machine.running():  # earlier commands took away what a shell needs
-                return Ran(b"", b"no shell can be started any more\n", None, "died", shell_ended=True)
+                return LOST
             raise
         self._ran = True
-        if ran.exit == _KILLED and self._out_of_memory():
-            self._session.close()
-            self._session = Session(self._launch, before, self._place.limits)
-            ran = replace(ran, exit=None, ended="memory", shell_ended=True)
+        if ran.exit == _KILLED and self._out_of_memory(begun):
+            return replace(ran, exit=None, ended="memory")
         return ran
 
     def terminal(self, *, columns: int = 160, rows: int = 40) -> Terminal:
@@ -167,12 +164,10 @@ class DockerSandbox(Sandbox):
         self._shell = self._machine.shell(self._place.user)
         return self._shell
 
-    def _out_of_memory(self) -> bool:
-        """Whether memory ran out since the last time; the engine may tell a moment after the process is gone."""
+    def _out_of_memory(self, since: float) -> bool:
+        """Whether memory ran out since then; the engine may tell a moment after the process is gone."""
         for _ in range(3):
-            told = self._machine.out_of_memory()
-            if told > self._told:
-                self._told = told
+            if self._machine.out_of_memory(since):
                 return True
             time.sleep(0.03)
         return False

@@ -4,8 +4,8 @@ Owns: the text that bash is fed, what it reports, capped output, time-outs, a sh
 runs; a backend starts it (`driver.argv`) and hands over file descriptors and a way to end it (`channel.Process`).
 """
 
-from pivotgym.envs.sandbox.shell.channel import Channel, Process
+from pivotgym.envs.sandbox.shell.channel import LOST, Channel, Process
 from pivotgym.envs.sandbox.shell.driver import argv
 from pivotgym.envs.sandbox.shell.session import Session
 
-__all__ = ["Channel", "Process", "Session", "argv"]
+__all__ = ["LOST", "Channel", "Process", "Session", "argv"]

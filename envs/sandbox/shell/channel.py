@@ -36,6 +36,9 @@ _NO_BASH = re.compile(r"^bwrap: execvp |^setpriv: failed to execute |error while
 
 Ended = Literal["time", "output", "memory", "disk", "died"]
 
+LOST = Ran(b"", b"no shell can be started any more\n", None, "died", shell_ended=True)
+"""What a command gives where earlier ones took away what a shell needs (`rm -rf /`)."""
+
 
 class Process(Protocol):
     """A started bash, as a backend hands it over. The channel closes the descriptors."""

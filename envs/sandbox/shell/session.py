@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from pivotgym.core.errors import WrongState
 from pivotgym.envs.sandbox.contract import Limits, NoShell, Ran, ShellState
-from pivotgym.envs.sandbox.shell.channel import Channel, Process
+from pivotgym.envs.sandbox.shell.channel import LOST, Channel, Process
 
 
 class Session:
@@ -43,7 +43,7 @@ class Session:
             except NoShell:
                 if not self._ran:
                     raise
-                return Ran(b"", b"no shell can be started any more\n", None, "died", shell_ended=True)
+                return LOST
             self._ran = True
             ran = channel.run(command, timeout_s=timeout_s, stdin=stdin)
             if not channel.alive:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from pivotgym.core.canonical import digest
 from pivotgym.envs.sandbox.contract import Change, Changes, Entry, ShellState
+from pivotgym.envs.sandbox.store.bulk import Bulk
 from pivotgym.envs.sandbox.store.ids import Ids
 from pivotgym.envs.sandbox.store.trees import Tree, entry_of, is_opaque, is_whiteout, names_in, status_of
 
@@ -38,6 +39,7 @@ def changes_of(upper: str | Path, lowers: Sequence[str | Path], ids: Ids) -> Cha
         ids: Owners, as seen by the calling process.
 
     Raises:
+        WorldFailed: If there is too much to look at, see `Bulk`.
         OSError: If a folder cannot be read; it takes the rights of root inside the sandbox's user namespace.
     """
     with ExitStack() as stack:
@@ -51,6 +53,7 @@ class _Reading:
     def __init__(self, upper: Tree, lowers: list[Tree], ids: Ids) -> None:
         self._upper, self._lowers, self._ids = upper, lowers, ids
         self._changes: dict[str, Change] = {}
+        self._bulk = Bulk()
         # A folder to read, the layers that may have a part of it, and what the upper has of it.
         self._pending: list[tuple[str, list[int], _Above]] = [("", list(range(len(lowers))), "merged")]
 
@@ -109,6 +112,7 @@ class _Reading:
         status = status_of(fd, name)
         if status is None:
             return
+        self._bulk.add(path, status)
         found, folders = self._below(name, parts)
         if is_whiteout(status):
             self._differs(path, name, None, found, folders)

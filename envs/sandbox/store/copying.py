@@ -14,6 +14,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pivotgym.envs.sandbox.store.bulk import Bulk
 from pivotgym.envs.sandbox.store.trees import OPAQUE, Tree, is_opaque, status_of, walk
 
 _BLOCK = 1 << 20
@@ -31,11 +32,13 @@ def copy_tree(source: str | Path, target: str | Path) -> None:
 
     Raises:
         OSError: If something cannot be read or written; the target is then half-done.
+        WorldFailed: If there is too much of it, see `Bulk`; likewise.
     """
     with Tree(source) as old, Tree(target) as new:
-        copier = Copier(new)
+        copier, bulk = Copier(new), Bulk()
         copier.folder("", old, os.fstat(old.fd))
         for path, fd, name, status in walk(old):
+            bulk.add(path, status)
             try:
                 copier.one(path, name, fd, status, old)
             except OSError as error:

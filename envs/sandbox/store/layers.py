@@ -355,6 +355,7 @@ def _lay_out(root: Path, ids: Ids) -> None:
             if not file.exists():
                 _write_new(file, text, ids)
         found = (root / "VERSION").read_text().strip()
+        (root / "locks" / "held").open("r+b").close()
     except OSError as error:
         raise ConfigError(
             f"snapshot store {root}: cannot be used: {error}", hint="set PIVOTGYM_SNAPSHOTS to a folder of yours"

@@ -27,8 +27,7 @@ OPAQUE = "user.overlay.opaque"
 _OPAQUE_MARKS = (OPAQUE, "trusted.overlay.opaque")
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_LONGEST = 4000  # PATH_MAX is 4,096 with what the kernel puts around it
-_DEEP = 256
+_LONGEST = 1000  # of a piece that is opened by one call; PATH_MAX is 4,096 with what the kernel puts around it
 _OPENAT2 = 437  # the same number on every architecture
 _NO_SYMLINKS_BENEATH = 0x04 | 0x08
 _BLOCK = 1 << 20
@@ -47,7 +46,7 @@ class Tree:
 
     def __init__(self, root: str | Path) -> None:
         self.fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._deep: tuple[str, int] | None = None
+        self._deep: tuple[bytes, int] | None = None
 
     def __enter__(self) -> Tree:
         return self
@@ -77,20 +76,22 @@ class Tree:
 
     def open(self, path: str) -> int:
         """As `folder`, for a caller that closes the descriptor itself."""
-        start, rest = self.fd, path
-        if self._deep is not None and (path == self._deep[0] or path.startswith(f"{self._deep[0]}/")):
-            start, rest = self._deep[1], path[len(self._deep[0]) + 1 :]
+        whole = os.fsencode(path)
+        start, rest = self.fd, whole
+        if self._deep is not None and (whole + b"/").startswith(self._deep[0]):
+            start, rest = self._deep[1], whole[len(self._deep[0]) :]
         fd = os.open(".", _FOLDER, dir_fd=start)
-        for part in _parts_of(os.fsencode(rest)):
+        parts = list(_parts_of(rest))
+        for number, part in enumerate(parts, 1):
             try:
                 deeper = _open_beneath(fd, part)
             finally:
                 os.close(fd)
             fd = deeper
-        if len(path) > _DEEP:
-            # A walk that goes down a path of any length would else begin at the root each time.
-            self._forget()
-            self._deep = (path, os.dup(fd))
+            if number == len(parts) - 1:
+                # A walk down a path of any length, or up again, would else begin at the root each time.
+                self._forget()
+                self._deep = (whole[: -len(parts[-1])], os.dup(fd))
         return fd
 
     def _forget(self) -> None:

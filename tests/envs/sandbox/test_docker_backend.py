@@ -218,7 +218,14 @@ def test_memory_limit_is_told(box: DockerSandbox) -> None:
     box.run("export A=1")
     ran = box.run("export A=2; python3 -c 'bytearray(1 << 30)'")
     assert (ran.ended, ran.exit) == ("memory", None)
-    assert box.run("echo $A; bash -c 'kill -9 $$'; echo $?").stdout == b"1\n137\n"
+    assert box.run("echo $A; bash -c 'kill -9 $$'; echo $?").stdout == b"2\n137\n"
+
+
+@pytest.mark.slow
+def test_memory_limit_is_told_of_its_own_command_only(box: DockerSandbox) -> None:
+    assert box.run("python3 -c 'bytearray(1 << 30)'; true").exit == 0
+    assert box.run("bash -c 'kill -9 $$'").exit == 137
+    assert box.run("exit 3").exit == 3
 
 
 @pytest.mark.slow

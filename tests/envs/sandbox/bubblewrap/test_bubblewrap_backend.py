@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pivotgym.core.errors import InputError, MissingDependency, NotFound, PivotRefused, WrongState
+from pivotgym.core.errors import InputError, MissingDependency, NotFound, PivotRefused, WorldFailed, WrongState
 from pivotgym.envs.sandbox.bubblewrap import BubblewrapBackend
 from pivotgym.envs.sandbox.bubblewrap.session import BubblewrapSandbox
 from pivotgym.envs.sandbox.contract import Base, Entry, NoShell, ShellState, Snapshot
@@ -52,6 +52,21 @@ def test_exit_ends_the_shell_and_the_session_goes_on(sandbox: BubblewrapSandbox)
     ran = sandbox.run("exit 7")
     assert (ran.exit, ran.shell_ended) == (7, True)
     assert sandbox.run("pwd").stdout == b"/work\n"
+
+
+def test_a_machine_that_was_ruined_is_no_failure_of_ours(sandbox: BubblewrapSandbox, opened: Opened) -> None:
+    sandbox.run("rm -r /bin /lib /lib64; exit")
+    ran = sandbox.run("echo here")
+    assert (ran.ended, ran.exit, ran.stderr) == ("died", None, b"no shell can be started any more\n")
+    for again in (sandbox.fork(), opened(sandbox.save())):
+        assert again.run("echo here").ended == "died"
+    assert sandbox.read("/work/a.txt") == b"one\n"
+
+
+def test_a_base_without_a_shell_is_our_failure(backend: BubblewrapBackend, opened: Opened) -> None:
+    start = backend.base(Base(identity='{"test": "no shell"}', files={"/usr/bin/bash": b"none"}))
+    with pytest.raises(WorldFailed, match="the session's bash did not answer; it said"):
+        opened(start).run("echo here")
 
 
 def test_a_file_is_read_and_written_from_outside(sandbox: BubblewrapSandbox) -> None:

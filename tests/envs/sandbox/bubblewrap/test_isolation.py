@@ -80,6 +80,13 @@ def test_a_memory_hog_is_killed(
     assert sandbox.run("echo again").stdout == b"again\n"
 
 
+def test_memory_is_told_of_its_own_command_only(sandbox: BubblewrapSandbox) -> None:
+    assert sandbox.run("head -c 1000M /dev/zero | tail; true").exit == 0
+    assert sandbox.run("bash -c 'kill -9 $$'").exit == 137
+    assert sandbox.run("exit 3").exit == 3
+    assert sandbox.run("kill -9 $$").exit == 137
+
+
 @pytest.mark.slow
 def test_many_small_hogs_count_together(backend: BubblewrapBackend, sandbox: BubblewrapSandbox) -> None:
     if backend.capabilities().memory != "total":
