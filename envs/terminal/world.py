@@ -189,6 +189,8 @@ class TerminalWorld(SandboxWorld):
             "complete": self._claimed,
             "due": self._due() if self._claimed else None,
         }
+        if ran and not self._here.fresh and self._terminal is None:  # at a terminal, what runs may just be at work
+            detail["processes"] = [printable(one) for one in self.sandbox.processes()]
         if any("/.git/" in path for path in changed):
             with self.probe() as copy:
                 detail["git"] = git_detail(changed, lambda command: copy.run(command, timeout_s=10.0))

@@ -338,3 +338,52 @@ def test_the_text_rule_says_that_nothing_was_run() -> None:
     found = by_text(bash("ls -la"), bash("ls -al"))
     assert found.method == "shell_text"
     assert "nothing was run" in found.reason
+
+
+# What lasts beside files.
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        {"shell": {"definitions": "alias ls='rm'"}},
+        {"shell": {"definitions": "builtin set -o errexit"}},
+        {"processes": ["sleep 60"]},
+    ],
+)
+def test_what_outlives_an_action_counts(candidate: dict[str, Any]) -> None:
+    assert verdict(did("ls", "a\n"), did("ls", "a\n", **candidate)).outcome == "different"
+
+
+def test_what_outlives_an_action_does_not_count_where_the_shell_does_not() -> None:
+    told = did("ls", "a\n", compare=PRODUCT, processes=["sleep 60"], shell={"definitions": "alias ls='rm'"})
+    assert verdict(did("ls", "a\n", compare=PRODUCT), told).outcome == "equivalent"
+
+
+def test_a_hook_of_a_repository_is_not_hidden_by_what_it_holds() -> None:
+    git = {"/work": {"head": "refs/heads/main", "refs": {}, "index": "i", "config": "c"}}
+    kept = did("git init", files={"/work/.git/HEAD": MADE}, git=git)
+    hooked = did("git init", files={"/work/.git/HEAD": MADE, "/work/.git/hooks/pre-commit": MADE}, git=git)
+    assert verdict(kept, kept).outcome == "equivalent"
+    assert verdict(kept, hooked).outcome == "different"
+
+
+def test_a_scratch_file_that_the_expert_speaks_of_counts() -> None:
+    made = did("mktemp", "/tmp/x\n", files={"/tmp/x": MADE})
+    assert verdict(made, did("mktemp -u", "/tmp/x\n")).outcome == "different"
+
+
+# What varies from run to run.
+
+
+def test_one_that_varies_as_the_expert_does_has_not_guessed() -> None:
+    assert COMPARATOR.varies(did("date", "1\n"), did("date", "2\n"), did("date", "3\n"))
+
+
+def test_one_that_says_the_same_each_time_has_guessed() -> None:
+    assert not COMPARATOR.varies(did("date", "1\n"), did("echo 2", "2\n"), did("echo 2", "2\n"))
+
+
+def test_varying_elsewhere_does_not_help() -> None:
+    varying = [did("echo 2; date > x", "2\n", files={"/tmp/x": {**MADE, "after": {**FILE, "digest": d}}}) for d in "ab"]
+    assert not COMPARATOR.varies(did("date", "1\n"), *varying)

@@ -65,10 +65,19 @@ def ends_by_reading(command: str) -> bool:
 
     >>> ends_by_reading("mkdir a; ls"), ends_by_reading("mkdir a"), ends_by_reading("make; ls")
     (True, False, False)
+    >>> ends_by_reading("mkdir a; echo done")
+    False
     """
     *work, look = parse(command) or (Step(()),)
     reads = all(isinstance(stage, Command) and only_reads(stage) for stage in look.stages)
+    if reads and all(isinstance(stage, Command) and _speaks(stage) for stage in look.stages):
+        return False
     return bool(look.stages) and reads and not is_silent(look.stages) and all(is_silent(step.stages) for step in work)
+
+
+def _speaks(command: Command) -> bool:
+    """Whether a command only says what it was given."""
+    return command.program in ("echo", "printf") and all(word.literal for word in command.arguments)
 
 
 def typed(keystrokes: Sequence[Keystrokes]) -> list[str]:
