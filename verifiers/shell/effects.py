@@ -25,8 +25,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pivotgym.verifiers.shell.files import counted, describe, different_paths, different_repositories, scratch
-from pivotgym.verifiers.shell.output import Printed, fact_lines, nothing, same_facts, same_text, without_echo
-from pivotgym.verifiers.shell.rule import ends_by_reading
+from pivotgym.verifiers.shell.output import (
+    Printed,
+    fact_lines,
+    nothing,
+    same_facts,
+    same_subjects,
+    same_text,
+    without_echo,
+)
+from pivotgym.verifiers.shell.rule import ends_by_reading, recites
 from pivotgym.verifiers.shell.session import running, same_definitions
 from pivotgym.verifiers.shell.unstable import Mask, settled
 
@@ -261,6 +269,8 @@ def _outputs(expert: Detail, candidate: Detail, compare: Mapping[str, Any]) -> t
     product = compare.get("output") == "always"
     if _all_nothing(ours) and _all_nothing(theirs):
         return _both_silent(expert, candidate, again, compare, product)
+    if not product and _recites(candidate) and not _recites(expert):
+        return "it says a text of its own, the expert's action looks", None
     same = same_text if product else same_facts
     if _same_outputs(ours, theirs, again, same) or (not product and _same_merged(expert, candidate)):
         return None, None
@@ -280,7 +290,9 @@ def _both_silent(
     if not compare.get("exit", True) and _failed(expert) != _failed(candidate):
         return "neither prints anything, but one of them failed", None
     ours, theirs = _printed(expert, "stderr"), _printed(candidate, "stderr")
-    if product or _failed(expert) or _same_outputs(ours, theirs, _printed(_again(expert), "stderr"), same_facts):
+    if product or _same_outputs(ours, theirs, _printed(_again(expert), "stderr"), same_facts):
+        return None, None
+    if _failed(expert) and ours and theirs and same_subjects(_joined(ours), _joined(theirs)):
         return None, None
     return "the error output does not tell what the expert's tells", None
 
@@ -300,6 +312,12 @@ def _same_outputs(ours: Sequence[Printed], theirs: Sequence[Printed], again: Seq
         else:
             return True
     return bool(again) and Mask(fact_lines(whole), fact_lines(_joined(again))).fits(fact_lines(given))
+
+
+def _recites(detail: Detail) -> bool:
+    """Whether an action only says what it was given, so that it cannot know what is there."""
+    commands = _commands(detail)
+    return bool(commands) and all(recites(str(one.get("command", ""))) for one in commands)
 
 
 def _same_merged(expert: Detail, candidate: Detail) -> bool:

@@ -108,7 +108,7 @@ def same_facts(expert: Printed, candidate: Printed) -> bool:
         return False
     free = free_order(expert, candidate)
     ours, theirs = fact_lines(expert), fact_lines(candidate)
-    if _same_lines(ours, theirs, free) or _same_json(ours, theirs):
+    if _same_lines(ours, theirs, free) or _same_json(ours, theirs) or (free and _same_columns(expert, ours, theirs)):
         return True
     bare = [list(_without_names(ours, expert, free)), list(_without_names(theirs, candidate, free))]
     if any(_same_lines(one, theirs, free) for one in bare[0]) or any(_same_lines(ours, one, free) for one in bare[1]):
@@ -118,6 +118,17 @@ def same_facts(expert: Printed, candidate: Printed) -> bool:
     if unnamed and any(_same_lines(one, other, free) for one in bare[0] for other in bare[1]):
         return True
     return any(_same_lines(one, other, free) for one, other in _separated(ours, theirs))
+
+
+def same_subjects(expert: Printed, candidate: Printed) -> bool:
+    """Whether two error messages complain of the same: of the expert's operands, the same are named in both."""
+    names = [_HERE.sub("", name) for name in _operands(expert.command)]
+    named = [name for name in names if _named(name, expert.text)]
+    return bool(named) and all(_named(name, candidate.text) for name in named)
+
+
+def _named(name: str, text: str) -> bool:
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", text) is not None
 
 
 def free_order(expert: Printed, candidate: Printed) -> bool:
@@ -162,6 +173,13 @@ def _same_json(ours: Sequence[str], theirs: Sequence[str]) -> bool:
         except (ValueError, RecursionError):
             return False
     return _spelled(values[0]) == _spelled(values[1])
+
+
+def _same_columns(expert: Printed, ours: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Whether two lists of names are the same, one of them in columns, as `ls` gives them at a terminal."""
+    found = list(commands_of(parse(expert.command) or ()))
+    plain = bool(found) and found[-1].program == "ls" and not any(word.text.startswith("-") for word in found[-1].words)
+    return plain and Counter(" ".join(ours).split()) == Counter(" ".join(theirs).split())
 
 
 def _spelled(value: Any) -> str:

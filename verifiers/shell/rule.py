@@ -70,14 +70,24 @@ def ends_by_reading(command: str) -> bool:
     """
     *work, look = parse(command) or (Step(()),)
     reads = all(isinstance(stage, Command) and only_reads(stage) for stage in look.stages)
-    if reads and all(isinstance(stage, Command) and _speaks(stage) for stage in look.stages):
+    if all(map(_speaks, look.stages)):
         return False
     return bool(look.stages) and reads and not is_silent(look.stages) and all(is_silent(step.stages) for step in work)
 
 
-def _speaks(command: Command) -> bool:
-    """Whether a command only says what it was given."""
-    return command.program in ("echo", "printf") and all(word.literal for word in command.arguments)
+def recites(command: str) -> bool:
+    """Whether a command only says what it was given: it looks at nothing.
+
+    >>> recites("echo 3"), recites("echo *"), recites("echo 3; ls")
+    (True, False, False)
+    """
+    script = parse(command)
+    return bool(script) and all(_speaks(stage) for step in script or () for stage in step.stages)
+
+
+def _speaks(stage: Command | Block) -> bool:
+    known = isinstance(stage, Command) and stage.program in ("echo", "printf", "true", ":")
+    return known and isinstance(stage, Command) and all(word.literal for word in stage.arguments)
 
 
 def typed(keystrokes: Sequence[Keystrokes]) -> list[str]:

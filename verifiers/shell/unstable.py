@@ -121,7 +121,9 @@ def _middle_fits(first: str, again: str, line: str, *, one_word: bool) -> bool:
     middles = [text[len(begin) : len(text) - len(end)] for text in (first, again, line)]
     if one_word and not all(re.fullmatch(r"[\w+/=-]*", text) for text in middles[:2]):
         return False
-    allowed = next(kind for kind in _CHARACTERS if all(re.fullmatch(f"{kind}*", text) for text in middles[:2]))
+    drawn = any(re.search(r"[a-z][A-Z]", text) for text in middles[:2])  # no word: digits may be drawn, too
+    kinds = _CHARACTERS[4:] if drawn else _CHARACTERS
+    allowed = next(kind for kind in kinds if all(re.fullmatch(f"{kind}*", text) for text in middles[:2]))
     return re.fullmatch(f"{allowed}*", middles[2]) is not None and _length_fits(*middles)
 
 

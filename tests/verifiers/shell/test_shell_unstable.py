@@ -21,6 +21,7 @@ def fits(first: str, again: str, third: str) -> bool:
         ("pid 123", "pid 97", "pid 1204"),
         ("/tmp/tmp.aB3dE9", "/tmp/tmp.Zk2pQ0", "/tmp/tmp.x0x1x2"),
         ("3f2a9c", "b71e00", "aa00ff"),
+        ("/tmp/tmp.GwbCfhiGpR", "/tmp/tmp.KbKObFBIzs", "/tmp/tmp.8nus790IkD"),
         ("1 passed in 0.02s", "1 passed in 0.14s", "1 passed in 1.20s"),
         ("a\nb\nc", "c\na\nb", "b\na\nc"),
         ("PID CMD\n1 bash\n7 ps", "PID CMD\n1 bash\n8 sh\n9 ps", "PID CMD\n1 bash\n12 ps"),
