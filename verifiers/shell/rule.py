@@ -25,6 +25,8 @@ from pivotgym.verifiers.shell.order import is_silent
 from pivotgym.verifiers.shell.parse import Block, Command, Redirect, Script, Step, Word, parse
 from pivotgym.verifiers.shell.programs import fed, normal, only_reads
 
+_BLANK = " \t\n"
+"""What bash skips between commands: no other white space."""
 _WAITS = frozenset({"sleep", "clear", "wait", "true", ":"})
 _KEY = re.compile(r"(?:C|M|S)-\S+|Enter|Escape|Tab|BSpace|Space|Up|Down|Left|Right|Home|End|NPage|PPage|DC|F\d+")
 _PROGRAM_TEXT = re.compile(r"python[\d.]*")
@@ -33,7 +35,7 @@ _PROGRAM_TEXT = re.compile(r"python[\d.]*")
 def same_commands(expert: Sequence[str], candidate: Sequence[str]) -> bool:
     """Whether commands, run one after the other in one shell, do the same by the rule above."""
     one, other = "\n".join(expert), "\n".join(candidate)
-    if one.strip() == other.strip():
+    if one.strip(_BLANK) == other.strip(_BLANK):
         return True
     scripts = parse(one), parse(other)
     if scripts[0] is None or scripts[1] is None:
@@ -46,7 +48,7 @@ def same_commands(expert: Sequence[str], candidate: Sequence[str]) -> bool:
 
 def same_text(one: str, other: str) -> bool:
     """Whether two commands are one script but for quoting and spaces: certain without knowing their programs."""
-    if one.strip() == other.strip():
+    if one.strip(_BLANK) == other.strip(_BLANK):
         return True
     if _residue(one) != _residue(other):
         return False
