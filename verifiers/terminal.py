@@ -85,6 +85,19 @@ class TerminalComparator:
         second = {key: value for key, value in again.detail.items() if key != UNSTABLE}
         return first.model_copy(update={"detail": {**first.detail, UNSTABLE: second}})
 
+    def varies(self, expert: Effects, candidate: Effects, again: Effects) -> bool:
+        """Whether a candidate's two runs differ in all in which it differs from the expert's first run.
+
+        Args:
+            expert: The expert's effects, of its first run alone.
+            candidate: The candidate's, which only the expert's second run makes equal.
+            again: Those of the candidate's second run.
+        """
+        first = {**candidate.detail, "compare": {**(expert.detail.get("compare") or {}), "output": "always"}}
+        differing = difference(expert.detail, candidate.detail).components
+        varying = difference(first, again.detail).components
+        return all(varying.get(name, 1.0) == 0.0 for name, same in differing.items() if same == 0.0)
+
     def by_rule(self, pivot: Pivot, action: Action) -> Verdict:
         """Rule 4."""
         expert, candidate = _request(pivot, pivot.reference), _request(pivot, action)

@@ -231,6 +231,13 @@ class Domain(ABC):
         """The expert's effects with what its two runs, some time apart, disagree on marked; by default the first's."""
         return first
 
+    def varies(self, expert: Effects, candidate: Effects, again: Effects) -> bool:
+        """Whether a candidate's two runs, some time apart, differ wherever only `settle` makes it equal to the expert.
+
+        One that says the same each time where the expert does not has guessed. By default all are taken to vary.
+        """
+        return True
+
     def candidates(self, trajectory: Trajectory) -> list[int]:
         """Turns that may become pivots, by `candidate_rule`."""
         return list(range(len(trajectory.turns())))

@@ -7,6 +7,7 @@ effects are equivalent (`verifiers/`), or sessions and HTTP (`servers/`).
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +18,7 @@ from pivotgym.core.errors import (
     VerifierFailed,
 )
 from pivotgym.core.messages import Action, Malformed
-from pivotgym.core.trajectory import Pivot, Verdict
+from pivotgym.core.trajectory import Effects, Pivot, Verdict
 from pivotgym.envs.base.breakage import unforeseen_is
 from pivotgym.envs.base.contract import Domain, Task, World
 from pivotgym.envs.base.states import StateCache
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 Rule = str
 """`functional`, or a name of `verifiers.rules`."""
 Horizon = Literal["pivot", "episode"]
+
+
+_TRIES = 4
+"""Runs of a candidate in which chance may give the same as before."""
+_GUESSED = "the expert's action gives something else each time, this one always the same"
 
 
 def known_rule(rule: str) -> str:
@@ -110,8 +116,26 @@ class Runtime:
         with unforeseen_is(VerifierFailed, f"{comparator.name}: comparing effects at pivot {pivot.id!r}"):
             verdict = comparator.compare(pivot, expert, candidate)
             if verdict.outcome == "different" and self._may_vary(pivot):
-                verdict = comparator.compare(pivot, trials.settled(pivot, variant), candidate)
+                ran_at = time.monotonic()
+                settled = comparator.compare(pivot, trials.settled(pivot, variant), candidate)
+                guessed = (
+                    settled.outcome == "equivalent" and variant == 0 and self._guessed(pivot, candidate, action, ran_at)
+                )
+                verdict = verdict.model_copy(update={"reason": f"{_GUESSED}: {verdict.reason}"}) if guessed else settled
         return verdict if variant == 0 or verdict.outcome == "equivalent" else _perturbed(verdict, variant)
+
+    def _guessed(self, pivot: Pivot, candidate: Effects, action: Action, ran_at: float) -> bool:
+        """Whether a candidate gives the same each time where the expert does not, and not what the expert gives now."""
+        expert = self.trials.expert(pivot)
+        assert expert is not None
+        for _ in range(_TRIES):
+            again = self.trials.later(pivot, action, ran_at)
+            if self.domain.varies(expert, candidate, again):
+                return False
+            now = self.trials.later(pivot, pivot.reference, ran_at)
+            if self.domain.comparator.compare(pivot, now, again).outcome == "equivalent":
+                return False
+        return True
 
     def _may_vary(self, pivot: Pivot) -> bool:
         return self.domain.repeats and not self.domain.steady(pivot.reference)

@@ -104,6 +104,19 @@ class Trials:
                 known.settled = first if again is None else self._domain.settle(first, again)
             return known.settled
 
+    def later(self, pivot: Pivot, action: Action, since: float) -> Effects:
+        """An action's effects in the pivot's state, run no sooner than `REPEAT_AFTER_S` after `since`.
+
+        Args:
+            pivot: The pivot.
+            action: What is run.
+            since: A time by `time.monotonic`.
+        """
+        time.sleep(max(0.0, since + REPEAT_AFTER_S - time.monotonic()))
+        effects = self.effects(pivot, action)
+        assert effects is not None, "the state itself is always there"
+        return effects
+
     def effects(self, pivot: Pivot, action: Action, variant: int = 0) -> Effects | None:
         """An action's effects in a fork of its own; `None` where there is no such copy. Errors as for `expert`."""
         with unforeseen_is(WorldFailed, f"running an action at pivot {pivot.id!r}"):

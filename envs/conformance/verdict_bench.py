@@ -34,11 +34,13 @@ METHODS: Mapping[str, Mapping[str, str]] = {
         "": _SINGLE_STEP,
         "browsing": _SINGLE_STEP + "?word_count_similarity_threshold=0.3",
         "swe": "nemo_gym.swe_pivot",
-        "terminal": "nemo_gym.terminal_multi_harness",
+        "terminal": "nemo_gym.terminal_multi_harness?harness=opencode",
     },
 }
 """Methods by name in the report; the values are the rules that `Runtime.verify` is asked for, by domain, with `""` for
-all others. NeMo Gym's verifiers and options are those that its shipped configurations name for that kind of data."""
+all others. NeMo Gym's verifiers and options are those that its shipped configurations name for that kind of data.
+`terminal_multi_harness` goes by the tools of a harness: where a row names none, a call of `bash` is accepted with any
+command. So the harness is `opencode` here, whose `bash` has a `command` that is compared (`difflib` ratio from 0.9)."""
 
 
 @dataclass(frozen=True)

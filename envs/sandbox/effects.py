@@ -83,9 +83,10 @@ def entry_json(entry: Entry | None) -> dict[str, Any] | None:
 
 
 def shell_detail(shell: ShellState) -> dict[str, Any]:
-    """`Effects.detail["shell"]`: working directory, umask as octal digits, exported variables."""
+    """`Effects.detail["shell"]`: working directory, umask as octal digits, exported variables, definitions."""
     environment = {printable(name): printable(value) for name, value in sorted(shell.environment.items())}
-    return {"cwd": printable(shell.cwd), "umask": f"{shell.umask:04o}", "environment": environment}
+    found = {"cwd": printable(shell.cwd), "umask": f"{shell.umask:04o}", "environment": environment}
+    return {**found, "definitions": printable(shell.definitions)} if shell.definitions else found
 
 
 def printable(text: str) -> str:

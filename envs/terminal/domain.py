@@ -85,6 +85,10 @@ class Terminals(Domain):
         """See `Domain.settle`."""
         return self.comparator.settle(first, again)
 
+    def varies(self, expert: Effects, candidate: Effects, again: Effects) -> bool:
+        """See `Domain.varies`."""
+        return self.comparator.varies(expert, candidate, again)
+
     def candidates(self, trajectory: Trajectory) -> list[int]:
         """The trajectory's own list where it has one, else by `candidate_rule`."""
         if trajectory.candidates is not None:

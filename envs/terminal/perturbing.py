@@ -26,6 +26,7 @@ MAX_LISTED = 1_500
 """Files and folders that are looked at, the first by path; what is shown of them fits into a command's output."""
 MAX_CHANGED = 12
 MAX_ADDED = 16
+MAX_LINES = 5
 MAX_BYTES = 256 * 1024
 _SYSTEM = frozenset(
     {"bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "opt", "proc", "root"}
@@ -151,7 +152,7 @@ def _text_of(content: bytes | None) -> str | None:
 
 
 def _changed(random: Random, text: str) -> str:
-    """A text with a number changed, two lines swapped, and a line said again; code and structure stay readable."""
+    """A text with a number changed, two lines swapped, and some lines said again; code and structure stay readable."""
     if not text.strip():
         return text
     lines = text.splitlines(keepends=True)
@@ -162,7 +163,7 @@ def _changed(random: Random, text: str) -> str:
     if len(body) > 1:
         place = random.randrange(len(body) - 1)
         body[place], body[place + 1] = _ended(body[place + 1]), _ended(body[place])
-    if body:
+    for _ in range(random.randint(1, MAX_LINES) if body else 0):  # not as many in each file: counts must differ, too
         body.insert(random.randrange(len(body) + 1), _other_numbers(random, _ended(random.choice(body))))
     return "".join([*map(_ended, lines[:first]), *body])
 

@@ -220,6 +220,8 @@ class TerminalWorld(SandboxWorld):
             "complete": self._claimed,
             "due": self._due() if self._claimed else None,
         }
+        if ran and not self._here.fresh and self._terminal is None:  # at a terminal, what runs may just be at work
+            detail["processes"] = [printable(one) for one in self.sandbox.processes()]
         if any("/.git/" in path for path in changed):
             # An action that took away its machine's own bash is compared by the files of the repository as they are.
             with suppress(NoShell), self.probe() as copy:

@@ -141,7 +141,8 @@ def test_what_cannot_be_run_is_invalid(expert: Action, candidate: Action, reason
         (did(files={"/work/a": MADE}), did("other", "said something", files={"/work/a": MADE})),
         (did(files={"/work/a": MADE}), did(files={"/work/a": MADE, "/tmp/x": MADE, "/work/__pycache__/a.pyc": MADE})),
         (did("find .", "./b\n./a\n"), did("find . | sort", "./a\n./b\n")),
-        (did("ls x", exit=2, stderr="ls: x"), did("ls y", exit=1, stderr="ls: y")),
+        (did("ls x", exit=2, stderr="ls: x: none"), did("cat ./x", exit=1, stderr="cat: ./x: no such file")),
+        (did("ls", "a  b\n"), did("ls -1", "a\nb\n")),
         (did(shell={"environment": {"A": "1", "_": "x"}}), did(shell={"environment": {"A": "1", "SHLVL": "2"}})),
         (did("make", "x\n", stderr="warn\n"), did("make 2>&1", "warn\nx\n")),
         (did(complete=True), did("ls", "a\n", complete=True)),
@@ -338,3 +339,73 @@ def test_the_text_rule_says_that_nothing_was_run() -> None:
     found = by_text(bash("ls -la"), bash("ls -al"))
     assert found.method == "shell_text"
     assert "nothing was run" in found.reason
+
+
+# What lasts beside files.
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        {"shell": {"definitions": "alias ls='rm'"}},
+        {"shell": {"definitions": "builtin set -o errexit"}},
+        {"processes": ["sleep 60"]},
+    ],
+)
+def test_what_outlives_an_action_counts(candidate: dict[str, Any]) -> None:
+    assert verdict(did("ls", "a\n"), did("ls", "a\n", **candidate)).outcome == "different"
+
+
+def test_what_outlives_an_action_does_not_count_where_the_shell_does_not() -> None:
+    told = did("ls", "a\n", compare=PRODUCT, processes=["sleep 60"], shell={"definitions": "alias ls='rm'"})
+    assert verdict(did("ls", "a\n", compare=PRODUCT), told).outcome == "equivalent"
+
+
+def test_a_hook_of_a_repository_is_not_hidden_by_what_it_holds() -> None:
+    git = {"/work": {"head": "refs/heads/main", "refs": {}, "index": "i", "config": "c"}}
+    kept = did("git init", files={"/work/.git/HEAD": MADE}, git=git)
+    hooked = did("git init", files={"/work/.git/HEAD": MADE, "/work/.git/hooks/pre-commit": MADE}, git=git)
+    assert verdict(kept, kept).outcome == "equivalent"
+    assert verdict(kept, hooked).outcome == "different"
+
+
+def test_a_scratch_file_that_the_expert_speaks_of_counts() -> None:
+    made = did("mktemp", "/tmp/x\n", files={"/tmp/x": MADE})
+    assert verdict(made, did("mktemp -u", "/tmp/x\n")).outcome == "different"
+
+
+# What varies from run to run.
+
+
+def test_one_that_varies_as_the_expert_does_has_not_guessed() -> None:
+    assert COMPARATOR.varies(did("date", "1\n"), did("date", "2\n"), did("date", "3\n"))
+
+
+def test_one_that_says_the_same_each_time_has_guessed() -> None:
+    assert not COMPARATOR.varies(did("date", "1\n"), did("echo 2", "2\n"), did("echo 2", "2\n"))
+
+
+def test_varying_elsewhere_does_not_help() -> None:
+    varying = [did("echo 2; date > x", "2\n", files={"/tmp/x": {**MADE, "after": {**FILE, "digest": d}}}) for d in "ab"]
+    assert not COMPARATOR.varies(did("date", "1\n"), *varying)
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        did("ls y", exit=2, stderr="ls: y: none"),
+        did("ls x.txt", exit=2, stderr="ls: x.txt: none"),
+        did("false", exit=1),
+    ],
+)
+def test_failing_at_something_else_is_different(candidate: Effects) -> None:
+    assert verdict(did("ls x", exit=2, stderr="ls: x: none"), candidate).outcome == "different"
+
+
+def test_an_answer_that_is_recited_is_different_where_the_expert_looks() -> None:
+    found = verdict(did("grep -c a f", "3\n"), did("echo 3", "3\n"))
+    assert (found.outcome, found.reason) == ("different", "it says a text of its own, the expert's action looks")
+
+
+def test_an_answer_may_be_recited_where_the_expert_does() -> None:
+    assert verdict(did("echo 3", "3\n"), did("printf '3\\n'", "3\n")).outcome == "equivalent"

@@ -9,7 +9,9 @@ Owns: which of these count, in which order they are asked, and the reason given.
 - `files`: folders in which changed files count.
 - `output`: `always`, as text; `reads`, as facts, where the expert's action changed no file that counts, or ends by
   looking at what it did (`sed -i s/a/b/ f; cat f`); `never`.
-- `exit`: whether the last command failed. `cwd`, `environment` (exported variables), `umask`: the shell afterwards.
+- `exit`: whether the last command failed. `cwd`, `umask`: the shell afterwards. `environment`: its exported variables,
+  what it was told besides (`definitions` in `shell`), and the programs that run on (`processes`), see
+  `verifiers.shell.session`.
 
 A limit that ended a command is no normal end, and is equal to an end by the same limit only. After a claim that the
 task is done nobody reads the output. A claim must be met by a claim, unless the tests of the task, run in the
@@ -23,8 +25,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pivotgym.verifiers.shell.files import counted, describe, different_paths, different_repositories, scratch
-from pivotgym.verifiers.shell.output import Printed, fact_lines, nothing, same_facts, same_text, without_echo
-from pivotgym.verifiers.shell.rule import ends_by_reading
+from pivotgym.verifiers.shell.output import (
+    Printed,
+    fact_lines,
+    nothing,
+    same_facts,
+    same_subjects,
+    same_text,
+    without_echo,
+)
+from pivotgym.verifiers.shell.rule import ends_by_reading, recites
+from pivotgym.verifiers.shell.session import running, same_definitions
 from pivotgym.verifiers.shell.unstable import Mask, settled
 
 Detail = Mapping[str, Any]
@@ -81,7 +92,7 @@ def difference(expert: Detail, candidate: Detail) -> Difference:
 
 def differs_from_itself(first: Detail, again: Detail) -> bool:
     """Whether two runs of one action did not do the same."""
-    keys = ("files", "git", "shell", "commands")
+    keys = ("files", "git", "shell", "commands", "processes")
     return any(first.get(key) != again.get(key) for key in keys)
 
 
@@ -161,9 +172,10 @@ def _files(expert: Detail, candidate: Detail, compare: Mapping[str, Any]) -> tup
 
 
 def _scratch_counts(expert: Detail, changes: Mapping[str, Mapping[str, Any]], compare: Mapping[str, Any]) -> bool:
-    """Whether intermediate files are all that the expert's action does."""
-    shows = any(not nothing(str(one.get("stdout", ""))) for one in _commands(expert))
-    return not shows and not _lasting(changes, _roots(compare)) and not _writes_repository(expert)
+    """Whether intermediate files are all that the expert's action does, or what it speaks of (`mktemp`)."""
+    shown = "\n".join(str(one.get("stdout", "")) for one in _commands(expert))
+    spoken = nothing(shown) or any(path in shown for path in changes if scratch(path, _roots(compare)))
+    return spoken and not _lasting(changes, _roots(compare)) and not _writes_repository(expert)
 
 
 def _repositories(expert: Detail, candidate: Detail, again: Detail) -> list[str]:
@@ -186,6 +198,21 @@ def _ask_shell(found: Difference, expert: Detail, candidate: Detail, compare: Ma
         names = _variables(*(shell.get("environment") or {} for shell in (ours, theirs, again)), twice=bool(again))
         reason = f"exported variables differ: {', '.join(names[:5])}" if names else None
         found.ask("environment", reason, names or None)
+        found.ask("session", _session(expert, candidate, compare))
+
+
+def _session(expert: Detail, candidate: Detail, compare: Mapping[str, Any]) -> str | None:
+    """What is wrong with the rest of a session, or `None`."""
+    texts = [str((detail.get("shell") or {}).get("definitions", "")) for detail in (expert, candidate, _again(expert))]
+    alone = not _lasting(_counted(expert, compare), _roots(compare)) and _all_nothing(_printed(expert, "stdout"))
+    settled_text = not _again(expert) or texts[2] == texts[0]
+    if settled_text and not same_definitions(texts[0], texts[1], variables=alone):
+        return "the shell afterwards has other functions, aliases, traps, options or variables"
+    ours, theirs, again = (running(detail.get("processes") or ()) for detail in (expert, candidate, _again(expert)))
+    if ours == theirs or (_again(expert) and ours != again):
+        return None
+    left, instead = (", ".join(sorted(one)) or "nothing" for one in (theirs, ours))
+    return f"it leaves {left} running in the background, the expert {instead}"
 
 
 def _variables(
@@ -242,6 +269,8 @@ def _outputs(expert: Detail, candidate: Detail, compare: Mapping[str, Any]) -> t
     product = compare.get("output") == "always"
     if _all_nothing(ours) and _all_nothing(theirs):
         return _both_silent(expert, candidate, again, compare, product)
+    if not product and _recites(candidate) and not _recites(expert):
+        return "it says a text of its own, the expert's action looks", None
     same = same_text if product else same_facts
     if _same_outputs(ours, theirs, again, same) or (not product and _same_merged(expert, candidate)):
         return None, None
@@ -261,7 +290,9 @@ def _both_silent(
     if not compare.get("exit", True) and _failed(expert) != _failed(candidate):
         return "neither prints anything, but one of them failed", None
     ours, theirs = _printed(expert, "stderr"), _printed(candidate, "stderr")
-    if product or _failed(expert) or _same_outputs(ours, theirs, _printed(_again(expert), "stderr"), same_facts):
+    if product or _same_outputs(ours, theirs, _printed(_again(expert), "stderr"), same_facts):
+        return None, None
+    if _failed(expert) and ours and theirs and same_subjects(_joined(ours), _joined(theirs)):
         return None, None
     return "the error output does not tell what the expert's tells", None
 
@@ -281,6 +312,12 @@ def _same_outputs(ours: Sequence[Printed], theirs: Sequence[Printed], again: Seq
         else:
             return True
     return bool(again) and Mask(fact_lines(whole), fact_lines(_joined(again))).fits(fact_lines(given))
+
+
+def _recites(detail: Detail) -> bool:
+    """Whether an action only says what it was given, so that it cannot know what is there."""
+    commands = _commands(detail)
+    return bool(commands) and all(recites(str(one.get("command", ""))) for one in commands)
 
 
 def _same_merged(expert: Detail, candidate: Detail) -> bool:

@@ -34,6 +34,8 @@ SCRATCH: Mapping[str, str] = {
     r"^/tmp(/|$)|^/var/tmp(/|$)": "where intermediate files lie",
 }
 """Paths that count only for an action that changed nothing else and shows nothing: then they are all it does."""
+_HOOKS = re.compile(r"/(?:hooks|info)/")
+"""What in `.git` changes what git does later and is none of its objects, references or settings."""
 _BYPRODUCT = re.compile("|".join(f"(?:{pattern})" for pattern in BYPRODUCTS))
 _SCRATCH = re.compile("|".join(f"(?:{pattern})" for pattern in SCRATCH))
 
@@ -44,7 +46,7 @@ def counted(changes: Changes, roots: Sequence[str], repositories: Iterable[str] 
     Args:
         changes: All changes by absolute path.
         roots: Folders that count.
-        repositories: Folders of repositories, whose `.git` is compared by what it holds instead.
+        repositories: Folders of repositories, whose `.git`, hooks apart, is compared by what it holds instead.
     """
     bare = [path if path.endswith(".git") else posixpath.join(path, ".git") for path in repositories]
     return {
@@ -52,7 +54,7 @@ def counted(changes: Changes, roots: Sequence[str], repositories: Iterable[str] 
         for path, change in changes.items()
         if any(_within(path, root) for root in roots)
         and not _BYPRODUCT.search(path)
-        and not any(_within(path, folder) for folder in bare)
+        and not any(_within(path, folder) and not _HOOKS.match(path[len(folder) :]) for folder in bare)
         and not same_entry(change.get("before"), change.get("after"))
     }
 

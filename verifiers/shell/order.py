@@ -53,7 +53,7 @@ _FILTERS = frozenset(
     }
 )
 """Programs that, fed with lines, give for each line something in the same place."""
-_PER_FILE = frozenset(
+PER_FILE = frozenset(
     {
         "basename",
         "cksum",
@@ -177,7 +177,7 @@ def _per_file(words: list[str]) -> bool:
     program = next((word for word in words if not word.startswith("-") and not word.isdigit()), "")
     own = words[words.index(program) + 1 :] if program else []
     return (
-        program.rpartition("/")[2] in _PER_FILE and not _by_place(program, own) and not any(map(_LS_ORDERS.match, own))
+        program.rpartition("/")[2] in PER_FILE and not _by_place(program, own) and not any(map(_LS_ORDERS.match, own))
     )
 
 

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pivotgym.verifiers.shell.order import Order, order_of
+from pivotgym.verifiers.shell.order import PER_FILE, Order, order_of
 from pivotgym.verifiers.shell.parse import Script, commands_of, parse
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|[@-Z\\-_=>])")
@@ -108,12 +108,27 @@ def same_facts(expert: Printed, candidate: Printed) -> bool:
         return False
     free = free_order(expert, candidate)
     ours, theirs = fact_lines(expert), fact_lines(candidate)
-    if _same_lines(ours, theirs, free) or _same_json(ours, theirs):
+    if _same_lines(ours, theirs, free) or _same_json(ours, theirs) or (free and _same_columns(expert, ours, theirs)):
         return True
-    forms = [list(_forms(ours, expert, free)), list(_forms(theirs, candidate, free))]
-    if any(_same_lines(one, other, free) for one in forms[0] for other in forms[1]):
+    bare = [list(_without_names(ours, expert, free)), list(_without_names(theirs, candidate, free))]
+    if any(_same_lines(one, theirs, free) for one in bare[0]) or any(_same_lines(ours, one, free) for one in bare[1]):
+        return True
+    # Left out of both, `wc -l a` would tell what `wc -l b` does; but for `-`, which names no file.
+    unnamed = any(lines and all(line.endswith(" -") for line in lines) for lines in (ours, theirs))
+    if unnamed and any(_same_lines(one, other, free) for one in bare[0] for other in bare[1]):
         return True
     return any(_same_lines(one, other, free) for one, other in _separated(ours, theirs))
+
+
+def same_subjects(expert: Printed, candidate: Printed) -> bool:
+    """Whether two error messages complain of the same: of the expert's operands, the same are named in both."""
+    names = [_HERE.sub("", name) for name in _operands(expert.command)]
+    named = [name for name in names if _named(name, expert.text)]
+    return bool(named) and all(_named(name, candidate.text) for name in named)
+
+
+def _named(name: str, text: str) -> bool:
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", text) is not None
 
 
 def free_order(expert: Printed, candidate: Printed) -> bool:
@@ -160,21 +175,32 @@ def _same_json(ours: Sequence[str], theirs: Sequence[str]) -> bool:
     return _spelled(values[0]) == _spelled(values[1])
 
 
+def _same_columns(expert: Printed, ours: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Whether two lists of names are the same, one of them in columns, as `ls` gives them at a terminal."""
+    found = list(commands_of(parse(expert.command) or ()))
+    plain = bool(found) and found[-1].program == "ls" and not any(word.text.startswith("-") for word in found[-1].words)
+    return plain and Counter(" ".join(ours).split()) == Counter(" ".join(theirs).split())
+
+
 def _spelled(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _forms(lines: list[str], printed: Printed, free: bool) -> Iterator[list[str]]:
-    """The lines as they are, and without the names that the command itself says."""
-    yield lines
+def _without_names(lines: list[str], printed: Printed, free: bool) -> Iterator[list[str]]:
+    """The lines without the names that the command itself says."""
     operands = _operands(printed.command)
-    if len(operands) == 1 and (own := _without_name(lines, operands[0])) is not None:
+    if len(operands) == 1 and _names_files(printed.command) and (own := _without_name(lines, operands[0])) is not None:
         yield own
     if free:
         for operand in operands:
             folder = _HERE.sub("", operand).rstrip("/") + "/"
             if all(line.startswith(folder) and line != folder for line in lines):
                 yield [line[len(folder) :] for line in lines]
+
+
+def _names_files(command: str) -> bool:
+    """Whether a command's program tells of the files it is given with their names."""
+    return any(one.program in PER_FILE for one in commands_of(parse(command) or ()))
 
 
 def _operands(command: str) -> list[str]:

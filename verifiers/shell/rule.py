@@ -25,6 +25,8 @@ from pivotgym.verifiers.shell.order import is_silent
 from pivotgym.verifiers.shell.parse import Block, Command, Redirect, Script, Step, Word, parse
 from pivotgym.verifiers.shell.programs import fed, normal, only_reads
 
+_BLANK = " \t\n"
+"""What bash skips between commands: no other white space."""
 _WAITS = frozenset({"sleep", "clear", "wait", "true", ":"})
 _KEY = re.compile(r"(?:C|M|S)-\S+|Enter|Escape|Tab|BSpace|Space|Up|Down|Left|Right|Home|End|NPage|PPage|DC|F\d+")
 _PROGRAM_TEXT = re.compile(r"python[\d.]*")
@@ -33,7 +35,7 @@ _PROGRAM_TEXT = re.compile(r"python[\d.]*")
 def same_commands(expert: Sequence[str], candidate: Sequence[str]) -> bool:
     """Whether commands, run one after the other in one shell, do the same by the rule above."""
     one, other = "\n".join(expert), "\n".join(candidate)
-    if one.strip() == other.strip():
+    if one.strip(_BLANK) == other.strip(_BLANK):
         return True
     scripts = parse(one), parse(other)
     if scripts[0] is None or scripts[1] is None:
@@ -46,7 +48,7 @@ def same_commands(expert: Sequence[str], candidate: Sequence[str]) -> bool:
 
 def same_text(one: str, other: str) -> bool:
     """Whether two commands are one script but for quoting and spaces: certain without knowing their programs."""
-    if one.strip() == other.strip():
+    if one.strip(_BLANK) == other.strip(_BLANK):
         return True
     if _residue(one) != _residue(other):
         return False
@@ -65,10 +67,29 @@ def ends_by_reading(command: str) -> bool:
 
     >>> ends_by_reading("mkdir a; ls"), ends_by_reading("mkdir a"), ends_by_reading("make; ls")
     (True, False, False)
+    >>> ends_by_reading("mkdir a; echo done")
+    False
     """
     *work, look = parse(command) or (Step(()),)
     reads = all(isinstance(stage, Command) and only_reads(stage) for stage in look.stages)
+    if all(map(_speaks, look.stages)):
+        return False
     return bool(look.stages) and reads and not is_silent(look.stages) and all(is_silent(step.stages) for step in work)
+
+
+def recites(command: str) -> bool:
+    """Whether a command only says what it was given: it looks at nothing.
+
+    >>> recites("echo 3"), recites("echo *"), recites("echo 3; ls")
+    (True, False, False)
+    """
+    script = parse(command)
+    return bool(script) and all(_speaks(stage) for step in script or () for stage in step.stages)
+
+
+def _speaks(stage: Command | Block) -> bool:
+    known = isinstance(stage, Command) and stage.program in ("echo", "printf", "true", ":")
+    return known and isinstance(stage, Command) and all(word.literal for word in stage.arguments)
 
 
 def typed(keystrokes: Sequence[Keystrokes]) -> list[str]:

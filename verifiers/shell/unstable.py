@@ -24,6 +24,12 @@ _NUMBER = re.compile(r"\d+(?:[.:]\d+)*")
 _CHARACTERS = (r"\d", r"[0-9a-f]", r"[0-9A-F]", r"[A-Za-z]", r"[A-Za-z0-9]", r"[A-Za-z0-9+/=_-]", r"\S", r"[\s\S]")
 """Classes of characters, the narrowest first."""
 _MORE_DIGITS = 2
+_LONG = 6
+"""Digits from which a number's length says what it is."""
+_EPOCH = 9
+"""Digits from which a number may count the seconds since 1970."""
+_CLOCK = 0.001
+"""Two such numbers that differ by less, relatively, are a clock's; it is about three weeks."""
 
 
 class Mask:
@@ -63,6 +69,8 @@ def _line_fits(first: str, again: str, line: str) -> bool:
     alike = len(one) == len(other) and all(map(_alike, one, other))
     if alike and len(third) == len(one) and all(map(_token_fits, one, other, third)):
         return True
+    if alike and all(_NUMBER.fullmatch(token) for token, repeated in zip(one, other, strict=True) if token != repeated):
+        return False
     return _middle_fits(first, again, line, one_word=alike)
 
 
@@ -81,9 +89,19 @@ def _token_fits(first: str, again: str, token: str) -> bool:
     if _NUMBER.fullmatch(first):
         if not _NUMBER.fullmatch(token) or _form(token) != _form(first):
             return False
-        digits = sorted((len(first), len(again)))
-        return digits[0] - _MORE_DIGITS <= len(token) <= digits[1] + _MORE_DIGITS
+        return _number_fits(first, again, token)
     return token.isalpha() and _length_fits(first, again, token)
+
+
+def _number_fits(first: str, again: str, number: str) -> bool:
+    """Whether a number has about as many digits, and is near where both are so near that they tell a clock's time."""
+    if first.isdigit() and again.isdigit() and number.isdigit():
+        spread = _CLOCK * int(first)
+        if len(first) >= _EPOCH and abs(int(first) - int(again)) < spread:
+            return abs(int(first) - int(number)) < spread
+    shortest, longest = sorted((len(first), len(again)))
+    more = 0 if shortest == longest >= _LONG else _MORE_DIGITS  # `date +%N` has nine, always
+    return shortest - _MORE_DIGITS <= len(number) <= longest + more
 
 
 def _form(number: str) -> str:
@@ -103,7 +121,9 @@ def _middle_fits(first: str, again: str, line: str, *, one_word: bool) -> bool:
     middles = [text[len(begin) : len(text) - len(end)] for text in (first, again, line)]
     if one_word and not all(re.fullmatch(r"[\w+/=-]*", text) for text in middles[:2]):
         return False
-    allowed = next(kind for kind in _CHARACTERS if all(re.fullmatch(f"{kind}*", text) for text in middles[:2]))
+    drawn = any(re.search(r"[a-z][A-Z]", text) for text in middles[:2])  # no word: digits may be drawn, too
+    kinds = _CHARACTERS[4:] if drawn else _CHARACTERS
+    allowed = next(kind for kind in kinds if all(re.fullmatch(f"{kind}*", text) for text in middles[:2]))
     return re.fullmatch(f"{allowed}*", middles[2]) is not None and _length_fits(*middles)
 
 

@@ -70,3 +70,12 @@ def test_an_expert_that_cannot_be_run_is_refused() -> None:
     domain.world_type.run = lambda world, action: run(world, action).model_copy(update={"invalid": "no such thing"})
     with pytest.raises(PivotRefused, match="the expert's own action cannot be run: no such thing"):
         Runtime(domain).prepare(pivot())
+
+
+def test_one_that_guessed_what_varies_is_different() -> None:
+    domain = StoredDomain(ticking=True)
+    domain.repeats = True  # type: ignore[misc]
+    domain.varies = lambda expert, candidate, again: False  # type: ignore[method-assign]
+    verdict = Runtime(domain).verify(pivot(), add(3))
+    assert verdict.outcome == "different"
+    assert verdict.reason.startswith("the expert's action gives something else each time, this one always the same")

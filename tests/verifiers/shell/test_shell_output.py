@@ -137,3 +137,16 @@ def test_telling_the_same_goes_both_ways(one: str, other: str) -> None:
 @given(texts, st.integers(0, 9), st.integers(0, 9))
 def test_another_number_is_another_fact(text: str, one: int, other: int) -> None:
     assert facts(f"{text}\nn={one}", f"{text}\nn={other}") == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("command", "expert", "other", "candidate"),
+    [
+        ("wc -l a", "3 a\n", "wc -l b", "3 b\n"),
+        ("./run x", "run x\n", "./run y", "run y\n"),
+        ("echo x", "x\n", "echo", "x x\n"),
+        ("find a -type f", "a/x\n", "find b -type f", "b/x\n"),
+    ],
+)
+def test_a_name_is_no_form_where_the_other_says_another(command: str, expert: str, other: str, candidate: str) -> None:
+    assert not facts(expert, candidate, command, other)

@@ -39,6 +39,10 @@ SAME = [
 ]
 DIFFERENT = [
     ("cat a.py", "rm -rf /"),
+    ("ls", "ls\r"),
+    ("ls", "ls\u00a0"),
+    ("rm -rf build/*", "rm -rf build /*"),
+    ("cat a > b", "cat b > a"),
     ("grep -rn 'def foo' src/models.py", "rm -rf /workspace"),
     ("git stash", "git stash drop"),
     ("ls -la /tmp/a", "rm -rf /tmp/a"),
