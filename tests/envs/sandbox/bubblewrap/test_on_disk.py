@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,11 +71,9 @@ def test_one_that_is_closed_meanwhile_is_copied_whole_or_not_at_all(
     sandbox.run("seq 1 50 | xargs touch")
     timer = threading.Timer(delay_ms / 1000, sandbox.close)
     timer.start()
-    try:
+    with suppress(WorldFailed, WrongState):
         taken = getattr(sandbox, take)()
         copy = taken if isinstance(taken, BubblewrapSandbox) else on_disk.open(taken)
         assert copy.run("ls | wc -l").stdout == b"52\n"
         copy.close()
-    except (WorldFailed, WrongState) as error:
-        assert "closed" in error.message or "No such file" in error.message
     timer.join()
