@@ -28,6 +28,7 @@ from pivotgym.envs.sandbox.store.copying import copy_tree
 MOUNTS = "/tmp"
 """Where the warden's own tmpfs lies: it hides this folder of the host in the warden's namespace only."""
 _KILLED_S = 10.0
+_LONGEST_LINE = 4096
 
 
 class Guardian:
@@ -123,7 +124,7 @@ class Machine:
         self._folder = f"{MOUNTS}/{name}"
         self._running: tuple[subprocess.Popen[bytes], int, int] | None = None
         self._lock = threading.RLock()
-        self.over = False
+        self.over = self._closed = False
         self._userns = -1
         self.root = f"{self._folder}/root"
         place = f"{self._folder}/rw" if means.in_memory else f"tmp/{name}"
@@ -180,6 +181,8 @@ class Machine:
             OSError: If it cannot be started.
         """
         with self._lock:
+            if self._closed:
+                raise OSError(f"sandbox {self.name}: closed by another thread")
             self.kill()
             self.over = False
             if self._userns < 0:
@@ -258,6 +261,7 @@ class Machine:
     def close(self) -> None:
         """End it and unmount everything. Calling it again does nothing."""
         with self._lock:
+            self._closed = True
             self.kill()
             if self._userns >= 0:
                 os.close(self._userns)
@@ -309,6 +313,8 @@ def _descendants(pid: int) -> list[int]:
 
 
 def _command_line(pid: int) -> list[str]:
-    with suppress(OSError):
-        return [os.fsdecode(word) for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]]
+    with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as opened:
+        # A process may have megabytes of arguments.
+        line = opened.read(_LONGEST_LINE).removesuffix(b"\0")
+        return [os.fsdecode(word) for word in line.split(b"\0")]
     return []

@@ -28,7 +28,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from pivotgym.core.errors import PivotGymError
+from pivotgym.core.errors import PivotGymError, WorldFailed
 from pivotgym.envs.sandbox.bubblewrap import guardian, inside, syscalls, watch, wire
 from pivotgym.envs.sandbox.bubblewrap.arguments import as_user
 from pivotgym.envs.sandbox.bubblewrap.machine import MOUNTS, Guardian, Machine, Means, Pipes
@@ -117,8 +117,13 @@ class Warden:
 
     def fork(self, name: str, files: list[int]) -> Answer:
         """Mount a sandbox over the same layers as another, with what that one has written."""
-        machine = self._machines[name]
-        return self._opened(self._layers[name], machine.binds, machine.hidden, machine.limits, machine.upper)
+        machine = self._machine(name)
+        layers = self._layers[name]
+        answer = self._opened(layers, machine.binds, machine.hidden, machine.limits, machine.upper)
+        if self._machines.get(name) is not machine:
+            self.close(answer[0]["name"], [])
+            raise _closed(name)
+        return answer
 
     def _opened(
         self, layers: list[str], binds: list[str], hidden: list[str], limits: Limits, written: str = ""
@@ -137,12 +142,18 @@ class Warden:
         self._machines[name], self._holds[name], self._layers[name] = machine, hold, layers
         return {"name": name, "oom_file": machine.oom_file}, []
 
+    def _machine(self, name: str) -> Machine:
+        machine = self._machines.get(name)
+        if machine is None:
+            raise _closed(name)
+        return machine
+
     def start(self, name: str, uid: int, gid: int, network: bool, terminal: bool, files: list[int]) -> Answer:
         """Start a sandbox's bash.
 
         Sends back the server's ends of: control, report, how it ended, then standard output and error, or the terminal.
         """
-        machine = self._machines[name]
+        machine = self._machine(name)
         with ExitStack() as theirs:
             back: list[int] = []
             try:
@@ -167,12 +178,12 @@ class Warden:
 
     def processes(self, name: str, files: list[int]) -> Answer:
         """What runs in a sandbox."""
-        beside = [line for line in self._machines[name].processes() if line]
+        beside = [line for line in self._machine(name).processes() if line]
         return {"processes": beside}, []
 
     def changes(self, name: str, files: list[int]) -> Answer:
         """What a sandbox has changed."""
-        machine = self._machines[name]
+        machine = self._machine(name)
         return {"changes": to_json(changes_of(machine.upper, machine.layers, Ids()))}, []
 
     def over(self, name: str, files: list[int]) -> Answer:
@@ -182,12 +193,12 @@ class Warden:
 
     def read(self, name: str, path: str, files: list[int]) -> Answer:
         """A descriptor of a sandbox's file."""
-        file = inside.open_file(self._machines[name].root, path)
+        file = inside.open_file(self._machine(name).root, path)
         return {}, [] if file is None else [file]
 
     def write(self, name: str, path: str, mode: int, files: list[int]) -> Answer:
         """Write a file in a sandbox."""
-        inside.write_file(self._machines[name].root, path, files[0], mode)
+        inside.write_file(self._machine(name).root, path, files[0], mode)
         return {}, []
 
     def close(self, name: str, files: list[int]) -> Answer:
@@ -202,13 +213,16 @@ class Warden:
 
     def save(self, name: str, files: list[int]) -> Answer:
         """Store what a sandbox has written as a layer; `layer` is null where it changed nothing."""
-        machine = self._machines[name]
+        machine = self._machine(name)
         staged = self._store.stage()
         layer = None
         try:
             self._store.copy_upper(machine.upper, staged)
             # Read from the copy: what a process writes meanwhile must not make the two differ.
-            if changes := changes_of(staged.tree, machine.layers, Ids()):
+            changes = changes_of(staged.tree, machine.layers, Ids())
+            if self._machines.get(name) is not machine:
+                raise _closed(name)
+            if changes:
                 layer = self._store.commit(staged, changes, self._layers[name])
         finally:
             if layer is None:
@@ -232,6 +246,11 @@ class Warden:
             self._store.discard(staged)
             raise
         return {"layer": layer}, []
+
+
+def _closed(name: str) -> WorldFailed:
+    """By another thread: some of its files may be gone already."""
+    return WorldFailed(f"sandbox {name}: closed while it was in use", hint="open the snapshot again")
 
 
 def _pipe(theirs: ExitStack, back: list[int], uid: int, gid: int, *, writes: bool = False) -> int:

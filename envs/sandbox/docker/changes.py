@@ -24,6 +24,7 @@ Tree = dict[str, Entry]
 MODIFIED = 0
 _NOTHING = ("not a directory", "too many links", "file name too long")
 """What engines say of a path at which nothing can be."""
+_LONGEST_LINE = 4096
 _GO_LINK, _GO_FOLDER = 1 << 27, 1 << 31
 
 
@@ -186,4 +187,4 @@ def command_lines(container: str) -> list[tuple[int, int, str]]:
     """Pid, parent's pid (both of the engine's host) and command line of each process of a container."""
     with calls("listing processes"):
         listed: dict[str, Any] = client().top(container, "-eo pid,ppid,args")
-    return [(int(pid), int(parent), line) for pid, parent, line in listed.get("Processes") or ()]
+    return [(int(pid), int(parent), line[:_LONGEST_LINE]) for pid, parent, line in listed.get("Processes") or ()]

@@ -155,6 +155,13 @@ def test_what_runs_beside_the_shell_is_named_and_not_restored(sandbox: Bubblewra
     assert opened(snapshot).run("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c '^sleep'").stdout == b"0\n"
 
 
+def test_a_long_command_line_is_cut(sandbox: BubblewrapSandbox) -> None:
+    sandbox.run("bash -c 'sleep 100; :' $(head -c 90000 /dev/zero | tr '\\0' a) & until pgrep -x sleep; do :; done")
+    lines = sandbox.processes()
+    assert lines[0].startswith("bash -c sleep 100; : aaa")
+    assert [len(line) for line in lines] == [4096, len("sleep 100")]
+
+
 def test_closing_twice_is_closing_once(sandbox: BubblewrapSandbox) -> None:
     sandbox.run("true")
     sandbox.close()

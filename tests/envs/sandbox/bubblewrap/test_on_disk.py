@@ -1,11 +1,14 @@
 """Sandboxes whose writes lie on disk, for kernels on which an overlay cannot write to memory."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pivotgym.core.errors import WorldFailed, WrongState
 from pivotgym.envs.sandbox.bubblewrap import BubblewrapBackend
 from pivotgym.envs.sandbox.bubblewrap.session import BubblewrapSandbox
 from pivotgym.envs.sandbox.contract import Limits, Snapshot
@@ -57,3 +60,20 @@ def test_a_closed_sandbox_leaves_nothing_on_disk(sandbox: BubblewrapSandbox, sto
     assert list((Path(store.layers.root) / "tmp").iterdir())
     sandbox.close()
     assert not list((Path(store.layers.root) / "tmp").iterdir())
+
+
+@pytest.mark.parametrize("delay_ms", [0, 3, 8])
+@pytest.mark.parametrize("take", ["save", "fork"])
+def test_one_that_is_closed_meanwhile_is_copied_whole_or_not_at_all(
+    on_disk: BubblewrapBackend, start: Snapshot, take: str, delay_ms: int
+) -> None:
+    sandbox = on_disk.open(start, limits=Limits())
+    sandbox.run("seq 1 50 | xargs touch")
+    timer = threading.Timer(delay_ms / 1000, sandbox.close)
+    timer.start()
+    with suppress(WorldFailed, WrongState):
+        taken = getattr(sandbox, take)()
+        copy = taken if isinstance(taken, BubblewrapSandbox) else on_disk.open(taken)
+        assert copy.run("ls | wc -l").stdout == b"52\n"
+        copy.close()
+    timer.join()
