@@ -60,7 +60,7 @@ def verified(http, reference: str, candidate: str) -> dict:
     [
         ("sed -i s/one/1/ a.txt", "perl -pi -e s/one/1/ /work/a.txt", 1.0),
         ("sed -i s/one/1/ a.txt", "sed -i s/one/2/ a.txt", 0.0),
-        ("cat b.txt", "head -n 5 b.txt", 1.0),
+        ("cat b.txt", "tail -n +1 b.txt", 1.0),
         ("cat b.txt", "cat a.txt", 0.0),
         ("cat a.txt", "head -2 a.txt", 0.0),  # the same here, not where the file is longer
         ("cd /", "cd ..", 1.0),

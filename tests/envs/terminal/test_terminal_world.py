@@ -314,12 +314,12 @@ def test_a_state_in_which_a_program_has_the_terminal_is_refused(at):
 
 
 def test_effects_tell_what_lasts_of_a_session(at):
-    detail = at(cwd="/work").run("alias ll='ls -l'; sleep 60 &").detail
+    detail = at(files={"/work/a": ""}, cwd="/work").run("alias ll='ls -l'; sleep 60 &").detail
     assert detail["processes"] == ["sleep 60"]
     assert "alias ll='ls -l'" in detail["shell"]["definitions"]
 
 
 def test_a_fresh_shell_leaves_nothing_that_lasts(at):
-    detail = at(cwd="/work", shell="fresh").run("alias ll='ls -l'").detail
+    detail = at(files={"/work/a": ""}, cwd="/work", shell="fresh").run("alias ll='ls -l'").detail
     assert "processes" not in detail
     assert "definitions" not in detail["shell"]
