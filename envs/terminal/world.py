@@ -54,7 +54,7 @@ class TerminalWorld(SandboxWorld):
         task_of: The task that starts from an origin, where it is known: its tests tell whether a claim is due.
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __init__(
         self,

@@ -100,7 +100,7 @@ def _number_fits(first: str, again: str, number: str) -> bool:
         if len(first) >= _EPOCH and abs(int(first) - int(again)) < spread:
             return abs(int(first) - int(number)) < spread
     shortest, longest = sorted((len(first), len(again)))
-    more = 0 if shortest == longest >= _LONG else _MORE_DIGITS  # `date +%N` has nine, always
+    more = 0 if shortest == longest >= _LONG and first.isdigit() else _MORE_DIGITS  # `date +%N` has nine, always
     return shortest - _MORE_DIGITS <= len(number) <= longest + more
 
 

@@ -19,6 +19,7 @@ def fits(first: str, again: str, third: str) -> bool:
         ("Sat Nov 21 16:15:05 UTC 2026", "Sat Nov 21 16:15:06 UTC 2026", "Sat Nov 21 16:16:00 UTC 2026"),
         ("1795000000", "1795000001", "1795000007"),
         ("pid 123", "pid 97", "pid 1204"),
+        ("1795000000.1234567", "1795000001.7654321", "1795000002.123456789"),
         ("/tmp/tmp.aB3dE9", "/tmp/tmp.Zk2pQ0", "/tmp/tmp.x0x1x2"),
         ("3f2a9c", "b71e00", "aa00ff"),
         ("/tmp/tmp.GwbCfhiGpR", "/tmp/tmp.KbKObFBIzs", "/tmp/tmp.8nus790IkD"),
