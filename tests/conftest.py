@@ -1,7 +1,9 @@
 """For all tests: hypothesis without deadlines, which would time a shared machine; the folder of real data, if here."""
 
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,10 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared/data beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Remove what tests made: stores are large, and some hold trees deeper than pytest's own clean-up can go."""
+    yield
+    subprocess.run(["rm", "-rf", "--", *tmp_path_factory.getbasetemp().iterdir()], check=False)
