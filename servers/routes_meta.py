@@ -61,6 +61,7 @@ async def metadata(service: Service, call: Call) -> Reply:
             spaces=_SPACES,
             options=SessionOptions.model_json_schema()["properties"],
             limits=service.settings.limits(),
+            details=domain.details(),
             pivots=len(service.pivots),
             judge=_named(service.settings.judge),
             user=_named(service.settings.user),

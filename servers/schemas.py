@@ -317,6 +317,7 @@ class Metadata(Wire):
     spaces: dict[str, str]
     options: dict[str, Any]
     limits: dict[str, float]
+    details: dict[str, Any]
     pivots: int
     judge: ChatModel | None = None
     user: ChatModel | None = None

@@ -278,6 +278,10 @@ class Domain(ABC):
         """Free what the domain holds; by default nothing. Calling it again does nothing."""
         return
 
+    def details(self) -> dict[str, Any]:
+        """What else a client should know of it, JSON for `/metadata`: what its worlds can and cannot do here."""
+        return {}
+
     def ready(self) -> str | None:
         """Why the domain cannot serve yet, or `None`."""
         return None

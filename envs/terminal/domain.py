@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import ClassVar
+from dataclasses import asdict
+from typing import Any, ClassVar
 
 from pivotgym.core.canonical import digest
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Origin, Pivot, Step, Trajectory, steps_of
 from pivotgym.envs.base.contract import Attempt, Domain, Task
 from pivotgym.envs.sandbox.backends import default_backend
-from pivotgym.envs.sandbox.contract import Backend, Sandbox
+from pivotgym.envs.sandbox.contract import Backend, Limits, Sandbox
 from pivotgym.envs.sandbox.keeping import Keeper, shared_store
 from pivotgym.envs.terminal import harbor
 from pivotgym.envs.terminal.actions import acts
@@ -102,6 +103,18 @@ class Terminals(Domain):
     def attempts(self, task: Task) -> Iterable[Attempt]:
         """See `Domain.attempts`."""
         return () if task.origin.kind == harbor.KIND else catalogue.attempts(task)
+
+    def details(self) -> dict[str, Any]:
+        """See `Domain.details`: the backend with its capabilities, the limits of a sandbox, what is not restored."""
+        backend = self.backend()
+        lacking = backend.missing()
+        return {
+            "backend": backend.name,
+            "missing": None if lacking is None else asdict(lacking),
+            "capabilities": None if lacking is not None else asdict(backend.capabilities()),
+            "sandbox_limits": asdict(Limits()),
+            "not_restored": NOT_RESTORED,
+        }
 
     def ready(self) -> str | None:
         """Why no sandbox can be opened here, with the command that mends it."""

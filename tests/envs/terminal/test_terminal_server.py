@@ -132,7 +132,16 @@ def test_keys_are_compared_by_what_they_do(http):
 
 
 def test_metadata_says_what_is_not_restored(http):
-    assert "running processes" in http.get("/metadata").json()["description"]
+    about = http.get("/metadata").json()
+    assert "running processes" in about["description"]
+    assert "running processes" in about["details"]["not_restored"]
+
+
+def test_metadata_says_what_the_backend_can_do(http):
+    details = http.get("/metadata").json()["details"]
+    assert details["backend"] == "bubblewrap"
+    assert details["capabilities"]["fork"] == "layers"
+    assert details["sandbox_limits"]["wall_s"] == 30.0
 
 
 def test_a_message_is_not_the_experts_action(http):
