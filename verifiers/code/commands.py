@@ -14,11 +14,24 @@ import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 from pivotgym.verifiers.code.finders import find_of, ls_of
-from pivotgym.verifiers.code.operations import WHOLE, Create, Find, Invalid, Operation, RunTests, Search, Shell, Span, View
+from pivotgym.verifiers.code.operations import (
+    WHOLE,
+    Create,
+    Find,
+    Invalid,
+    Operation,
+    Patch,
+    RunTests,
+    Search,
+    Shell,
+    Span,
+    View,
+)
 from pivotgym.verifiers.code.options import Options, read_options
-from pivotgym.verifiers.code.runners import tests_of
+from pivotgym.verifiers.code.runners import run_of
 from pivotgym.verifiers.code.searches import grep_of, rg_of
 from pivotgym.verifiers.shell.parse import Block, Command, Script, Step, parse
 
@@ -67,8 +80,10 @@ def _plain(stage: Command | Block) -> list[str] | None:
 
 def _piped(stages: list[list[str]], step: Step) -> Operation | None:
     first, *filters = stages
+    if first[0] == "apply_patch" and len(first) == 2 and len(stages) == 1:
+        return Patch(first[1])
     assigned = [word.text for stage in step.stages if isinstance(stage, Command) for word in stage.assignments]
-    tests = tests_of(first, assigned)
+    tests = run_of(first, assigned)
     if tests is not None:
         return tests if all(words[0] == "tail" for words in filters) else None
     found = None if assigned else _source(first)
@@ -156,7 +171,7 @@ def _spans(program: str) -> tuple[Span, ...] | None:
         else:
             end = None if last == "$" else int(last or first)
             spans.append((int(first), end if end is None else max(end, int(first))))
-    ordered = all(end is not None and 0 < end < start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    ordered = all(end is not None and 0 < end < start for (_, end), (start, _) in pairwise(spans))
     return tuple(spans) if spans and ordered and spans[0][0] != 0 else None
 
 
@@ -205,26 +220,32 @@ def _searched(view: View, search: Search | None) -> Search | None:
     return replace(search, where=view.paths, recursive=False, flags=flags, shown=(*search.shown, *view.shown))
 
 
-def _written(step: Step, folder: str) -> Create | None:
-    """`cat` of a here-document into a file."""
+def _written(step: Step, folder: str) -> Create | Patch | None:
+    """`cat` of a here-document into a file, or `apply_patch` of one."""
     command = step.stages[0]
-    if len(step.stages) != 1 or isinstance(command, Block) or [word.text for word in command.words] != ["cat"]:
+    if len(step.stages) != 1 or isinstance(command, Block) or len(command.words) != 1 or command.assignments:
         return None
     by_operator = {one.operator: one.target for one in command.redirects}
     body, target = by_operator.get("<<"), by_operator.get(">")
-    if len(command.redirects) != 2 or not body or not target or not (body.literal and target.literal):
+    if not body or not body.literal or len(by_operator) != len(command.redirects):
+        return None
+    if command.program == "apply_patch" and len(by_operator) == 1 and not folder:
+        return Patch(body.text)
+    if command.program != "cat" or len(by_operator) != 2 or not target or not target.literal:
         return None
     return Create(posixpath.join(folder, target.text), body.text, overwrite=True)
 
 
-def _moved(found: Operation, folder: str) -> Operation:
-    """The operation as seen from where a `cd` before it started."""
+def _moved(found: Operation, folder: str) -> Operation | None:
+    """The operation as seen from where a `cd` before it started; `None` where its text would have to change."""
     if not folder:
         return found
     if isinstance(found, View):
         return replace(found, paths=tuple(posixpath.join(folder, path) for path in found.paths))
     if isinstance(found, Search | Find):
         return replace(found, where=tuple(posixpath.join(folder, path) for path in found.where or (".",)))
+    if isinstance(found, Patch):
+        return None
     if isinstance(found, RunTests):
         return replace(found, options=tuple(sorted({*found.options, f"cd {posixpath.normpath(folder)}"})))
     return found

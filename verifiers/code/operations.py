@@ -9,7 +9,7 @@ Paths are as the policy wrote them. Lines count from 1.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 from pivotgym.core.errors import InputError
 
@@ -140,7 +140,7 @@ class Undo:
 
 @dataclass(frozen=True)
 class Patch:
-    """Apply a patch that names its files, in the form of `apply_patch` or a unified diff."""
+    """Apply a patch that names its files, in the form of OpenAI's `apply_patch`."""
 
     kind: ClassVar[str] = "patch"
     text: str
@@ -217,9 +217,7 @@ Edit: TypeAlias = Replace | ReplaceLines | Insert | Create | Undo | Patch
 Operation: TypeAlias = View | Search | Find | Edit | Move | RunTests | Shell | Submit | Think | Other | Invalid
 EDITS: tuple[type[Any], ...] = (Replace, ReplaceLines, Insert, Create, Undo, Patch)
 READS: tuple[type[Any], ...] = (View, Search, Find, Move)
-_KINDS: dict[str, type[Any]] = {
-    cls.kind: cls for cls in (*EDITS, *READS, RunTests, Shell, Submit, Think, Other, Invalid)
-}
+_KINDS: dict[str, Any] = {cls.kind: cls for cls in (*EDITS, *READS, RunTests, Shell, Submit, Think, Other, Invalid)}
 
 
 def to_json(operation: Operation) -> dict[str, Any]:
@@ -241,7 +239,7 @@ def from_json(data: dict[str, Any]) -> Operation:
     if unknown:
         raise InputError(f"operation {cls.kind}: expected fields of {cls.__name__}, got {sorted(unknown)}")
     try:
-        return cls(**given)  # type: ignore[no-any-return]
+        return cast("Operation", cls(**given))
     except TypeError as error:
         raise InputError(f"operation {cls.kind}: {error}") from error
 

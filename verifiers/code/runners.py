@@ -29,7 +29,7 @@ _UNUSED = {"no:cacheprovider"}
 _IGNORED_VARIABLES = re.compile(r"(?:PYTHONDONTWRITEBYTECODE|PYTHONUNBUFFERED|NO_COLOR|FORCE_COLOR|COLUMNS)=.*")
 
 
-def tests_of(words: Sequence[str], assigned: Sequence[str] = ()) -> RunTests | None:
+def run_of(words: Sequence[str], assigned: Sequence[str] = ()) -> RunTests | None:
     """The test run that a command line is; `None` for any other.
 
     Args:
@@ -49,7 +49,11 @@ def tests_of(words: Sequence[str], assigned: Sequence[str] = ()) -> RunTests | N
         value = left.pop(0) if valued and left else ""
         if not word.startswith("-"):
             selection.append(word.removeprefix("./"))
-        elif value in _UNUSED or (_SHOWING.fullmatch(word) and not value) or (value and _SHOWING.match(f"{word}={value}")):
+        elif (
+            value in _UNUSED
+            or (_SHOWING.fullmatch(word) and not value)
+            or (value and _SHOWING.match(f"{word}={value}"))
+        ):
             continue
         else:
             options.append(f"{word} {value}".strip())

@@ -61,7 +61,7 @@ def grep_of(program: str, words: list[str], *, piped: bool = False) -> Search | 
         return None
     syntax: Literal["basic", "extended", "fixed", "perl"] = "basic"
     for name in ("extended", "fixed", "perl"):
-        syntax = name if name in options.flags else syntax  # type: ignore[assignment]
+        syntax = name if name in options.flags else syntax
     named = "named" in options.flags or ((recursive or len(where) > 1) and "unnamed" not in options.flags)
     return _search("\n".join(patterns), where, syntax, options, recursive=recursive, named=named)
 
