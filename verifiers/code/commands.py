@@ -247,5 +247,8 @@ def _moved(found: Operation, folder: str) -> Operation | None:
     if isinstance(found, Patch):
         return None
     if isinstance(found, RunTests):
-        return replace(found, options=tuple(sorted({*found.options, f"cd {posixpath.normpath(folder)}"})))
+        if found.runner != "pytest":
+            return replace(found, options=tuple(sorted({*found.options, f"cd {posixpath.normpath(folder)}"})))
+        selection = tuple(posixpath.join(folder, one) for one in found.selection) or (folder,)
+        return replace(found, selection=selection)
     return found

@@ -38,8 +38,18 @@ def find_of(words: list[str]) -> Find | None:
 
 
 def ls_of(words: list[str]) -> Find | None:
-    """A command line of `ls` that shows names only; `None` for any other."""
-    flags = {"-1": "", "-a": "hidden", "-A": "hidden", "-R": "recursive", "-F": "marks", "-p": "marks", "-C": ""}
+    """A command line of `ls` that shows names, or with the flag `long` more about each; `None` for any other."""
+    flags = {
+        "-1": "",
+        "-a": "hidden",
+        "-A": "hidden",
+        "-R": "recursive",
+        "-F": "marks",
+        "-p": "marks",
+        "-C": "",
+        "-l": "long",
+        "-h": "",
+    }
     options = read_options(words, flags=flags)
     if options is None:
         return None

@@ -77,7 +77,8 @@ class Find:
         names: Name patterns, any of which fits; none for all.
         type: `f` for files, `d` for folders, empty for both.
         depth: How many levels down; `None` for all, 1 for a plain list of a folder.
-        flags: What else decides: `ignore-case`, `path` (patterns are of whole paths), `hidden`.
+        flags: What else decides: `ignore-case`, `path` (patterns are of whole paths), `hidden`, `listing`
+            for `ls`, `marks` where names end in a mark of their kind, `long` where more is told of each.
     """
 
     kind: ClassVar[str] = "find"
@@ -217,7 +218,8 @@ Edit: TypeAlias = Replace | ReplaceLines | Insert | Create | Undo | Patch
 Operation: TypeAlias = View | Search | Find | Edit | Move | RunTests | Shell | Submit | Think | Other | Invalid
 EDITS: tuple[type[Any], ...] = (Replace, ReplaceLines, Insert, Create, Undo, Patch)
 READS: tuple[type[Any], ...] = (View, Search, Find, Move)
-_KINDS: dict[str, Any] = {cls.kind: cls for cls in (*EDITS, *READS, RunTests, Shell, Submit, Think, Other, Invalid)}
+_ALL: tuple[Any, ...] = (*EDITS, *READS, RunTests, Shell, Submit, Think, Other, Invalid)
+_KINDS: dict[str, Any] = {vars(cls)["kind"]: cls for cls in _ALL}
 
 
 def to_json(operation: Operation) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Edits as pure functions: a file's text before and an operation give its text after, or the tool's refusal.
 
 Owns: what each harness's editor does to one file, and its error messages. Does not own: patches of several files
-(`patches`), reading and writing files (the world), or whether two results are the same (`verifiers.code`).
+(`verifiers.code.patches`), reading and writing files (the world), or when two results are the same (`verifiers.code`).
 
 Not done: SWE-agent's refusal of edits that its linter (flake8) finds fault with, and the looser matching that opencode
 tries where the text to replace is not found; both refuse or edit where the functions here do otherwise.
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pivotgym.core.errors import InputError
 from pivotgym.verifiers.code.operations import Create, Edit, Insert, Patch, Replace, ReplaceLines, Undo
+from pivotgym.verifiers.code.patches import Refused
 
 OPENHANDS, SWE_AGENT = "openhands", "swe_agent"
 
@@ -22,13 +23,6 @@ class Edited:
     """The file's text after the edit."""
 
     text: str
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The edit changes nothing, and what the tool says."""
-
-    message: str
 
 
 def edited(
@@ -55,7 +49,9 @@ def edited(
     Edited(text='x = 2\n')
     """
     if isinstance(operation, Patch):
-        raise InputError("edited: expected an edit of one file, got a patch", hint="use patches.patched")
+        raise InputError(
+            "edited: expected an edit of one file, got a patch", hint="use pivotgym.verifiers.code.patches.patched"
+        )
     if isinstance(operation, Create):
         return _create(operation, before, harness)
     if before is None:

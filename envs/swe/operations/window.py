@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pivotgym.envs.swe.operations.edits import Refused
 from pivotgym.verifiers.code.operations import Insert, Move, Operation, Replace, ReplaceLines, Search, View
+from pivotgym.verifiers.code.patches import Refused
 
 _NOTHING_OPEN = "No file open. Use the open command first."
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from pivotgym.envs.swe.operations.edits import Refused
-
 _BEGIN, _END = "*** Begin Patch", "*** End Patch"
 _ADD, _DELETE, _UPDATE, _MOVE = "*** Add File: ", "*** Delete File: ", "*** Update File: ", "*** Move to: "
 _END_OF_FILE = "*** End of File"
@@ -31,6 +29,13 @@ _READINGS: tuple[Callable[[str], str], ...] = (
     lambda line: line.strip(),
     lambda line: line.strip().translate(_PLAIN),
 )
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The edit changes nothing, and what the tool says."""
+
+    message: str
 
 
 @dataclass
