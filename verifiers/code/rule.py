@@ -148,7 +148,8 @@ def _same_edits(expert: Operation, candidate: Operation, root: str | None) -> bo
         return _same_patches(expert, candidate, root)
     if isinstance(expert, Patch) or isinstance(candidate, Patch):
         return False
-    assert isinstance(expert, EDITS) and isinstance(candidate, EDITS)
+    assert isinstance(expert, EDITS)
+    assert isinstance(candidate, EDITS)
     if not same_path(expert.path, candidate.path, root):
         return False
     if isinstance(expert, Replace) and isinstance(candidate, Replace):
@@ -163,7 +164,7 @@ def _same_edits(expert: Operation, candidate: Operation, root: str | None) -> bo
             or same_syntax(expert.path, expert.text, candidate.text) is True
         )
     if isinstance(expert, Insert | ReplaceLines) and type(expert) is type(candidate):
-        where = [(one.after,) if isinstance(one, Insert) else (one.first, one.last) for one in (expert, candidate)]  # type: ignore[union-attr]
+        where = [(one.after,) if isinstance(one, Insert) else (one.first, one.last) for one in (expert, candidate)]
         return where[0] == where[1] and _same_fragment(expert.path, expert.text, candidate.text)
     return isinstance(expert, Undo) and isinstance(candidate, Undo)
 
@@ -174,26 +175,42 @@ def same_replacement(path: str, expert: tuple[str, str], candidate: tuple[str, s
     If one old text is part of the other, both are at the one place where the shorter stands, so it is enough that the
     longer's new text is what the shorter makes of it.
     """
-    if expert[0] == candidate[0]:
-        return _same_fragment(path, expert[1], candidate[1])
-    narrow, wide = sorted((expert, candidate), key=lambda pair: len(pair[0]))
-    if every or not narrow[0] or wide[0].count(narrow[0]) != 1:
-        return False
-    return _same_fragment(path, wide[0].replace(narrow[0], narrow[1]), wide[1])
+    results = expert[1], candidate[1]
+    if expert[0] != candidate[0]:
+        narrow, wide = sorted((expert, candidate), key=lambda pair: len(pair[0]))
+        if every or not narrow[0] or wide[0].count(narrow[0]) != 1:
+            return False
+        results = wide[0].replace(narrow[0], narrow[1]), wide[1]
+    # What the parser does not see of the expert's own change, it can't judge.
+    return results[0] == results[1] or (not _same_code(path, *expert) and _same_code(path, *results))
 
 
 def _same_fragment(path: str, one: str, other: str) -> bool:
     """Whether two texts in the same place of a file are the same, for Python up to what its parser does not see."""
-    if one == other:
-        return True
-    if not path.endswith(".py") or _indent(one) != _indent(other):
+    return one == other or (_same_code(path, one, other) and not _same_code(path, one, ""))
+
+
+def _same_code(path: str, one: str, other: str) -> bool:
+    """Whether two parts of a Python file have the same syntax tree, at the same depth."""
+    if not path.endswith(".py") or (one.strip() and other.strip() and _indent(one) != _indent(other)):
         return False
-    return same_syntax(path, textwrap.dedent(one), textwrap.dedent(other)) is True and not _comment_only(one, other)
+    return any(same_syntax(path, frame(one), frame(other)) is True for frame in _FRAMES)
 
 
-def _comment_only(one: str, other: str) -> bool:
-    """Whether both parse to nothing, so that their syntax says nothing of them."""
-    return all(same_syntax("a.py", textwrap.dedent(text), "") is True for text in (one, other))
+def _block(text: str) -> str:
+    """The text with a body, where it ends with the head of a block."""
+    lines = [line for line in textwrap.dedent(text).splitlines() if line.strip()]
+    last = lines[-1] if lines else ""
+    body = f"{' ' * (len(last) - len(last.lstrip()) + 1)}pass\n" if last.rstrip().endswith(":") else ""
+    return "".join(f"{line}\n" for line in lines) + body
+
+
+_FRAMES: tuple[Callable[[str], str], ...] = (
+    _block,
+    lambda text: f"if True:\n pass\n{_block(text)}",
+    lambda text: f"try:\n pass\n{_block(text)}",
+)
+"""Ways in which a part of a file may be complete: by itself, as a branch, as a handler."""
 
 
 def _indent(text: str) -> int:
