@@ -33,9 +33,10 @@ from pivotgym.verifiers.code.operations import (
 from pivotgym.verifiers.code.options import Options, read_options
 from pivotgym.verifiers.code.runners import run_of
 from pivotgym.verifiers.code.searches import grep_of, rg_of
-from pivotgym.verifiers.shell.parse import Block, Command, Script, Step, parse
+from pivotgym.verifiers.shell.parse import Block, Command, Script, Step, parse, unquoted
 
 _QUIET = {("2>", "/dev/null"), ("2>>", "/dev/null"), ("2>&", "1")}
+_CD = re.compile(r"cd\s+([^\s;&|<>()$`~*?\[-][^\s;&|<>()$`*?\[]*|'[^']+')\s*&&\s*(?=\S)")
 _SPAN = re.compile(r"(?:(\d+|\$)(?:,(\d+|\$))?)?p")
 
 
@@ -43,15 +44,24 @@ def operation_of(command: str) -> Operation:
     """What a shell command does: an operation where that is certain, else `Shell`; `Invalid` where it is empty."""
     if not command.strip():
         return Invalid("the command is empty")
-    script = parse(command.strip())
-    found = _script(script) if script else None
+    folder, rest = _entered(command.strip())
+    script = parse(rest)
+    found = _script(script, folder) if script else None
     return found or Shell(command)
 
 
-def _script(script: Script) -> Operation | None:
+def _entered(command: str) -> tuple[str, str]:
+    """The folder that a command goes to before anything else, and the rest of it.
+
+    Read from the text: the grammar takes `cd a && b 2>&1 | c` for a pipeline from `cd a && b`.
+    """
     folder = ""
-    while len(script) > 1 and script[1].after == "&&" and (into := _folder(script[0])) is not None:
-        folder, script = posixpath.join(folder, into), script[1:]
+    while (found := _CD.match(command)) is not None and (into := unquoted(found[1])) is not None:
+        folder, command = posixpath.join(folder, into), command[found.end() :]
+    return folder, command
+
+
+def _script(script: Script, folder: str) -> Operation | None:
     if len(script) != 1 or script[0].background or script[0].negated:
         return None
     stages = [_plain(stage) for stage in script[0].stages]
@@ -59,14 +69,6 @@ def _script(script: Script) -> Operation | None:
         return _written(script[0], folder)
     found = _piped([stage for stage in stages if stage is not None], script[0])
     return _moved(found, folder) if found else None
-
-
-def _folder(step: Step) -> str | None:
-    """Where a `cd` goes, `None` for any other step."""
-    if len(step.stages) != 1 or step.background or step.negated:
-        return None
-    words = _plain(step.stages[0])
-    return words[1] if words and len(words) == 2 and words[0] == "cd" and not words[1].startswith(("-", "~")) else None
 
 
 def _plain(stage: Command | Block) -> list[str] | None:
