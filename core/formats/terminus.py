@@ -164,7 +164,7 @@ def _keystrokes(value: Any, place: int, schema: _Schema) -> Keystrokes:
     for field, kind in schema.command.items():
         if field in value:
             _check_type(value[field], kind, f"{name}.{field}")
-    wait_s = float(value.get("duration", value.get("timeout_sec", DEFAULT_WAIT_S)))
+    wait_s = _as_float(value.get("duration", value.get("timeout_sec", DEFAULT_WAIT_S)))
     return Keystrokes(value["keystrokes"], wait_s, value.get("is_blocking", False))
 
 
@@ -187,7 +187,7 @@ def _check_type(value: Any, kind: type, place: str) -> None:
         raise _Fault(f"{place}: expected {_CALLED[kind]}, got {_shown(value)}")
 
 
-def _as_float(value: int | float) -> float:
+def _as_float(value: Any) -> float:
     try:
         return float(value)
     except OverflowError:

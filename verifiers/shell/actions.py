@@ -21,18 +21,55 @@ from pivotgym.core.trajectory import Pivot
 from pivotgym.verifiers.schema import Signature
 
 SHELLS = frozenset(
-    "bash bash_command bash_tool cmd command exec exec_command execute execute_bash execute_command "
-    "execute_shell_command local_shell run run_bash run_command run_in_terminal run_shell run_shell_command "
-    "run_terminal_cmd run_terminal_command sh shell shell_command terminal".split()
+    {
+        "bash",
+        "bash_command",
+        "bash_tool",
+        "cmd",
+        "command",
+        "exec",
+        "exec_command",
+        "execute",
+        "execute_bash",
+        "execute_command",
+        "execute_shell_command",
+        "local_shell",
+        "run",
+        "run_bash",
+        "run_command",
+        "run_in_terminal",
+        "run_shell",
+        "run_shell_command",
+        "run_terminal_cmd",
+        "run_terminal_command",
+        "sh",
+        "shell",
+        "shell_command",
+        "terminal",
+    }
 )
 """Names of tools that run commands, in lower case, words joined by `_`."""
 COMMAND_ARGUMENTS = ("command", "cmd", "commands", "script", "code", "input", "keystrokes")
 """Where the command stands, the first that the tool has."""
 ENDINGS = frozenset(
-    "answer attempt_completion complete done final_answer finish mark_task_complete return_result submit submit_answer "
-    "submit_flag task_complete".split()
+    {
+        "answer",
+        "attempt_completion",
+        "complete",
+        "done",
+        "final_answer",
+        "finish",
+        "mark_task_complete",
+        "return_result",
+        "submit",
+        "submit_answer",
+        "submit_flag",
+        "task_complete",
+    }
 )
 """Names of tools that hand in an answer or say that the task is done."""
+_UNHEARD = frozenset({"description", "explanation", "reason", "security_risk", "thought", "timeout", "timeout_ms"})
+"""Arguments of shells that change nothing of what a command does within its time."""
 _SPEAKS_OF_SHELL = re.compile(r"\b(?:bash|shell|terminal|command[- ]line)\b", re.I)
 
 
@@ -53,6 +90,8 @@ class Request:
         keystrokes: What a Terminus answer types; `None` for every other action.
         endings: Claims that the task is done, in order.
         others: Calls of tools that are neither, in order.
+        options: For each command, what else is asked of the shell: a folder, input for a running program. Explanations
+            and time limits are left out.
         text: What is said beside; for an action that calls nothing, its message.
     """
 
@@ -60,6 +99,7 @@ class Request:
     keystrokes: tuple[Keystrokes, ...] | None = None
     endings: tuple[Ending, ...] = ()
     others: tuple[ToolCall, ...] = ()
+    options: tuple[Mapping[str, Any], ...] = ()
     text: str = ""
 
     @property
@@ -92,6 +132,7 @@ def read_request(action: Action, tools: Sequence[Tool] = (), *, keys: bool = Fal
         return Request(text=action.content) if action.content.strip() else "the action is empty: expected a call"
     offered = {tool.name: tool for tool in tools}
     commands: list[str] = []
+    options: list[Mapping[str, Any]] = []
     endings: list[Ending] = []
     others: list[ToolCall] = []
     for call in action.tool_calls:
@@ -105,11 +146,12 @@ def read_request(action: Action, tools: Sequence[Tool] = (), *, keys: bool = Fal
             if command is None:
                 return f"{call.name}: expected a command as text in {place!r}, got {_shown(call.arguments.get(place))}"
             commands.append(command)
+            options.append({name: call.arguments[name] for name in sorted(call.arguments.keys() - _UNHEARD - {place})})
         elif _plain(call.name) in ENDINGS:
             endings.append(Ending(call.name, call.arguments))
         else:
             others.append(call)
-    return Request(tuple(commands), None, tuple(endings), tuple(others), action.content)
+    return Request(tuple(commands), None, tuple(endings), tuple(others), tuple(options), action.content)
 
 
 def problem_of(action: Action, pivot: Pivot, signatures: Mapping[str, Signature]) -> str | None:
@@ -133,8 +175,13 @@ def shell_argument(call: ToolCall, tool: Tool | None = None) -> str | None:
     if not named and not spoken:
         return None
     known = properties or (call.arguments if isinstance(call.arguments, dict) else {})
-    found = next((name for name in COMMAND_ARGUMENTS if name in known), None)
+    # An argument of few values (`view`, `create`, ...) is an editor's, not a command.
+    found = next((name for name in COMMAND_ARGUMENTS if name in known and "enum" not in _schema(known[name])), None)
     return found if found or not named else next(iter(properties), COMMAND_ARGUMENTS[0])
+
+
+def _schema(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _plain(name: str) -> str:

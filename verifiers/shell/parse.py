@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Literal
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
@@ -91,7 +90,7 @@ class Step:
     """
 
     stages: tuple[Command | Block, ...]
-    after: Literal[";", "&&", "||"] = ";"
+    after: str = ";"
     background: bool = False
     negated: bool = False
 
@@ -190,9 +189,11 @@ def _stage(node: Node) -> Command | Block:
 
 def _redirected(node: Node) -> list[Step]:
     """The grammar hangs a redirection on the whole list before it; it is the last command's."""
-    body, *rest = (None, *node.children) if node.children[0].type == "file_redirect" else node.children
+    bare = node.children[0].type == "file_redirect"
+    body, rest = (None, node.children) if bare else (node.children[0], node.children[1:])
     found = [_redirects(child) for child in rest]
     known = body is None or body.type in {"list", "pipeline", "negated_command", *_COMMANDS}
+    known = known and sum(child.type == "heredoc_redirect" for child in rest) < 2
     steps = (_statement(body, ";") if body else [Step((Command(()),))]) if known and None not in found else []
     if not steps or isinstance(steps[-1].stages[-1], Block):
         return [Step((Block(_text(node)),))]
@@ -219,21 +220,18 @@ def _redirects(node: Node) -> list[Redirect | Word] | None:
 
 
 def _heredoc(node: Node) -> list[Redirect | Word] | None:
-    found: list[Redirect | Word] = []
-    operator = start = ""
-    for child in node.children:
-        if child.type in ("<<", "<<-"):
-            operator = child.type
-        elif child.type == "heredoc_start":
-            start = _text(child)
-        elif child.type == "file_redirect":
-            found += _redirects(child) or []
-        elif child.type == "heredoc_body":
-            quoted = any(mark in start for mark in "'\"\\")
-            found.insert(0, Redirect(operator, Word(_text(child), literal=quoted)))
-        elif child.type != "heredoc_end":
-            return None
-    return found
+    parts = {child.type: child for child in node.children}
+    if parts.keys() - {"<<", "<<-", "heredoc_start", "file_redirect", "heredoc_body", "heredoc_end"}:
+        return None
+    start, end = parts["heredoc_start"], parts.get("heredoc_end")
+    source = (node.text or b"")[: end.start_byte - node.start_byte if end else None]
+    # The grammar's own body lacks white space at its beginning.
+    line = max(child.end_byte for child in node.children if child.type in ("heredoc_start", "file_redirect"))
+    body = source[line - node.start_byte :].partition(b"\n")[2].decode()
+    quoted = any(mark in _text(start) for mark in "'\"\\")
+    operator = "<<-" if "<<-" in parts else "<<"
+    more = [part for child in node.children if child.type == "file_redirect" for part in _redirects(child) or []]
+    return [Redirect(operator, Word(body, literal=quoted)), *more]
 
 
 def _command(node: Node) -> Command:
