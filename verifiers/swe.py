@@ -9,7 +9,7 @@ operation (a callable handed in, as harnesses are the environment's), or running
 3. *Execution*. Handing in the work counts: both do or none. Then the files: where either action changed any, they must
    be the same by bytes, else by syntax tree, else the tests that touch the change decide. Where no file changed, what
    was told counts: the lines reached by views, searches and lists, through whichever tool; the tests that ran and their
-   results; the text and the exit status of any other command.
+   results; the text and the exit status of any other command, else the facts as the terminal's verifier sees them.
 4. *Rule*, where nothing can be executed: `code.rule`.
 
 What is read of `Effects.detail`, beside `files` and `git`:
@@ -19,7 +19,7 @@ output, "exit": its exit status or `None`, "failed": whether the tool refused it
 [[file, number or `None`, text]] instead of the output}.
 `tests`: {"selected": [test ids], "failed": [those that fail after the action], "failed_before": [those that failed
 before it]}; the world adds it to both effects where `undecided` names files.
-`root`: the repository's folder. `shell` and `compare`: as in the terminal domain, of which `compare["cwd"]` is read.
+`root`: the repository's folder. `commands`, `shell`, `compare` and `unstable`: as in the terminal domain.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ from pivotgym.verifiers.attached import Attached
 from pivotgym.verifiers.base import cut_short, decided
 from pivotgym.verifiers.code.files import Compared, compare_files
 from pivotgym.verifiers.code.lines import Line, as_text, overlap, reached, same_lines
-from pivotgym.verifiers.code.operations import Invalid, Operation, RunTests, Submit, Think, from_json
+from pivotgym.verifiers.code.operations import Invalid, Operation, RunTests, Shell, Submit, Think, from_json
 from pivotgym.verifiers.code.reports import read_report
 from pivotgym.verifiers.code.rule import kinds_shared, same_operations
+from pivotgym.verifiers.shell.effects import difference
 
 Reader: TypeAlias = Callable[[Pivot, Action], Sequence[Operation]]
 """What an action of a pivot does, operation by operation; `Invalid` for a call that cannot be run."""
@@ -106,7 +107,7 @@ class SweComparator:
             return decided(False, "execution", True, "the shell is in another folder", {**shared, "partial": 0.0})
         if files.files or expert.detail.get("git"):
             return _by_files(True, files, shared)
-        return _by_told(ours, theirs, expert.detail.get("root"), shared)
+        return _by_told(expert, candidate, ours, theirs, shared)
 
     def undecided(self, expert: Effects, candidate: Effects) -> tuple[str, ...]:
         """Files on which only tests can decide: the world runs those that touch them and adds `detail["tests"]`."""
@@ -208,8 +209,11 @@ def _by_tests(expert: Effects, candidate: Effects, files: Compared, shared: dict
     return decided(False, "tests", True, "the tests of the change give other results", components, evidence)
 
 
-def _by_told(ours: Sequence[_Ran], theirs: Sequence[_Ran], root: str | None, shared: dict[str, float]) -> Verdict:
+def _by_told(
+    expert: Effects, candidate: Effects, ours: Sequence[_Ran], theirs: Sequence[_Ran], shared: dict[str, float]
+) -> Verdict:
     """No file changed: what was told decides."""
+    root = expert.detail.get("root")
     due = [one for one in ours if not isinstance(one.operation, Think)]
     given = [one for one in theirs if not isinstance(one.operation, Think)]
     if not due or not given:
@@ -231,10 +235,20 @@ def _by_told(ours: Sequence[_Ran], theirs: Sequence[_Ran], root: str | None, sha
         return decided(same, "lines", True, reason, {**components, "partial": float(same)})
     if same_lines(*sides) and _succeeded(due) == _succeeded(given):
         return decided(True, "lines", True, "they reach the same lines", {**components, "partial": 1.0})
+    if _as_in_a_terminal(expert, candidate, operations):
+        return decided(True, "execution", True, "the commands told the same facts", {**components, "partial": 1.0})
     reason = (
         f"they reach other lines ({share:.0%} in common)" if share < 1 else "one of them fails or reaches other files"
     )
     return decided(False, "lines", True, reason, {**components, "partial": min(share, 0.99)}, _evidence(sides))
+
+
+def _as_in_a_terminal(expert: Effects, candidate: Effects, operations: Sequence[Sequence[Operation]]) -> bool:
+    """Whether commands of which at least one is no operation did the same as the terminal's verifier sees it."""
+    if not all(effects.detail.get("commands") for effects in (expert, candidate)):
+        return False
+    unknown = any(isinstance(one, Shell) for side in operations for one in side)
+    return unknown and not difference(expert.detail, candidate.detail).reasons
 
 
 def _sides(due: Sequence[_Ran], given: Sequence[_Ran], root: str | None) -> tuple[list[Line], list[Line]]:

@@ -97,7 +97,10 @@ def test_no_tests_selected_decide_nothing():
 
 
 def test_other_tests_selected_are_no_proof():
-    assert verdict(edit("x = 1\n", tests=results([])), edit("x = 2\n", tests=results([], selected=("t::a",)))).reward == 0.0
+    assert (
+        verdict(edit("x = 1\n", tests=results([])), edit("x = 2\n", tests=results([], selected=("t::a",)))).reward
+        == 0.0
+    )
 
 
 def test_broken_code_is_different_whatever_tests_say():
@@ -243,3 +246,15 @@ def test_the_rule_says_that_nothing_was_executed():
     assert (found.reward, found.method, found.executed) == (1.0, "operations_by_text", False)
     other = COMPARATOR.by_rule(PIVOT, Action(content="I looked at it."))
     assert (other.reward, other.reason) == (0.0, "expected view, got a message")
+
+
+def terminal(command, stdout, compare=None):
+    ran = {"command": command, "exit": 0, "stdout": stdout, "stderr": "", "ended": None, "cut": False}
+    return effects(
+        (command, stdout), commands=[ran], compare=compare or {"output": "reads", "exit": True, "files": ["/"]}
+    )
+
+
+def test_facts_that_the_terminal_s_verifier_sees_are_enough_for_other_commands():
+    assert verdict(terminal("wc -l < a.py", "3\n"), terminal("cat a.py | wc -l", "  3\n")).reward == 1.0
+    assert verdict(terminal("wc -l < a.py", "3\n"), terminal("cat a.py | wc -l", "4\n")).reward == 0.0

@@ -55,15 +55,22 @@ def changed_files(detail: Mapping[str, Any]) -> dict[str, Entry]:
 def compare_files(expert: Mapping[str, Any], candidate: Mapping[str, Any]) -> Compared:
     """Compare two actions' `detail["files"]`; both started from one state.
 
+    A file that came out otherwise when the expert ran again (`detail["unstable"]`) must only be changed by both.
+
     Raises:
         MissingDependency: If a language's grammar is not installed.
     """
     ours, theirs = changed_files(expert), changed_files(candidate)
+    again = changed_files(expert["unstable"]) if expert.get("unstable") else None
     compared = Compared()
     for path in sorted(ours.keys() | theirs.keys()):
         before = (ours.get(path) or theirs[path])["before"]
         due = ours[path]["after"] if path in ours else before
         given = theirs[path]["after"] if path in theirs else before
+        if again is not None and path in ours and path in theirs and again.get(path) != ours[path]:
+            # The expert's own second run gave something else.
+            compared.files[path] = "same"
+            continue
         level, reason = _entry(path, before, due, given)
         compared.files[path] = level
         if reason:

@@ -1,14 +1,14 @@
 """Whether two operations are the same by their text, where there is no repository to run them in.
 
 Owns: the rule, operation by operation. Does not own: effects (`verifiers.swe`), or the bash that is no operation
-(`verifiers.shell`).
+(`verifiers.shell.rule`).
 
 - Views: the same lines of the same files, to the line. Searches: the same pattern in the same places with the same
   options; how lines are shown does not count. Lists: the same names in the same folders.
 - Edits: the same text put in the same place: one edit's old text is part of the other's, and what it makes of it is
   what the other makes. New texts of the same old one may differ in what Python's parser does not see.
 - Test runs: the same tests and the same options, by the same runner.
-- Other commands: the same commands. Calls that no table knows: the same name and arguments.
+- Other commands: the terminal's rule. Calls that no table knows: the same name and arguments.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from pivotgym.verifiers.code.operations import (
 from pivotgym.verifiers.code.patches import FileChange, Refused, read_patch
 from pivotgym.verifiers.code.paths import same_path
 from pivotgym.verifiers.code.syntax import same_syntax
-from pivotgym.verifiers.shell.parse import parse
+from pivotgym.verifiers.shell.rule import same_commands
 
 _SPECIAL = frozenset(".[]*^$\\+?{}()|")
 _SHOWN_ONLY = {"tracked", "numbered"}
@@ -137,10 +137,7 @@ def _same_tests(expert: RunTests, candidate: RunTests, root: str | None) -> bool
 
 
 def _same_commands(expert: Shell, candidate: Shell, root: str | None) -> bool:
-    if expert.command.strip() == candidate.command.strip():
-        return True
-    script = parse(expert.command.strip())
-    return script is not None and script == parse(candidate.command.strip())
+    return same_commands([expert.command], [candidate.command])
 
 
 def _same_edits(expert: Operation, candidate: Operation, root: str | None) -> bool:

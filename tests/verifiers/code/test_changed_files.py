@@ -105,3 +105,9 @@ def test_the_share_counts_files_that_are_the_same():
     ours = {"files": {**change(None, "x\n", "/r/a.txt")["files"], **change(None, "y\n", "/r/b.txt")["files"]}}
     assert compare_files(ours, change(None, "x\n", "/r/a.txt")).share == 0.5
     assert compare_files({}, {}).share == 1.0
+
+
+def test_a_file_that_comes_out_otherwise_each_time_must_only_be_written():
+    ours = {**change(None, "12:01", "/r/log"), "unstable": change(None, "12:02", "/r/log")}
+    assert level(ours, change(None, "12:07", "/r/log")) == "same"
+    assert level(ours, {"files": {}}) == "different"
