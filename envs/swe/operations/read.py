@@ -139,27 +139,31 @@ def _ended(operation: Operation, table: Harness, harness: str | None) -> Operati
 
 
 def _program(shell: Shell, table: Harness) -> Operation:
-    first, _, rest = shell.command.strip().partition("\n")
-    try:
-        name, *words = shlex.split(first)
-    except ValueError:
-        return shell
+    """A command whose first word is a tool of the table, as a call of that tool."""
+    command = shell.command.strip()
+    name = command.split(maxsplit=1)[0]
     entry = table.tools.get(name)
-    if entry is None or entry.choose is not None or name == "bash":
+    if entry is None or not entry.forms or "command" in entry.forms[0].arguments:
         return shell
-    for form in entry.forms:
-        if form.body is not None:
-            text = _body(rest, form.body.until)
-            plain = form.model_copy(update={"body": None, "constants": {**form.constants, form.body.field: text}})
-            found = Invalid("") if text is None else _by_words(name, plain, words)
-        else:
-            try:
-                found = _by_words(name, form, shlex.split(shell.command)[1:])
-            except ValueError:
-                found = Invalid(f"{name}: a quote is not closed")
-        if not isinstance(found, Invalid):
-            return found
-    return found if entry.forms else shell
+    results = [_written(name, form, command) for form in entry.forms]
+    fitting = (result for result in results if not isinstance(result, Invalid))
+    return next(fitting, results[0])
+
+
+def _written(name: str, form: Form, command: str) -> Operation:
+    """A call written as a command line; a form with a body has its arguments on the first line."""
+    constants = form.constants
+    if form.body is not None:
+        command, _, rest = command.partition("\n")
+        text = _body(rest, form.body.until)
+        if text is None:
+            return Invalid(f"{name}: expected lines that end with {form.body.until!r}")
+        constants = {**constants, form.body.field: text}
+    try:
+        words = shlex.split(command)[1:]
+    except ValueError:
+        return Invalid(f"{name}: a quote is not closed")
+    return _by_words(name, form.model_copy(update={"body": None, "constants": constants}), words)
 
 
 def _by_words(name: str, form: Form, words: Sequence[str]) -> Operation:
