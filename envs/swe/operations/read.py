@@ -145,9 +145,20 @@ def _program(shell: Shell, table: Harness) -> Operation:
     entry = table.tools.get(name)
     if entry is None or not entry.forms or "command" in entry.forms[0].arguments:
         return shell
-    results = [_written(name, form, command) for form in entry.forms]
-    fitting = (result for result in results if not isinstance(result, Invalid))
-    return next(fitting, results[0])
+    results: list[Operation] = []
+    for form in entry.forms:
+        found = _written(name, form, command)
+        # The first line says that this form is meant, so what is wrong with it is wrong with the call.
+        if not isinstance(found, Invalid) or (form.body is not None and _meant(name, form, command)):
+            return found
+        results.append(found)
+    return results[0]
+
+
+def _meant(name: str, form: Form, command: str) -> bool:
+    """Whether the first line of a command fits a form that goes on below it."""
+    assert form.body is not None
+    return not isinstance(_written(name, form, f"{command.partition(chr(10))[0]}\n{form.body.until}"), Invalid)
 
 
 def _written(name: str, form: Form, command: str) -> Operation:
