@@ -16,7 +16,7 @@ What is read of `Effects.detail`, beside `files` and `git`:
 
 `operations`: for each operation that was run, in order, {"operation": `code.operations.to_json`, "output": its standard
 output, "exit": its exit status or `None`, "failed": whether the tool refused it, "reached": where the world knows them,
-[[file, number or `None`, text]] instead of the output}.
+[[file, number or `None`, text]] instead of the output}; without it, what `commands` says.
 `tests`: {"selected": [test ids], "failed": [those that fail after the action], "failed_before": [those that failed
 before it]}; the world adds it to both effects where `undecided` names files.
 `root`: the repository's folder. `commands`, `shell`, `compare` and `unstable`: as in the terminal domain.
@@ -33,9 +33,10 @@ from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Pivot, Verdict
 from pivotgym.verifiers.attached import Attached
 from pivotgym.verifiers.base import cut_short, decided
+from pivotgym.verifiers.code.commands import operation_of
 from pivotgym.verifiers.code.files import Compared, compare_files
 from pivotgym.verifiers.code.lines import Line, as_text, overlap, reached, same_lines
-from pivotgym.verifiers.code.operations import Invalid, Operation, RunTests, Shell, Submit, Think, from_json
+from pivotgym.verifiers.code.operations import Invalid, Operation, RunTests, Shell, Submit, Think, from_json, to_json
 from pivotgym.verifiers.code.reports import read_report
 from pivotgym.verifiers.code.rule import kinds_shared, same_operations
 from pivotgym.verifiers.shell.effects import difference
@@ -162,7 +163,7 @@ def _invalid(reason: str) -> Verdict:
 
 def _ran(effects: Effects) -> list[_Ran]:
     found: list[_Ran] = []
-    for record in effects.detail.get("operations") or []:
+    for record in effects.detail.get("operations") or [_command(one) for one in effects.detail.get("commands") or []]:
         operation = from_json(record["operation"])
         output, status = str(record.get("output") or ""), record.get("exit")
         known = record.get("reached")
@@ -172,6 +173,12 @@ def _ran(effects: Effects) -> list[_Ran]:
             lines = reached(operation, output, effects.detail.get("root"))
         found.append(_Ran(operation, output, status, bool(record.get("failed")), lines))
     return found
+
+
+def _command(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of `commands` as one of `operations`."""
+    operation = to_json(operation_of(str(record["command"])))
+    return {"operation": operation, "output": record.get("stdout"), "exit": record.get("exit")}
 
 
 def _cwd(effects: Effects) -> Any:

@@ -258,3 +258,12 @@ def terminal(command, stdout, compare=None):
 def test_facts_that_the_terminal_s_verifier_sees_are_enough_for_other_commands():
     assert verdict(terminal("wc -l < a.py", "3\n"), terminal("cat a.py | wc -l", "  3\n")).reward == 1.0
     assert verdict(terminal("wc -l < a.py", "3\n"), terminal("cat a.py | wc -l", "4\n")).reward == 0.0
+
+
+def test_a_world_may_record_commands_alone():
+    def ran(command, stdout):
+        record = {"command": command, "exit": 0, "stdout": stdout, "stderr": "", "ended": None, "cut": False}
+        return Effects(detail={"commands": [record], "files": {}, "root": "/r"})
+
+    assert verdict(ran("cat a.py", "x\n"), ran("cat -n /r/a.py", "     1\tx\n")).reward == 1.0
+    assert verdict(ran("cat a.py", "x\n"), ran("cat b.py", "x\n")).reward == 0.0

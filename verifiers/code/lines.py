@@ -24,9 +24,10 @@ _HEADER = re.compile(
     r"Here's the (?:result of running `cat -n`|files and directories up to \d+ levels deep).*"
     r"|\[File: .* \(\d+ lines total\)\]|\(\d+ more lines (?:above|below)\)|</?(?:file|path|type|content|entries)>.*"
     r"|NOTE: .*|\(File has more lines.*|\(End of file.*|\d+ hidden files/directories in this directory are excluded.*"
-    r"|<response clipped>.*|\(Results are truncated.*|Found \d+ (?:match|file).*|End of matches.*|No matches found.*"
+    r"|<response clipped>.*|\(Results are truncated.*"
 )
-"""What editors and search tools say around the lines they show."""
+"""What editors say around the lines and names they show."""
+_FOLDER = re.compile(r"Here's the files and directories up to \d+ levels deep")
 _TAB = re.compile(r"\s*(\d+)(?:\t|\| ?|→)(.*)", re.DOTALL)
 _COLON = re.compile(r"(\d+)[:-](.*)", re.DOTALL)
 _MARKS = re.compile(r"[/*@=|>]$")
@@ -95,6 +96,8 @@ def _common(expert: Sequence[Line], candidate: Sequence[Line]) -> tuple[list[Has
 
 
 def _viewed(view: View, output: str, root: str | None) -> list[Line]:
+    if _FOLDER.match(output):
+        return _found(Find(view.paths), output, root)
     file = plain(view.paths[0], root) if len(view.paths) == 1 else None
     texts = output.splitlines()
     if "tab" in view.shown:
@@ -126,7 +129,7 @@ def _numbers(view: View, count: int) -> list[int] | None:
 
 def _searched(search: Search, output: str, root: str | None) -> list[Line]:
     only = plain(search.where[0], root) if len(search.where) == 1 else None
-    texts = [text for text in output.splitlines() if text != "--" and not _HEADER.fullmatch(text.strip())]
+    texts = [text for text in output.splitlines() if text != "--" or not any(search.context)]
     if search.reports == "files":
         return [Line("", plain(text, root)) for text in texts if text.strip()]
     named = "name" in search.shown
@@ -139,9 +142,8 @@ def _searched(search: Search, output: str, root: str | None) -> list[Line]:
         if search.reports == "counts" and text.strip() == "0":
             continue
         rest: tuple[Prefix, ...] = tuple(prefix for prefix in search.shown if prefix != "name")
-        line = _numbered(text, file, rest)
         # A search that filters a view has its own numbers before the file's.
-        lines.append(line)
+        lines.append(_numbered(text, file, rest))
     return lines
 
 

@@ -11,6 +11,7 @@ first line `#!`) are leaves.
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import json
 import re
@@ -43,7 +44,7 @@ _GRAMMARS = {
 """Grammar and its language, by the ending of a file's name."""
 _COMMENTS = {"comment", "line_comment", "block_comment"}
 _READ_BY_COMPILERS = re.compile(r"//go:|//\s*\+build|#!|#.*(?:frozen_string_literal|coding)\s*:")
-_LARGEST = 2_000_000
+_LARGEST = 1_000_000
 """Characters of a text that is parsed."""
 
 Reader = Callable[[str], Any]
@@ -102,7 +103,9 @@ def _reader(path: str) -> Reader | None:
     return (lambda text: _leaves_of(ending, text)) if ending in _GRAMMARS else None
 
 
+@lru_cache(maxsize=64)
 def _python(text: str) -> str:
+    """Digest of the tree; kept, as one expert's text is compared with that of many candidates."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = ast.parse(text)
@@ -111,7 +114,7 @@ def _python(text: str) -> str:
             _drop_docstring(node)
         if isinstance(node, ast.Constant):
             node.kind = None
-    return ast.dump(tree)
+    return hashlib.sha256(ast.dump(tree).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:

@@ -101,6 +101,11 @@ def test_a_long_list_and_any_other_command_is_known_as_text_only():
 def test_what_an_editor_says_of_a_folder_is_a_list():
     output = "Here's the files and directories up to 2 levels deep in /r, excluding hidden items:\n/r/\n/r/a.py\n"
     assert reached(Find(("/r",)), output, "/r") == [Line("", "a.py")]
+    assert reached(View(("/r",), shown=("tab",)), output, "/r") == [Line("", "a.py")]
+
+
+def test_lines_that_look_like_an_editor_s_notice_are_found_all_the_same():
+    assert lines("grep NOTE a.py", "NOTE: x\n--\n") == [Line("NOTE: x", "a.py"), Line("--", "a.py")]
 
 
 def test_sides_of_which_one_knows_less_are_compared_by_what_both_know():
