@@ -12,7 +12,10 @@ operation (a callable handed in, as harnesses are the environment's), or running
    results; the text and the exit status of any other command, else the facts as the terminal's verifier sees them.
 4. *Rule*, where nothing can be executed: `code.rule`.
 
-What is read of `Effects.detail`, beside `files` and `git`:
+What is read of `Effects.detail`:
+
+`files` and `git`: as in the terminal domain, with the `text` of files of up to a million characters: where it is
+missing, a changed file is compared by its digest alone.
 
 `operations`: for each operation that was run, in order, {"operation": `code.operations.to_json`, "output": its standard
 output, "exit": its exit status or `None`, "failed": whether the tool refused it, "reached": where the world knows them,

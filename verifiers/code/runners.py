@@ -22,7 +22,7 @@ _SHOWING = re.compile(
 """Options of runners that change what is shown, never which tests run."""
 _TAKES_VALUE = {
     "-k", "-m", "-n", "-p", "-c", "-o", "-W", "--tb", "--maxfail", "--deselect", "--ignore", "--settings", "--parallel",
-    "--rootdir", "--durations", "--verbosity", "--color", "--capture", "--seed", "-s", "-t", "--confcutdir",
+    "--rootdir", "--durations", "--verbosity", "--color", "--capture", "--seed", "-t", "--confcutdir",
     "--override-ini", "--ignore-glob", "--show-capture",
 }  # fmt: skip
 _UNUSED = {"no:cacheprovider"}
@@ -44,20 +44,29 @@ def run_of(words: Sequence[str], assigned: Sequence[str] = ()) -> RunTests | Non
     left = list(given)
     while left:
         word = left.pop(0)
-        # pytest's `-s` stands alone; unittest's takes a folder.
-        valued = word in _TAKES_VALUE and not (runner == "pytest" and word == "-s")
-        value = left.pop(0) if valued and left else ""
         if not word.startswith("-"):
             selection.append(word.removeprefix("./"))
-        elif (
-            value in _UNUSED
-            or (_SHOWING.fullmatch(word) and not value)
-            or (value and _SHOWING.match(f"{word}={value}"))
-        ):
             continue
-        else:
+        value = left.pop(0) if left and _takes_value(word, runner) else ""
+        if not _shows_only(word, value):
             options.append(f"{word} {value}".strip())
     return RunTests(runner, tuple(sorted(selection)), tuple(sorted(options)))
+
+
+def _takes_value(word: str, runner: str) -> bool:
+    """Whether the next word belongs to an option; short ones mean other things to other runners."""
+    if word in ("-v", "-s"):
+        return runner in (("runtests.py", "manage.py test") if word == "-v" else ("unittest",))
+    return word in _TAKES_VALUE
+
+
+def _shows_only(word: str, value: str) -> bool:
+    """Whether an option changes neither which tests run nor when they stop."""
+    if word in ("-n", "--parallel") or value in _UNUSED:
+        return True
+    if value:
+        return word == "-v" or (word.startswith("--") and _SHOWING.fullmatch(f"{word}={value}") is not None)
+    return _SHOWING.fullmatch(word) is not None
 
 
 def _runner(words: list[str]) -> tuple[str, list[str]]:
