@@ -48,13 +48,15 @@ def ls_of(words: list[str]) -> Find | None:
         "-p": "marks",
         "-C": "",
         "-l": "long",
-        "-h": "",
+        "-h": "human",
     }
     options = read_options(words, flags=flags)
     if options is None:
         return None
+    # How sizes are written counts only where they are.
+    unsaid = {"recursive"} if "long" in options.flags else {"recursive", "human"}
     return Find(
         where=tuple(options.operands),
         depth=None if "recursive" in options.flags else 1,
-        flags=tuple(sorted({"listing", *options.flags} - {"recursive"})),
+        flags=tuple(sorted({"listing", *options.flags} - unsaid)),
     )

@@ -78,7 +78,8 @@ class Find:
         type: `f` for files, `d` for folders, empty for both.
         depth: How many levels down; `None` for all, 1 for a plain list of a folder.
         flags: What else decides: `ignore-case`, `path` (patterns are of whole paths), `hidden`, `listing`
-            for `ls`, `marks` where names end in a mark of their kind, `long` where more is told of each.
+            for `ls`, `marks` where names end in a mark of their kind, `long` where more is told of each
+            and `human` where its sizes are rounded.
     """
 
     kind: ClassVar[str] = "find"

@@ -18,7 +18,7 @@ from typing import Any
 from pivotgym.core.messages import Action, Tool, ToolCall
 from pivotgym.core.trajectory import Pivot
 from pivotgym.envs.swe.operations.build import BUILDERS
-from pivotgym.envs.swe.operations.tables import Entry, Form, Harness, harnesses
+from pivotgym.envs.swe.operations.tables import Entry, Form, Harness, harnesses, table_of
 from pivotgym.envs.swe.operations.values import BadValue, read_value
 from pivotgym.verifiers.code.operations import Invalid, Operation, Other, Shell, Submit
 
@@ -33,7 +33,8 @@ def harness_of(pivot: Pivot) -> str | None:
         *(_harness_fields(kept)),
         *(_harness_fields(rows)),
     ]
-    return next((str(name) for name in named if name in harnesses()), None)
+    tables = (table_of(name) for name in named if isinstance(name, str))
+    return next((table.harness for table in tables if table is not None), None)
 
 
 def _harness_fields(value: Any) -> list[Any]:
@@ -49,6 +50,8 @@ def operations_of(action: Action, tools: Sequence[Tool] = (), harness: str | Non
             that was not offered is invalid.
         harness: The table to read by where it has the tool; by default the one that fits best.
     """
+    named = table_of(harness) if harness else None
+    harness = named.harness if named else None
     if not action.tool_calls:
         return _spoken(action.content, harness)
     offered = {tool.name: tool for tool in tools}
@@ -61,7 +64,8 @@ def _called(call: ToolCall, offered: Mapping[str, Tool], harness: str | None) ->
     if isinstance(call.arguments, str):
         return Invalid(f"{call.name}: expected a JSON object as arguments, got {call.arguments[:80]!r}")
     tool = offered.get(call.name)
-    declared = set((tool.parameters.get("properties") or {}) if tool else {})
+    properties = tool.parameters.get("properties") if tool else None
+    declared = set(properties) if isinstance(properties, dict) else set()
     table, entry = _table(call, declared, harness)
     if table is None or entry is None:
         return Other(call.name, json.dumps(call.arguments, sort_keys=True, ensure_ascii=False))

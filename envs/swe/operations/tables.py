@@ -103,6 +103,7 @@ class Harness(BaseModel):
 
     Attributes:
         harness: Its name.
+        also: Its other names.
         tools: Its tools by name.
         called_as_programs: Whether a shell command whose first word is a tool calls that tool.
         block: For a harness whose actions are texts: names of the fenced block that holds the command.
@@ -112,6 +113,7 @@ class Harness(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     harness: str
+    also: list[str] = Field(default_factory=list)
     tools: dict[str, Entry]
     called_as_programs: bool = False
     block: str | None = None
@@ -143,6 +145,12 @@ def harnesses() -> dict[str, Harness]:
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
     tables = [read_table(file.read_text(encoding="utf-8"), file.name) for file in files]
     return {table.harness: table for table in tables}
+
+
+def table_of(name: str) -> Harness | None:
+    """The table of a harness, also by its other names."""
+    tables = harnesses()
+    return tables.get(name) or next((table for table in tables.values() if name in table.also), None)
 
 
 @cache

@@ -230,7 +230,19 @@ def test_a_pivot_names_its_harness():
     assert harness_of(pivot({"kind": "git", "harness": "swe_agent"})) == "swe_agent"
     assert harness_of(pivot(harness="codex")) == "codex"
     assert harness_of(pivot(nemo_gym={"metadata": {"harness": "opencode"}})) == "opencode"
+    assert harness_of(pivot(nemo_gym={"metadata": {"harness": "codeact"}})) == "openhands"
     assert harness_of(pivot(harness="unheard of")) is None
+    assert harness_of(pivot(harness=7)) is None
+
+
+def test_a_harness_may_be_named_otherwise():
+    assert read("bash", {"command": "goto 7"}, "swe-agent") == Move("goto", None, 7)
+    assert read("bash", {"command": "goto 7"}, "unheard of") == Shell("goto 7")
+
+
+def test_a_schema_that_is_none_declares_nothing():
+    tools = [Tool(name="bash", parameters={"type": "object", "properties": True})]
+    assert read("bash", {"command": "cat a.py"}, tools=tools) == View(("a.py",))
 
 
 JSON = st.recursive(
