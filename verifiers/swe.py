@@ -21,7 +21,8 @@ missing, a changed file is compared by its digest alone.
 output, "exit": its exit status or `None`, "failed": whether the tool refused it, "reached": where the world knows them,
 [[file, number or `None`, text]] instead of the output}; without it, what `commands` says.
 `tests`: {"selected": [test ids], "failed": [those that fail after the action], "failed_before": [those that failed
-before it]}; the world adds it to both effects where `undecided` names files.
+before it], "ended": the limit that ended the run, if one did}; the world adds it to both effects where `undecided`
+names files. Whether a limit was the machine's fault is the world's to find out, by trying again.
 `root`: the repository's folder. `commands`, `shell`, `compare` and `unstable`: as in the terminal domain.
 """
 
@@ -207,9 +208,12 @@ def _by_tests(expert: Effects, candidate: Effects, files: Compared, shared: dict
     if not ours or not theirs:
         reason = "the files differ in their syntax trees, and there are no tests to decide"
         return decided(False, "syntax_tree", True, reason, {**components, "undecided": 1.0}, evidence)
-    if not ours.get("selected") or set(ours["failed"]) == set(ours.get("failed_before") or []):
+    if ours.get("ended") or not ours.get("selected") or set(ours["failed"]) == set(ours.get("failed_before") or []):
         reason = "the files differ in their syntax trees, and no test sees the expert's change"
         return decided(False, "tests", True, reason, {**components, "undecided": 1.0}, evidence)
+    if theirs.get("ended"):
+        reason = f"the tests of the change do not end with the candidate's: {theirs['ended']}"
+        return decided(False, "tests", True, reason, components, evidence)
     same = all(set(ours[name]) == set(theirs[name]) for name in ("selected", "failed"))
     evidence["failed"] = {"expert": sorted(ours["failed"])[:20], "candidate": sorted(theirs["failed"])[:20]}
     if same:

@@ -103,6 +103,13 @@ def test_other_tests_selected_are_no_proof():
     )
 
 
+def test_tests_that_do_not_end_decide_against_the_candidate_only():
+    ended = {**results([]), "ended": "wall"}
+    found = verdict(edit("x = 1\n", tests=results([])), edit("x = 3\n", tests=ended))
+    assert (found.reward, found.reason) == (0.0, "the tests of the change do not end with the candidate's: wall")
+    assert verdict(edit("x = 1\n", tests=ended), edit("x = 3\n", tests=ended)).components["undecided"] == 1.0
+
+
 def test_broken_code_is_different_whatever_tests_say():
     found = verdict(edit("x = 1\n", tests=results([])), edit("x = (\n", tests=results([])))
     assert (found.reward, found.reason) == (0.0, "/r/a.py: it is no correct text of its language any more")
