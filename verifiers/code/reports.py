@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_PYTEST = re.compile(r"^=*\s*((?:\d+ [a-z]+(?:, )?)+) in [\d.:]+ ?(?:s|seconds?).*$", re.MULTILINE)
+_PYTEST = re.compile(r"^=*[ \t]*((?:\d+ [a-z]+(?:, )?)+) in [\d.:]+ ?(?:s|seconds?).*$", re.MULTILINE)
 _PYTEST_COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?)")
 _PYTEST_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", re.MULTILINE)
-_NOTHING_RAN = re.compile(r"^=*\s*no tests ran\b.*$", re.MULTILINE)
+_NOTHING_RAN = re.compile(r"^=*[ \t]*no tests ran\b.*$", re.MULTILINE)
 _UNITTEST = re.compile(r"^Ran (\d+) tests? in [\d.]+s\s+(OK|FAILED|NO TESTS RAN)(?: \((.*)\))?", re.MULTILINE)
 _UNITTEST_FAILED = re.compile(r"^(?:FAIL|ERROR): (\S+)(?: \(([^)]*)\))?", re.MULTILINE)
 _SYMPY = re.compile(r"tests finished: ((?:\d+ [a-z ]+(?:, )?)+?),? in [\d.]+ seconds")
