@@ -42,6 +42,8 @@ from pivotgym.verifiers.code.syntax import same_syntax
 from pivotgym.verifiers.shell.rule import same_commands
 
 _SPECIAL = frozenset(".[]*^$\\+?{}()|")
+_LONGEST = 50_000
+"""Characters of a part of a file that is parsed; longer ones are compared as text."""
 _SHOWN_ONLY = {"tracked", "numbered"}
 """Flags that leave out what is in no repository, or say how lines were numbered."""
 
@@ -156,10 +158,7 @@ def _same_edits(expert: Operation, candidate: Operation, root: str | None) -> bo
             expert.path, (expert.old, expert.new), (candidate.old, candidate.new), every=expert.every
         )
     if isinstance(expert, Create) and isinstance(candidate, Create):
-        return (
-            expert.text.rstrip() == candidate.text.rstrip()
-            or same_syntax(expert.path, expert.text, candidate.text) is True
-        )
+        return expert.text.rstrip() == candidate.text.rstrip() or _same_code(expert.path, expert.text, candidate.text)
     if isinstance(expert, Insert | ReplaceLines) and type(expert) is type(candidate):
         where = [(one.after,) if isinstance(one, Insert) else (one.first, one.last) for one in (expert, candidate)]
         return where[0] == where[1] and _same_fragment(expert.path, expert.text, candidate.text)
@@ -189,7 +188,11 @@ def _same_fragment(path: str, one: str, other: str) -> bool:
 
 def _same_code(path: str, one: str, other: str) -> bool:
     """Whether two parts of a Python file have the same syntax tree, at the same depth."""
-    if not path.endswith(".py") or (one.strip() and other.strip() and _indent(one) != _indent(other)):
+    if (
+        not path.endswith(".py")
+        or max(len(one), len(other)) > _LONGEST
+        or (one.strip() and other.strip() and _indent(one) != _indent(other))
+    ):
         return False
     return any(same_syntax(path, frame(one), frame(other)) is True for frame in _FRAMES)
 

@@ -191,3 +191,9 @@ def test_kinds_in_common_are_counted():
 def test_a_wider_old_text_with_the_same_result_is_the_same_edit(before, after, around):
     narrow = f"<{before}>", f"<{after}>"
     assert same_replacement("a.py", narrow, (f"{around}{narrow[0]}{around}", f"{around}{narrow[1]}{around}"))
+
+
+def test_very_long_texts_are_compared_as_text():
+    long = "x = 1\n" * 10_000
+    assert same_operation(Create("a.py", long), Create("a.py", long))
+    assert not same_operation(Create("a.py", long), Create("a.py", f"{long}# end\n"))
