@@ -11,6 +11,7 @@ import argparse
 import json
 import re
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def restored(run: Trajectory) -> dict[str, Any]:
     try:
         world.start(run.origin, 0)
         row["restored"] = 1
-        for number, step in enumerate(steps_of(run.messages)[: turns - 1]):
+        for number, step in enumerate(islice(steps_of(run.messages), turns - 1)):
             world.replay(step, number)
             row["restored"] = number + 2
     except PivotRefused as refusal:
