@@ -2,8 +2,8 @@
 
 A patch names the blobs it changes (`index 27756d9d96..b40ad806ed`). The commits that hold these blobs are those between
 the one that brought them and the one that replaced them; the last of them is taken: runs begin right before the commit
-that mended the issue. The commit that holds most of the blobs counts: images change some files (pinned requirements)
-before a run begins.
+that mended the issue. Where a merge names the pull request, it is what the main branch was when that request began. The
+commit that holds most of the blobs counts: images change some files (pinned requirements) before a run begins.
 
 Owns: finding that commit in a repository. Does not own: reading patches (`core.readers.chat`), `mirrors`.
 """
@@ -53,6 +53,10 @@ def base_commit(repository: Path, blobs: Mapping[str, str], *, number: str = "")
 
 @lru_cache(maxsize=1024)
 def _found(repository: Path, blobs: tuple[tuple[str, str], ...], number: str) -> str:
+    path, blob = blobs[0]
+    before_merge = _merged(repository, number) if number else ""
+    if before_merge and _blob_at(repository, before_merge, path).startswith(blob):
+        return before_merge
     held = {commit: 0 for path, blob in blobs for commit in _holding(repository, path, blob, number)}
     for commit in held:
         held[commit] = sum(_blob_at(repository, commit, path).startswith(blob) for path, blob in blobs)
@@ -74,6 +78,17 @@ def _holding(repository: Path, path: str, blob: str, number: str) -> list[str]:
     replaced.sort(key=lambda one: (not (number and mentioned.search(one.said)), one.seconds))
     brought = sorted((one for one in touches if one.after.startswith(blob)), key=lambda one: -one.seconds)
     return [*(one.parent for one in replaced), *(one.commit for one in brought)]
+
+
+def _merged(repository: Path, number: str) -> str:
+    """The tip of the branch that a pull request was merged into, when its first commit was made; "" if unknown."""
+    words = ("--merges", f"--grep=^Merge pull request #{number} ", "--reverse", "--format=%H")
+    merge = git(repository, "log", "--all", *words).decode().partition("\n")[0]
+    if not merge:
+        return ""
+    first = git(repository, "log", "--reverse", "--format=%ct", f"{merge}^1..{merge}^2").decode().partition("\n")[0]
+    tip = git(repository, "log", "-1", "--first-parent", f"--before={first}", "--format=%H", f"{merge}^1")
+    return tip.decode().strip()
 
 
 def _touches(repository: Path, path: str) -> list[_Touch]:

@@ -1,16 +1,23 @@
-"""What a policy sees of a shell command, in the words of its harness.
+"""What a policy sees of a shell command, in the words of its harness, and what of a recording must come back.
 
-Owns: mini-swe-agent's form. Does not own: the plain forms and what of a recorded observation must come back when it is
-replayed (`envs.terminal.observing`).
+Owns: mini-swe-agent's form, and what images of repositories have that a checkout has not. Does not own: the plain forms
+and the general masks (`envs.terminal.observing`).
+
+Runs were recorded in images in which the repository was built and installed: their listings name compiled files and
+package metadata, and their folders have other modes. Lines that name such by-products are left out on both sides, and
+the modes and sizes of folders are masked. An output that was too long to be shown whole was cut at places that depend
+on the order in which the file system lists folders: of it, only the exit status and that it was cut must come back.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from pivotgym.envs.sandbox.contract import Ran
 from pivotgym.envs.sandbox.effects import shown
 from pivotgym.envs.terminal import observing
+from pivotgym.verifiers.code.paths import byproduct
 
 MAX_CHARACTERS = 10_000
 """Longer outputs are told by their first and last halves of this."""
@@ -23,6 +30,10 @@ If you're using grep or find and it produced too much output, you can use a more
 If you really need to see something from the full command's output, you can redirect output to a file and then search \
 in that file.
 </warning>"""
+_MARKS = re.compile(r"(</?(?:output|output_head|output_tail|elided_chars|warning|returncode)>)")
+_CUT = re.compile(r"<warning>.*<output_head>.*<elided_chars>.*</output_tail>", re.DOTALL)
+_FOLDER = re.compile(r"^d[rwxsStT-]{9}[.+@]? +\d+ +(\S+) +(\S+) +\S+ ", re.MULTILINE)
+_BUILT = re.compile(r"\.(?:so|o|a|dylib|egg-link)[*@]?$|(?:^|/)(?:build|\.eggs|dist)/?$")
 
 
 def observation(ran: Ran, style: str, limit_s: float) -> str:
@@ -46,6 +57,25 @@ def observation(ran: Ran, style: str, limit_s: float) -> str:
 
 
 def normalised(text: str) -> str:
-    """As the terminal's; marks of a form stand on lines of their own, and what was left out is masked."""
-    text = re.sub(r"(</?(?:output|output_head|output_tail|elided_chars|warning|returncode)>)", r"\n\1\n", text)
-    return observing.normalised(text)
+    """As the terminal's, without what is told of by-products; see the module."""
+    text = _FOLDER.sub(r"d <folder> \1 \2 ", _MARKS.sub(r"\n\1\n", _CUT.sub("<cut>", text)))
+    lines = observing.normalised("\n".join(_outside_byproducts(text))).splitlines()
+    return "\n".join(line for line in lines if not _names_byproduct(line))
+
+
+def _outside_byproducts(text: str) -> Iterator[str]:
+    """The lines of an output without what `ls -R` lists in folders that are by-products."""
+    inside = False
+    for line in text.splitlines():
+        if line.endswith(":"):
+            inside = byproduct(line[:-1])
+        if not inside:
+            yield line
+        inside = inside and bool(line.strip()) and not line.startswith("<")
+
+
+def _names_byproduct(line: str) -> bool:
+    """Whether a line is the name of a by-product, alone or as the last word of a long listing."""
+    words = line.split()
+    name = words[-1].removeprefix("./") if len(words) == 1 or "<time>" in words[4:-1] else ""
+    return not name.startswith((".git", "/tmp")) and (byproduct(name) or _BUILT.search(name) is not None)

@@ -1,6 +1,8 @@
 """The commit that a run began at, by the blobs of its patch."""
 
 import pytest
+from swe_agents import git as run
+from swe_agents import write
 
 from pivotgym.core.errors import InputError, NotFound
 from pivotgym.core.readers.chat import derive_origin
@@ -49,3 +51,19 @@ def test_the_patch_of_a_run_names_its_commit(mirror, commit):
     origin = derive_origin(row)
     assert origin.get("harness") == "mini_swe_agent"
     assert resolve(Origin.model_validate(origin.model_dump())).content["commit"] == commit
+
+
+def test_a_merge_that_names_the_request_decides(tmp_path):
+    """The main branch went on between the request's first commit and its merge."""
+    for number, (words, path) in enumerate([("main", "a.py"), ("-b request", "a.py"), ("main", "b.py")]):
+        if number == 0:
+            run(tmp_path, "init", "-q", "-b", "main")
+        else:
+            run(tmp_path, "checkout", "-q", *words.split())
+        write(tmp_path, {path: f"{number}\n"})
+        run(tmp_path, "add", "-A")
+        run(tmp_path, "commit", "-qm", f"{number}", "--date", f"2024-01-0{number + 1}T00:00:00Z")
+    start = run(tmp_path, "rev-parse", "request~1")
+    old = run(tmp_path, "rev-parse", "request~1:a.py")
+    run(tmp_path, "merge", "-q", "--no-ff", "-m", "Merge pull request #7 from x/y", "request")
+    assert base_commit(tmp_path / ".git", {"a.py": old}, number="7") in (start, run(tmp_path, "rev-parse", "main^1"))

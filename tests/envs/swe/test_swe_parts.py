@@ -75,3 +75,31 @@ def test_lines_of_an_observation_come_in_any_order():
 
 def test_a_command_that_takes_too_long_says_so():
     assert "longer than its time limit" in observation(Ran(b"", b"", None, "time"), "mini_swe_agent", 9.0)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "replayed"),
+    [
+        ("setup.py\nx.egg-info\n", "setup.py\n"),
+        ("drwxrwxrwx 2 root root 4096 Oct 24  2024 doc\n", "drwxr-xr-x 5 root root 40 Nov  1 10:00 doc\n"),
+        ("drwxr-xr-x 2 root root 4096 Oct 24  2024 x.egg-info\n", ""),
+        ("./x.egg-info:\nPKG-INFO\n\n./y:\nz\n", "./y:\nz\n"),
+    ],
+)
+def test_what_a_built_repository_has_more_does_not_count(recorded, replayed):
+    assert normalised(recorded) == normalised(replayed)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "replayed"),
+    [("a.py\n", ""), ("-rw-r--r-- 1 root root 3 Oct 24  2024 a\n", "-rw-r--r-- 1 root root 4 Oct 24  2024 a\n")],
+)
+def test_other_differences_count(recorded, replayed):
+    assert normalised(recorded) != normalised(replayed)
+
+
+def test_of_a_cut_output_only_the_exit_status_counts():
+    long, other = (f"{line}\n" * 9000 for line in ("one", "two"))
+    shown = [observation(Ran(out.encode(), b"", code, None), "mini_swe_agent", 9.0) for out, code in
+             ((long, 0), (other, 0), (long, 1))]  # fmt: skip
+    assert normalised(shown[0]) == normalised(shown[1]) != normalised(shown[2])
