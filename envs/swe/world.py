@@ -29,8 +29,7 @@ from pivotgym.verifiers.code.operations import Invalid, Operation, Other, Submit
 
 MAX_TEXT = 1_000_000
 """Bytes of a changed file whose text is given to comparators."""
-PLAIN_ENVIRONMENT = {"HOME": "/root", "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/local/bin:/usr/bin:/bin"}
-"""Variables of a `fresh` command, beside the origin's."""
+_SHELLS_OWN = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
 Outcome = Callable[[Task, Sandbox, Backend], float]
 
 
@@ -142,7 +141,10 @@ class SweWorld(SandboxWorld):
         return observation(ran, here.observation, limit)
 
     def _variables(self) -> dict[str, str]:
-        return {**PLAIN_ENVIRONMENT, **self._here.shell.environment}
+        """What a `fresh` command starts with: the machine's variables and the origin's."""
+        assert self._snapshot is not None
+        known = self._snapshot.shell.environment
+        return {name: value for name, value in known.items() if name not in _SHELLS_OWN}
 
     def _detail(
         self,

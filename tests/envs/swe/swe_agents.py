@@ -20,9 +20,11 @@ FILES = {
 }
 
 
-def git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str, at: int = 0) -> str:
+    """Run git, without this machine's settings; `at` is the day of January on which a commit is made."""
     plain = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "HOME": str(folder)}
     named = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    plain |= {"GIT_COMMITTER_DATE": f"2024-01-{at:02}T00:00:00Z"} if at else {}
     done = subprocess.run(
         ["git", *arguments], cwd=folder, env=os.environ | plain | named, capture_output=True, text=True, check=True
     )

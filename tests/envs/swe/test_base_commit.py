@@ -54,16 +54,20 @@ def test_the_patch_of_a_run_names_its_commit(mirror, commit):
 
 
 def test_a_merge_that_names_the_request_decides(tmp_path):
-    """The main branch went on between the request's first commit and its merge."""
-    for number, (words, path) in enumerate([("main", "a.py"), ("-b request", "a.py"), ("main", "b.py")]):
-        if number == 0:
-            run(tmp_path, "init", "-q", "-b", "main")
-        else:
-            run(tmp_path, "checkout", "-q", *words.split())
-        write(tmp_path, {path: f"{number}\n"})
+    """The main branch went on between the fork, the request's first commit and the merge."""
+    run(tmp_path, "init", "-q", "-b", "main")
+    made = {}
+    for day, (branch, path) in enumerate(
+        [("main", "a.py"), ("main", "b.py"), ("request", "a.py"), ("main", "c.py")], 1
+    ):
+        if branch == "request":
+            run(tmp_path, "checkout", "-q", "-b", branch, made[1])
+        elif day > 1:
+            run(tmp_path, "checkout", "-q", branch)
+        write(tmp_path, {path: f"{day}\n"})
         run(tmp_path, "add", "-A")
-        run(tmp_path, "commit", "-qm", f"{number}", "--date", f"2024-01-0{number + 1}T00:00:00Z")
-    start = run(tmp_path, "rev-parse", "request~1")
-    old = run(tmp_path, "rev-parse", "request~1:a.py")
-    run(tmp_path, "merge", "-q", "--no-ff", "-m", "Merge pull request #7 from x/y", "request")
-    assert base_commit(tmp_path / ".git", {"a.py": old}, number="7") in (start, run(tmp_path, "rev-parse", "main^1"))
+        run(tmp_path, "commit", "-qm", f"day {day}", at=day)
+        made[day] = run(tmp_path, "rev-parse", "HEAD")
+    run(tmp_path, "merge", "-q", "--no-ff", "-m", "Merge pull request #7 from x/y", "request", at=5)
+    old = run(tmp_path, "rev-parse", f"{made[1]}:a.py")
+    assert base_commit(tmp_path / ".git", {"a.py": old}, number="7") == made[2]

@@ -33,6 +33,13 @@ def test_a_fresh_shell_forgets_and_a_session_goes_on(agent):
     assert (fresh.bash("pwd"), session.bash("pwd")) == ("/testbed\n", "/testbed/pkg\n")
 
 
+def test_a_fresh_shell_has_the_machines_variables_and_the_origins(agent):
+    machine = agent(env={"COLOUR": "red"})
+    machine.bash("export MORE=1")
+    names = machine.bash("env | cut -d= -f1 | LC_ALL=C sort | xargs").split()
+    assert set(names) - {"_", "PWD", "SHLVL"} == {"COLOUR", "HOME", "LC_ALL", "PATH", "TZ"}
+
+
 def test_pytest_is_there(agent):
     assert "1 failed, 1 passed" in agent().bash("python -m pytest -q 2>&1 | tail -1")
 
