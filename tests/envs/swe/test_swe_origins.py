@@ -1,11 +1,14 @@
 """What origins resolve to, and what is wrong with those that do not."""
 
-import pytest
+import shutil
 
-from pivotgym.core.errors import InputError, MissingDependency, NotFound
+import pytest
+from swe_agents import git
+
+from pivotgym.core.errors import InputError, MissingDependency, NotFound, Unreachable
 from pivotgym.core.trajectory import Origin
 from pivotgym.envs.base import sources
-from pivotgym.envs.swe.mirrors import git_dir
+from pivotgym.envs.swe.mirrors import CLONE, git_dir
 from pivotgym.envs.swe.origins import Mutation, mutate, resolve
 
 COMMIT = "0" * 40
@@ -42,6 +45,23 @@ def test_a_repository_that_no_mirror_holds(mirror):
 
 def test_a_repository_is_found_below_its_name(mirror):
     assert git_dir("some/repo").parts[-3:] == ("some+repo", "repo", ".git")
+
+
+def test_what_no_mirror_holds_is_cloned_once_where_that_is_allowed(mirror, tmp_path, monkeypatch):
+    git(tmp_path, "clone", "-q", "--bare", str(mirror), "hub/other/repo")
+    monkeypatch.setenv(CLONE, f"file://{tmp_path}/hub")
+    monkeypatch.setenv("PIVOTGYM_CACHE", str(tmp_path / "cache"))
+    place = git_dir("other/repo")
+    shutil.rmtree(tmp_path / "hub")
+    assert git_dir("other/repo") == place
+    assert (place / "HEAD").is_file()
+
+
+def test_a_clone_that_fails_says_so(mirror, tmp_path, monkeypatch):
+    monkeypatch.setenv(CLONE, f"file://{tmp_path}/nowhere")
+    monkeypatch.setenv("PIVOTGYM_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(Unreachable, match="other/repo cannot be cloned"):
+        git_dir("other/repo")
 
 
 def test_a_branch_is_no_commit():
