@@ -104,6 +104,14 @@ class World(ABC):
         """Held while a state is recalled or built, so that several processes do not build it twice; default nothing."""
         return nullcontext()
 
+    def examine(self, asked: Sequence[str]) -> dict[str, Any]:
+        """Facts of the present state that cost too much to find out after every action, for the effects' detail.
+
+        Args:
+            asked: What `Domain.asks` gave.
+        """
+        return {}
+
     def perturb(self, seed: int) -> bool:
         """Change this state a little (further files, other values), the same for equal seeds.
 
@@ -237,6 +245,10 @@ class Domain(ABC):
         One that says the same each time where the expert does not has guessed. By default all are taken to vary.
         """
         return True
+
+    def asks(self, expert: Effects, candidate: Effects) -> tuple[str, ...]:
+        """What must be examined (`World.examine`) before two effects can be compared; by default nothing."""
+        return ()
 
     def candidates(self, trajectory: Trajectory) -> list[int]:
         """Turns that may become pivots, by `candidate_rule`."""

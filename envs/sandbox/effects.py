@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pivotgym.envs.sandbox.contract import Change, Changes, Entry, ShellState
+from pivotgym.envs.sandbox.contract import Change, Changes, Entry, Ran, ShellState
 from pivotgym.verifiers.shell.archives import archive_of
 
 MAX_TEXT = 64 * 1024
@@ -34,19 +34,20 @@ def since(before: Changes, after: Changes) -> dict[str, Change]:
     return found
 
 
-def files_detail(changes: Changes, read: Callable[[str], bytes | None]) -> dict[str, Any]:
+def files_detail(changes: Changes, read: Callable[[str], bytes | None], *, max_text: int = MAX_TEXT) -> dict[str, Any]:
     """`Effects.detail["files"]`: entries before and after by path, with new texts and members of archives.
 
     Args:
         changes: What the action changed.
         read: Reads a file as it is after the action.
+        max_text: Bytes of a file whose text is given.
     """
     left = MAX_TEXTS
     found: dict[str, Any] = {}
     for path, change in changes.items():
         after = entry_json(change.after)
         if after is not None and change.after is not None and change.after.kind == "file":
-            text = _text_of(path, change.after, left, read)
+            text = _text_of(path, change.after, min(max_text, left), read)
             if text is not None:
                 after["text"] = text
                 left -= change.after.size
@@ -57,8 +58,8 @@ def files_detail(changes: Changes, read: Callable[[str], bytes | None]) -> dict[
     return found
 
 
-def _text_of(path: str, entry: Entry, left: int, read: Callable[[str], bytes | None]) -> str | None:
-    if entry.size > min(MAX_TEXT, left):
+def _text_of(path: str, entry: Entry, most: int, read: Callable[[str], bytes | None]) -> str | None:
+    if entry.size > most:
         return None
     content = read(path) if entry.size else b""
     try:
@@ -87,6 +88,13 @@ def shell_detail(shell: ShellState) -> dict[str, Any]:
     environment = {printable(name): printable(value) for name, value in sorted(shell.environment.items())}
     found = {"cwd": printable(shell.cwd), "umask": f"{shell.umask:04o}", "environment": environment}
     return {**found, "definitions": printable(shell.definitions)} if shell.definitions else found
+
+
+def ran_json(command: str, ran: Ran) -> dict[str, Any]:
+    """What a command gave, as `Effects.detail["commands"]` has it."""
+    out, err = shown(ran.stdout), shown(ran.stderr)
+    cut = ran.stdout_bytes > len(ran.stdout) or ran.stderr_bytes > len(ran.stderr)
+    return {"command": command, "exit": ran.exit, "stdout": out, "stderr": err, "ended": ran.ended, "cut": cut}
 
 
 def printable(text: str) -> str:
