@@ -12,7 +12,7 @@ running processes, open sockets, what lies in `/proc`, `/dev` and shared memory.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -264,7 +264,8 @@ class Base:
     Attributes:
         identity: JSON that names the content (digests, not names): part of the snapshot's key.
         archives: Tar archives (any compression tarfile knows) with the folder inside where each is unpacked.
-        folder: A folder whose tree is the base, copied in once; `folder_at` where it goes inside.
+        folder: A folder whose tree is the base, copied in once, or what makes it when it is needed; `folder_at` where it
+            goes inside.
         image: An image of the container engine, or "" for the machine's own tools (`/usr`, read-only).
         files: Small files by absolute path.
         shell: Where the session begins. Variables here are added to `HOME`, `PATH`, `LC_ALL`, `TZ`.
@@ -273,12 +274,16 @@ class Base:
 
     identity: str
     archives: tuple[tuple[Path, str], ...] = ()
-    folder: Path | None = None
+    folder: Path | Callable[[], Path] | None = None
     folder_at: str = "/"
     image: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
     shell: ShellState = field(default_factory=ShellState)
     user: str = "root"
+
+    def made_folder(self) -> Path | None:
+        """The folder, made now where it was to be made when needed."""
+        return self.folder() if callable(self.folder) else self.folder
 
 
 @dataclass(frozen=True)

@@ -34,19 +34,22 @@ def since(before: Changes, after: Changes) -> dict[str, Change]:
     return found
 
 
-def files_detail(changes: Changes, read: Callable[[str], bytes | None]) -> dict[str, Any]:
+def files_detail(
+    changes: Changes, read: Callable[[str], bytes | None], *, max_text: int = MAX_TEXT
+) -> dict[str, Any]:
     """`Effects.detail["files"]`: entries before and after by path, with new texts and members of archives.
 
     Args:
         changes: What the action changed.
         read: Reads a file as it is after the action.
+        max_text: Bytes of a file whose text is given.
     """
     left = MAX_TEXTS
     found: dict[str, Any] = {}
     for path, change in changes.items():
         after = entry_json(change.after)
         if after is not None and change.after is not None and change.after.kind == "file":
-            text = _text_of(path, change.after, left, read)
+            text = _text_of(path, change.after, min(max_text, left), read)
             if text is not None:
                 after["text"] = text
                 left -= change.after.size
@@ -57,8 +60,8 @@ def files_detail(changes: Changes, read: Callable[[str], bytes | None]) -> dict[
     return found
 
 
-def _text_of(path: str, entry: Entry, left: int, read: Callable[[str], bytes | None]) -> str | None:
-    if entry.size > min(MAX_TEXT, left):
+def _text_of(path: str, entry: Entry, most: int, read: Callable[[str], bytes | None]) -> str | None:
+    if entry.size > most:
         return None
     content = read(path) if entry.size else b""
     try:

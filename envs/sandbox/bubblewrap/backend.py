@@ -161,10 +161,11 @@ class BubblewrapBackend(Backend):
         parts: list[tuple[str, str, int]] = []
         if image is None:
             parts.append(("of this machine", "/", stack.enter_context(memory_file(bases.skeleton()))))
-        if base.folder:
-            packed = bases.of_folder(base.folder)
+        folder = base.made_folder()
+        if folder:
+            packed = bases.of_folder(folder)
             stack.callback(os.close, packed)
-            parts.append((base.folder.name, base.folder_at, packed))
+            parts.append((folder.name, base.folder_at, packed))
         for archive, at in [*([(image.archive, "/")] if image else []), *base.archives]:
             try:
                 opened = stack.enter_context(archive.open("rb"))
