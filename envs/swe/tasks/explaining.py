@@ -1,0 +1,108 @@
+"""Describes a failed test by what was called, what was expected and what came; runs inside a sandbox beside `inside`.
+
+Owns: reading the failing statement and evaluating its sides once more. Needs nothing but Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from typing import Any
+
+_LONGEST = 200
+
+
+def describe(file: str, info: Any) -> dict[str, Any] | None:
+    """What a failure shows, by its innermost statement in the test's own file.
+
+    Args:
+        file: The test's file.
+        info: pytest's exception information.
+
+    Returns:
+        `line` of the statement, `kind` (`value`, `exception`, `no exception`), and per kind `got` (text of the value),
+        `exception` (its name) with `message`; `names` {variable of the statement: its value}. `None` where there is no
+        such statement.
+    """
+    entry = None
+    for one in info.traceback:
+        if str(one.path) == file:
+            entry = one
+    if entry is None:
+        return None
+    line = entry.lineno + 1
+    statement = innermost(linecache.getlines(file), line)
+    if statement is None:
+        return None
+    told: dict[str, Any] = {"line": statement.lineno}
+    scope, variables = entry.frame.f_globals, entry.frame.f_locals
+    sides = compared(statement)
+    if _is_assertion(info) and sides is None:
+        return {**told, "kind": "no exception"} if "DID NOT RAISE" in str(info.value) or "not raised" in str(info.value) else None
+    shown = statement if sides is None else sides[0]
+    told["names"] = _names(shown, variables) | ({} if sides is None else _names(sides[1], variables))
+    if not _is_assertion(info):
+        return {**told, "kind": "exception", "exception": info.type.__name__, "message": str(info.value)[:_LONGEST]}
+    try:
+        value = eval(compile(ast.Expression(sides[0]), "<shown>", "eval"), dict(scope), dict(variables))
+        wanted = eval(compile(ast.Expression(sides[1]), "<shown>", "eval"), dict(scope), dict(variables))
+    except Exception as error:
+        return {**told, "kind": "exception", "exception": type(error).__name__, "message": str(error)[:_LONGEST]}
+    if value == wanted:
+        return None  # it cannot be evaluated twice
+    return {**told, "kind": "value", "got": _shown(value), "wanted": _shown(wanted)}
+
+
+def innermost(lines: list[str], line: int) -> ast.stmt | None:
+    """The smallest statement of a file that covers a line."""
+    try:
+        tree = ast.parse("".join(lines))
+    except SyntaxError:
+        return None
+    found = None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            if found is None or node.lineno >= found.lineno:
+                found = node
+    return found
+
+
+def compared(statement: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
+    """What an assertion of equality looks at, the tested side first: the one that calls something."""
+    pair: tuple[ast.expr, ast.expr] | None = None
+    if isinstance(statement, ast.Assert):
+        test = statement.test
+        if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq | ast.Is):
+            pair = (test.left, test.comparators[0])
+        elif isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            pair = (test.operand, ast.copy_location(ast.Constant(False), test))
+        elif isinstance(test, ast.Call):
+            pair = (test, ast.copy_location(ast.Constant(True), test))
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        called, arguments = statement.value.func, statement.value.args
+        name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+        if name.lower() in ("assertequal", "assertequals", "assert_equal", "assertlistequal") and len(arguments) >= 2:
+            pair = (arguments[0], arguments[1])
+        elif name in ("assertTrue", "assertFalse") and arguments:
+            pair = (arguments[0], ast.copy_location(ast.Constant(name == "assertTrue"), arguments[0]))
+    if pair is None:
+        return None
+    calls = [any(isinstance(node, ast.Call) for node in ast.walk(side)) for side in pair]
+    return (pair[1], pair[0]) if calls[1] and not calls[0] else pair
+
+
+def _is_assertion(info: Any) -> bool:
+    return issubclass(info.type, AssertionError) or info.type.__name__ == "Failed"
+
+
+def _names(node: ast.AST, variables: dict[str, Any]) -> dict[str, str]:
+    used = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)} & variables.keys()
+    return {name: _shown(variables[name]) for name in sorted(used) if name != "self"}
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception as error:
+        text = f"<{type(error).__name__}>"
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
