@@ -6,10 +6,14 @@ Owns: reading the failing statement and evaluating its sides once more. Needs no
 from __future__ import annotations
 
 import ast
+import builtins
 import linecache
 from typing import Any
 
 _LONGEST = 200
+_TESTED = 3
+_PLAIN = {*dir(builtins), *dir(str), *dir(bytes), *dir(list), *dir(dict), *dir(set)}
+"""Names of calls that prepare or spell out a value."""
 
 
 def describe(file: str, info: Any) -> dict[str, Any] | None:
@@ -38,10 +42,11 @@ def describe(file: str, info: Any) -> dict[str, Any] | None:
     scope, variables = entry.frame.f_globals, entry.frame.f_locals
     sides = compared(statement)
     if _is_assertion(info) and sides is None:
-        return {**told, "kind": "no exception"} if "DID NOT RAISE" in str(info.value) or "not raised" in str(info.value) else None
+        quiet = any(words in str(info.value) for words in ("DID NOT RAISE", "not raised"))
+        return {**told, "kind": "no exception"} if quiet else None
     shown = statement if sides is None else sides[0]
-    told["names"] = _names(shown, variables) | ({} if sides is None else _names(sides[1], variables))
-    if not _is_assertion(info):
+    told["names"] = _names(shown, variables)
+    if not _is_assertion(info) or sides is None:
         return {**told, "kind": "exception", "exception": info.type.__name__, "message": str(info.value)[:_LONGEST]}
     try:
         value = eval(compile(ast.Expression(sides[0]), "<shown>", "eval"), dict(scope), dict(variables))
@@ -87,8 +92,23 @@ def compared(statement: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
             pair = (arguments[0], ast.copy_location(ast.Constant(name == "assertTrue"), arguments[0]))
     if pair is None:
         return None
-    calls = [any(isinstance(node, ast.Call) for node in ast.walk(side)) for side in pair]
-    return (pair[1], pair[0]) if calls[1] and not calls[0] else pair
+    weights = [_weight(side) for side in pair]
+    if weights[0] == weights[1] == _TESTED:
+        return None  # which of the two is on trial?
+    return (pair[1], pair[0]) if weights[1] > weights[0] else pair
+
+
+def _weight(side: ast.expr) -> int:
+    """How likely a side is the tested one: it calls something of its own, it calls or names anything, it is plain."""
+    nodes = list(ast.walk(side))
+    names = [
+        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "?")
+        for node in nodes
+        if isinstance(node, ast.Call)
+    ]
+    if any(name not in _PLAIN for name in names):
+        return _TESTED
+    return 2 if names else 1 if any(isinstance(node, ast.Attribute | ast.Subscript) for node in nodes) else 0
 
 
 def _is_assertion(info: Any) -> bool:

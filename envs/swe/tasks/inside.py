@@ -12,12 +12,13 @@ that are others after the run than before it).
 from __future__ import annotations
 
 import json
+import os
 import sys
 import types
 from pathlib import Path
 from typing import Any
 
-_GUARDED = ("_pytest", "pluggy", "pytest", "unittest", "builtins")
+_GUARDED = ("__main__", "_pytest", "pluggy", "pytest", "unittest", "builtins", "json", "pathlib")
 
 
 class Recorder:
@@ -98,6 +99,7 @@ def main() -> None:
     Path(asked["result"]).write_text(
         json.dumps({"results": recorder.results, "failures": recorder.failures, "changed": changed})
     )
+    os._exit(0)  # nothing that the tested code left for the end runs
 
 
 if __name__ == "__main__":

@@ -90,12 +90,14 @@ class Results:
     Attributes:
         tests: Status by test id: passed, failed, error, skipped, xfailed, xpassed.
         broken: Why the run says nothing about the tests, or "".
+        late: Whether that is because it took too long.
         failures: What `explaining` said of failures, where it was asked.
         output: The end of what was printed.
     """
 
     tests: Mapping[str, str]
     broken: str = ""
+    late: bool = False
     failures: Mapping[str, Any] = field(default_factory=dict)
     output: str = ""
 
@@ -151,12 +153,9 @@ def run(
         VerifierFailed: If a file cannot be put in its place.
     """
     results = _run_once(backend, start, suite, changed, explain)
-    if results.broken == _LATE:
+    if results.late:
         results = _run_once(backend, start, suite, changed, explain)
     return results
-
-
-_LATE = f"the tests did not end within {LIMIT_S:g} s"
 
 
 def _run_once(
@@ -206,7 +205,9 @@ def run_in(sandbox: Sandbox, suite: Suite, *, explain: bool = False) -> Results:
     )
     output = (ran.stdout + ran.stderr).decode(errors="replace")[-4000:]
     if ran.ended == "time":
-        return Results({}, _LATE, output=output)
+        return Results({}, f"the tests did not end within {LIMIT_S:g} s", late=True, output=output)
+    if ran.ended is None and sandbox.processes():
+        return Results({}, "the tested code left programs running", output=output)
     written = sandbox.read(f"{here}/result.json")
     if ran.ended or written is None:
         how = f"was ended by the limit on {ran.ended}" if ran.ended else f"ended early with status {ran.exit}"
@@ -227,7 +228,7 @@ def _read(written: bytes, canary: str, output: str) -> Results:
         broken = f"the tested code changed the test tools: {changed[0]}"
     elif not _true(canaries):
         broken = "tests whose results are known came out otherwise: the test tools were bent"
-    return Results(results, broken, given.get("failures", {}), output)
+    return Results(results, broken, failures=given.get("failures", {}), output=output)
 
 
 def _true(canaries: Mapping[str, str]) -> bool:

@@ -1,0 +1,195 @@
+"""The text of an issue, written from a failing test: what was called, what came, what should have come.
+
+Owns: the words, and which failures can be told. Does not own: running tests. The text never names the changed place.
+
+A failure is stored as `Failure`: the statement's line, and values. The statement itself is read from the package's own
+tests when the text is written, so that none of it is kept anywhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from pivotgym.core.errors import NotFound
+from pivotgym.envs.swe.tasks.explaining import compared, innermost
+
+_LONGEST_VALUE = 100
+_MOST_STEPS = 12
+_OPENINGS = (
+    "Something is off in {name} {version}.",
+    "I think I have found a bug in {name} {version}.",
+    "After an update to {name} {version} one of our scripts gives other results than it did.",
+    "{name} {version} does not do here what it did before:",
+    "Could someone look at this? {name} {version} behaves strangely:",
+)
+_GOT = (
+    "I get `{got}`, but it should be `{wanted}`.",
+    "The result is `{got}`. Expected: `{wanted}`.",
+    "This gives `{got}` where I expect `{wanted}`.",
+    "It should give `{wanted}`; what I see is `{got}`.",
+)
+_RAISED = (
+    "It raises `{raised}`, which it should not.",
+    "This ends with `{raised}`; it should simply work.",
+    "Instead of a result there is `{raised}`.",
+)
+_QUIET = (
+    "This should raise {wanted}, but nothing is raised.",
+    "I expect {wanted} here. It goes through without any error.",
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failing test, as far as the text of an issue needs it.
+
+    Attributes:
+        test: Its id.
+        line: Of the failing statement in the test's file.
+        kind: `value`, `exception` or `no exception`.
+        got: What came: a value, or an exception with its message; "" for `no exception`.
+        wanted: The expected value where the statement does not spell it out, else "".
+        names: Values of the variables in the statement, as far as they can be told.
+    """
+
+    test: str
+    line: int
+    kind: str
+    got: str = ""
+    wanted: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON form; empty fields are left out."""
+        return {name: value for name, value in vars(self).items() if value}
+
+
+def failure(test: str, described: Mapping[str, Any], source: str) -> Failure | None:
+    """What `explaining.describe` says as a failure; `None` for one that cannot be told in a few words.
+
+    Args:
+        test: The test's id.
+        described: What was said.
+        source: The test's file.
+    """
+    kind, line = str(described["kind"]), int(described["line"])
+    got, wanted = "", ""
+    if kind == "value":
+        got = described["got"]
+        statement = innermost(source.splitlines(keepends=True), line)
+        sides = compared(statement) if statement else None
+        wanted = "" if sides and _literal(sides[1]) else described["wanted"]
+    elif kind == "exception":
+        message = described["message"].strip()
+        got = described["exception"] + (f": {message}" if message else "")
+    names = {
+        name: value for name, value in described.get("names", {}).items() if not value.startswith("<") and _short(value)
+    }
+    found = Failure(test, line, kind, got, wanted, names)
+    if not all(_short(one) and not one.startswith("<") for one in (got, wanted)) or _steps(found, source) is None:
+        return None
+    return found
+
+
+def text(found: Failure, source: str, *, name: str, version: str, failing: int, tests: str, seed: str) -> str:
+    """The issue.
+
+    Args:
+        found: The failure it tells.
+        source: The test's file.
+        name: The package; `version` its version.
+        failing: How many tests fail.
+        tests: How the suite is run.
+        seed: Equal seeds choose equal words.
+
+    Raises:
+        NotFound: If the file has no such statement: it is another one.
+    """
+    steps = _steps(found, source)
+    if steps is None:
+        raise NotFound(f"test {found.test!r}: its file has no statement at line {found.line} that could be told")
+    code, wanted = steps
+    random = Random(seed)
+    if found.kind == "value":
+        outcome = random.choice(_GOT).format(got=found.got, wanted=found.wanted or wanted)
+    elif found.kind == "exception":
+        outcome = random.choice(_RAISED).format(raised=found.got)
+    else:
+        outcome = random.choice(_QUIET).format(wanted=wanted or "an exception")
+    opening = random.choice(_OPENINGS).format(name=name, version=version)
+    values = [f"`{key}` being `{value}`" for key, value in found.names.items()]
+    where = f"(with {', '.join(values)})\n\n" if values else ""
+    count = "One test of the suite fails" if failing == 1 else f"{failing} tests of the suite fail"
+    return (
+        f"{opening}\n\n```python\n{code}\n```\n\n{where}{outcome}\n\n"
+        f"{count} because of it (`{tests}`). Please find the cause and mend it in the package's own code: the tests are "
+        "right as they were released, and changes to them do not count."
+    )
+
+
+def _short(value: str) -> bool:
+    return len(value) <= _LONGEST_VALUE and "\n" not in value and re.search(r"0x[0-9a-f]{6,}|`", value) is None
+
+
+def _literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError):
+        return False
+    return True
+
+
+def _steps(found: Failure, source: str) -> tuple[str, str] | None:
+    """What to run to see the failure, and what is expected, as code; `None` where it is too long or not there."""
+    statement = innermost(source.splitlines(keepends=True), found.line)
+    if statement is None:
+        return None
+    shown, wanted = _shown(statement, found.kind)
+    if shown is None:
+        return None
+    before = [ast.unparse(one) for one in _before(ast.parse(source), found.line)]
+    lines = "\n".join([*before, shown]).splitlines()
+    if len(lines) > _MOST_STEPS or any(len(line) > 200 for line in lines):
+        return None
+    return "\n".join(lines), wanted
+
+
+def _shown(statement: ast.stmt, kind: str) -> tuple[str | None, str]:
+    sides = compared(statement)
+    if kind == "value":
+        return (None, "") if sides is None else (ast.unparse(sides[0]), ast.unparse(sides[1]))
+    if kind == "exception":
+        return ast.unparse(statement if sides is None else sides[0]), ""
+    wanted = ""
+    if isinstance(statement, ast.With):
+        call = statement.items[0].context_expr
+        wanted = f"`{ast.unparse(call.args[0])}`" if isinstance(call, ast.Call) and call.args else ""
+        return "\n".join(map(ast.unparse, statement.body)), wanted
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and len(statement.value.args) >= 2:
+        called, *rest = statement.value.args[1:]
+        return f"{ast.unparse(called)}({', '.join(map(ast.unparse, rest))})", f"`{ast.unparse(statement.value.args[0])}`"
+    return None, ""
+
+
+def _before(tree: ast.Module, line: int) -> list[ast.stmt]:
+    """The statements of a test before its failing one that prepare something; none of those that check."""
+    functions = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    if not functions:
+        return []
+    body = max(functions, key=lambda node: node.lineno).body
+    return [one for one in body if (one.end_lineno or 0) < line and not _checks(one)]
+
+
+def _checks(statement: ast.stmt) -> bool:
+    documents = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    text = ast.unparse(statement)
+    return documents or isinstance(statement, ast.Assert) or re.search(r"\bassert|\bself\.assert|raises\(", text) is not None
