@@ -104,6 +104,14 @@ class World(ABC):
         """Held while a state is recalled or built, so that several processes do not build it twice; default nothing."""
         return nullcontext()
 
+    def examine(self, asked: Sequence[str]) -> dict[str, Any]:
+        """Facts of the present state that cost too much to find out after every action, for the effects' detail.
+
+        Args:
+            asked: What `Domain.asks` gave.
+        """
+        return {}
+
     def perturb(self, seed: int) -> bool:
         """Change this state a little (further files, other values), the same for equal seeds.
 
@@ -230,6 +238,10 @@ class Domain(ABC):
     def settle(self, first: Effects, again: Effects) -> Effects:
         """The expert's effects with what its two runs, some time apart, disagree on marked; by default the first's."""
         return first
+
+    def asks(self, expert: Effects, candidate: Effects) -> tuple[str, ...]:
+        """What must be examined (`World.examine`) before two effects can be compared; by default nothing."""
+        return ()
 
     def candidates(self, trajectory: Trajectory) -> list[int]:
         """Turns that may become pivots, by `candidate_rule`."""

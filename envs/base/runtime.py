@@ -108,8 +108,13 @@ class Runtime:
         if expert is None or candidate is None:
             return None
         with unforeseen_is(VerifierFailed, f"{comparator.name}: comparing effects at pivot {pivot.id!r}"):
+            asked = self.domain.asks(expert, candidate)
+        if asked:
+            expert = trials.examined(pivot, pivot.reference, expert, asked, variant)
+            candidate = trials.examined(pivot, action, candidate, asked, variant)
+        with unforeseen_is(VerifierFailed, f"{comparator.name}: comparing effects at pivot {pivot.id!r}"):
             verdict = comparator.compare(pivot, expert, candidate)
-            if verdict.outcome == "different" and self._may_vary(pivot):
+            if not asked and verdict.outcome == "different" and self._may_vary(pivot):
                 verdict = comparator.compare(pivot, trials.settled(pivot, variant), candidate)
         return verdict if variant == 0 or verdict.outcome == "equivalent" else _perturbed(verdict, variant)
 

@@ -33,6 +33,7 @@ class _Expert:
     effects: Effects | None = None
     settled: Effects | None = None
     ran_at: float = 0.0
+    examined: dict[tuple[str, ...], Effects] = field(default_factory=dict)
 
 
 @dataclass
@@ -116,6 +117,42 @@ class Trials:
             finally:
                 world.close()
             return self._completed(pivot, action, variant, effects.model_copy(update=missing))
+
+    def examined(
+        self, pivot: Pivot, action: Action, effects: Effects, asked: tuple[str, ...], variant: int = 0
+    ) -> Effects:
+        """Effects with what `World.examine` finds after the action, in a fork of its own; the expert's once.
+
+        Args:
+            pivot: The pivot.
+            action: The action that had these effects.
+            effects: What is known of them.
+            asked: What `Domain.asks` gave.
+            variant: As for `expert`.
+
+        Raises:
+            InfrastructureError: If the world broke.
+        """
+        known = self._prepared(pivot).experts[variant]
+        if action is not pivot.reference:
+            return self._examined(pivot, action, effects, asked, variant)
+        with known.lock:
+            if asked not in known.examined:
+                known.examined[asked] = self._examined(pivot, action, effects, asked, variant)
+            return known.examined[asked]
+
+    def _examined(
+        self, pivot: Pivot, action: Action, effects: Effects, asked: tuple[str, ...], variant: int
+    ) -> Effects:
+        with unforeseen_is(WorldFailed, f"examining the state after an action at pivot {pivot.id!r}"):
+            world = self._fork(pivot, variant)
+            assert world is not None
+            try:
+                world.run(action)
+                found = world.examine(asked)
+            finally:
+                world.close()
+        return effects.model_copy(update={"detail": {**effects.detail, **found}})
 
     def ran(self, pivot: Pivot) -> bool:
         """Whether the expert's effects in the pivot's state are known."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pivotgym.envs.sandbox.contract import Change, Changes, Entry, ShellState
+from pivotgym.envs.sandbox.contract import Change, Changes, Entry, Ran, ShellState
 from pivotgym.verifiers.shell.archives import archive_of
 
 MAX_TEXT = 64 * 1024
@@ -89,6 +89,13 @@ def shell_detail(shell: ShellState) -> dict[str, Any]:
     """`Effects.detail["shell"]`: working directory, umask as octal digits, exported variables."""
     environment = {printable(name): printable(value) for name, value in sorted(shell.environment.items())}
     return {"cwd": printable(shell.cwd), "umask": f"{shell.umask:04o}", "environment": environment}
+
+
+def ran_json(command: str, ran: Ran) -> dict[str, Any]:
+    """What a command gave, as `Effects.detail["commands"]` has it."""
+    out, err = shown(ran.stdout), shown(ran.stderr)
+    cut = ran.stdout_bytes > len(ran.stdout) or ran.stderr_bytes > len(ran.stderr)
+    return {"command": command, "exit": ran.exit, "stdout": out, "stderr": err, "ended": ran.ended, "cut": cut}
 
 
 def printable(text: str) -> str:

@@ -1,1 +1,5 @@
-"""The software-engineering domain."""
+"""The domain `swe`: coding agents on real repositories."""
+
+from pivotgym.envs.swe.domain import domain
+
+__all__ = ["domain"]

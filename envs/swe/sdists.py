@@ -102,7 +102,7 @@ def _check(sdist: Sdist, file: Path) -> None:
 
 
 def _download(sdist: Sdist, folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary=:all:", "--quiet"]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", sdist.name, "--quiet"]
     command += ["--dest", str(folder), f"{sdist.name}=={sdist.version}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     files = sorted(folder.glob("*.tar.gz"))

@@ -6,7 +6,6 @@ forks (`envs.sandbox.world`), origins (`envs.terminal.origins`), or what counts 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -17,10 +16,11 @@ from pivotgym.core.formats.terminus import Keystrokes
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Origin
 from pivotgym.envs.base.contract import Task
-from pivotgym.envs.sandbox.contract import Backend, Base, Changes, Limits, Ran, Sandbox, ShellState, Snapshot, Terminal
-from pivotgym.envs.sandbox.effects import files_detail, printable, shell_detail, shown, since
+from pivotgym.envs.sandbox.contract import Backend, Base, Changes, Limits, Sandbox, ShellState, Snapshot, Terminal
+from pivotgym.envs.sandbox.effects import files_detail, printable, ran_json, shell_detail, shown, since
 from pivotgym.envs.sandbox.git_probe import git_detail
 from pivotgym.envs.sandbox.keeping import Keeper
+from pivotgym.envs.sandbox.shell.quoting import own_shell
 from pivotgym.envs.sandbox.world import SandboxWorld
 from pivotgym.envs.terminal.actions import Claim, Command, Keys, Request, Unusable, acts, requests
 from pivotgym.envs.terminal.observing import normalised, observation
@@ -160,7 +160,7 @@ class TerminalWorld(SandboxWorld):
         limit = min(asked.timeout_s or here.limits.wall_s, here.limits.wall_s)
         text = _own_shell(here, asked.text) if here.fresh else asked.text
         result = self.sandbox.run(text, timeout_s=limit)
-        ran.append(_ran_json(asked.text, result))
+        ran.append(ran_json(asked.text, result))
         return observation(result, status=here.status, limit_s=limit)
 
     def _type(self, asked: Keystrokes, ran: list[dict[str, Any]]) -> str:
@@ -227,13 +227,4 @@ def _environment(setting: Setting) -> dict[str, str]:
 
 
 def _own_shell(setting: Setting, command: str, *, cwd: str | None = None) -> str:
-    """A command that runs another in a `bash -c` with a plain environment and leaves the session's shell as it was."""
-    variables = [f"{name}={value}" for name, value in sorted(_environment(setting).items())]
-    words = shlex.join(["/usr/bin/env", "-i", *variables, "/bin/bash", "-c", command])
-    return f"( builtin cd -- {shlex.quote(cwd or setting.shell.cwd)} && umask 022 && exec {words} )"
-
-
-def _ran_json(command: str, ran: Ran) -> dict[str, Any]:
-    out, err = shown(ran.stdout), shown(ran.stderr)
-    cut = ran.stdout_bytes > len(ran.stdout) or ran.stderr_bytes > len(ran.stderr)
-    return {"command": command, "exit": ran.exit, "stdout": out, "stderr": err, "ended": ran.ended, "cut": cut}
+    return own_shell(command, cwd=cwd or setting.shell.cwd, environment=_environment(setting))

@@ -6,6 +6,8 @@ Owns: single words. Does not own: what a dump holds (`envs.sandbox.shell.dump`).
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Mapping
 
 _PLAIN = re.compile(rb"[A-Za-z0-9_@%+:,./-]+")
 _NAMED = {"a": 7, "b": 8, "e": 27, "E": 27, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
@@ -104,3 +106,10 @@ def _unescape(match: re.Match[bytes]) -> bytes:
     if control:
         return bytes([control[0] & 31])
     return bytes([_NAMED.get(other.decode("latin-1"), other[0])])
+
+
+def own_shell(command: str, *, cwd: str, environment: Mapping[str, str]) -> str:
+    """A command that runs another in a `bash -c` with these variables alone and leaves the session's shell as it was."""
+    variables = [f"{name}={value}" for name, value in sorted(environment.items())]
+    words = shlex.join(["/usr/bin/env", "-i", *variables, "/bin/bash", "-c", command])
+    return f"( builtin cd -- {shlex.quote(cwd)} && umask 022 && exec {words} )"

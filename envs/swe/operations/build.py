@@ -38,13 +38,18 @@ _SHOWN: dict[str, tuple[Prefix, ...]] = {"": (), "numbered": ("tab",), "named": 
 _SHELLS = ("bash", "sh", "zsh")
 
 
-def _shell(command: str | list[str], workdir: str = "") -> Operation:
+def shell_line(command: str | list[str], workdir: str = "") -> str:
+    """A command, also one given word by word, as one line of bash that goes to a folder first where one is given."""
     if isinstance(command, list):
         is_shell = (
             len(command) == 3 and command[0].rpartition("/")[2] in _SHELLS and command[1] in ("-c", "-lc", "-lic")
         )
         command = command[2] if is_shell else command[0] if len(command) == 1 else shlex.join(command)
-    return operation_of(f"cd {shlex.quote(workdir)} && {command}" if workdir else command)
+    return f"cd {shlex.quote(workdir)} && {command}" if workdir else command
+
+
+def _shell(command: str | list[str], workdir: str = "") -> Operation:
+    return operation_of(shell_line(command, workdir))
 
 
 def _view(

@@ -17,10 +17,11 @@ from typing import Any
 
 from pivotgym.core.messages import Action, Tool, ToolCall
 from pivotgym.core.trajectory import Pivot
-from pivotgym.envs.swe.operations.build import BUILDERS
+from pivotgym.envs.swe.operations.build import BUILDERS, shell_line
 from pivotgym.envs.swe.operations.tables import Entry, Form, Harness, harnesses, table_of
 from pivotgym.envs.swe.operations.values import BadValue, read_value
-from pivotgym.verifiers.code.operations import Invalid, Operation, Other, Shell, Submit
+from pivotgym.verifiers.code.commands import operation_of
+from pivotgym.verifiers.code.operations import Invalid, Operation, Other, Patch, Shell, Submit
 
 
 def harness_of(pivot: Pivot) -> str | None:
@@ -56,6 +57,41 @@ def operations_of(action: Action, tools: Sequence[Tool] = (), harness: str | Non
         return _spoken(action.content, harness)
     offered = {tool.name: tool for tool in tools}
     return tuple(_called(call, offered, harness) for call in action.tool_calls)
+
+
+def commands_of(action: Action, harness: str | None = None) -> tuple[str | None, ...]:
+    """The shell command of each call (or of the one block of a text), to be run as it stands.
+
+    Args:
+        action: The action.
+        harness: As for `operations_of`.
+
+    Returns:
+        One for each operation of `operations_of`; `None` for what is no shell command: a call of another tool, one that
+        hands in the work or is invalid, `apply_patch` and the tools that are called as programs.
+    """
+    table = table_of(harness) if harness else None
+    if not action.tool_calls:
+        texts = [_block(action.content, table)]
+    else:
+        texts = [_command(call, table.harness if table else None) for call in action.tool_calls]
+    operations = operations_of(action, (), harness)
+    return tuple(
+        text if text is not None and operation == operation_of(text) and not isinstance(operation, Patch) else None
+        for text, operation in zip(texts, operations, strict=False)
+    )
+
+
+def _command(call: ToolCall, harness: str | None) -> str | None:
+    """The command line of a call of a shell; `None` for any other."""
+    if isinstance(call.arguments, str):
+        return None
+    _, entry = _table(call, set(), harness)
+    form = entry.forms[0] if entry is not None and entry.forms else None
+    if form is None or form.operation != "shell":
+        return None
+    given = {one.field: call.arguments[name] for name, one in form.read.items() if call.arguments.get(name) is not None}
+    return shell_line(**given) if "command" in given else None
 
 
 def _called(call: ToolCall, offered: Mapping[str, Tool], harness: str | None) -> Operation:
@@ -198,12 +234,21 @@ def _spoken(text: str, harness: str | None) -> tuple[Operation, ...]:
     table = harnesses().get(harness or "")
     if table is None or table.block is None:
         return ()
-    blocks = re.findall(rf"^```(?:{table.block})[ \t]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    blocks = _blocks(text, table)
     if len(blocks) != 1:
         return (Invalid(f"expected exactly one bash block, got {len(blocks)}"),)
     if not blocks[0].strip():
         return (Invalid("the bash block is empty"),)
     return (_ended(BUILDERS["shell"](command=blocks[0].rstrip("\n")), table, harness),)
+
+
+def _blocks(text: str, table: Harness) -> list[str]:
+    return re.findall(rf"^```(?:{table.block})[ \t]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def _block(text: str, table: Harness | None) -> str | None:
+    blocks = _blocks(text, table) if table is not None and table.block is not None else []
+    return blocks[0].rstrip("\n") if len(blocks) == 1 else None
 
 
 def _shown(value: Any) -> str:

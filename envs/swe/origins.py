@@ -1,0 +1,277 @@
+"""Origins of the software-engineering domain: a repository at a commit, a source package, or an image.
+
+Owns: the kinds of origin with their fields, and what each resolves to on this machine. Does not own: trees
+(`checkouts`, `sdists`), opening them (`envs.sandbox`), or running (`envs.swe.world`).
+
+- `git`: `repo` (`owner/name`, see `mirrors`), `commit` (full id).
+- `sdist`: `package`, `version` [, `sha256`, needed where it is none of `SDISTS`]; `mutations`, a list of {`path`, `line`, `old`, `new`}: line `line`, which
+  must be `old`, becomes `new`.
+- `image`: `image`, a name in the source `images`, as in the terminal domain; its repository is at `workdir` already.
+
+All have: `workdir` (default `/testbed`); `files` {path below it: text}, put over the tree; `harness` (whose tools the
+policy has, see `operations`; by default the tables that fit); `shell`: `fresh` (each command is a `bash -c` of its own in
+`workdir`) or `session` (default: `session` for a harness that keeps one, else `fresh`); `test_command`, run in `workdir`
+to tell edits apart that nothing else can; `env`; `time_limit_s` of a command; `network`; `observation`: `plain`,
+`status` or `mini_swe_agent`; `ignored_writes`, a note of the source that is not read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pivotgym.core.errors import InputError, NotFound
+from pivotgym.core.trajectory import Origin
+from pivotgym.envs.sandbox.contract import Base, Limits, ShellState
+from pivotgym.envs.swe import checkouts, python_tools, sdists
+from pivotgym.envs.swe.operations.tables import harnesses, table_of
+from pivotgym.envs.terminal import fields
+from pivotgym.envs.terminal.origins import images
+
+WORKDIR = "/testbed"
+SESSIONS = frozenset({"openhands", "swe_agent", "codex", "claude_code"})
+"""Harnesses whose shell lives on between commands."""
+OBSERVATIONS = ("plain", "status", "mini_swe_agent")
+PATH = f"{python_tools.FOLDER}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_LIMIT_S, _MOST_LIMIT_S = 60.0, 1800.0
+_SHARED = {
+    "workdir", "files", "harness", "shell", "test_command", "env", "time_limit_s", "network", "observation",
+    "trajectory_writes_not_replayed",
+}  # fmt: skip
+SDISTS: Mapping[tuple[str, str], str] = {
+    ("cachetools", "5.5.0"): "2cc24fb4cbe39633fb7badd9db9ca6295d766d9c2995f245725a46715d050f2a",
+    ("inflection", "0.5.1"): "1a29730d366e996aaacffb2f1f1cb9593dc38e2ddd30c91250c6dde09ea9b417",
+    ("more-itertools", "10.5.0"): "5482bfef7849c25dc3c6dd53a6173ae4795da2a41a80faea6700d9f5846c5da6",
+    ("tabulate", "0.9.0"): "0095b12bf5966de529c0feb1fa08671671b3368eec77d7ef7ab114be2c068b3c",
+    ("toolz", "1.0.0"): "2c86e3d9a04798ac556793bced838816296a2f085017664e4995cb40a1047a02",
+}
+"""SHA-256 of source archives by package and version: what an origin may name without saying it."""
+_PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+_VERSION = re.compile(r"[0-9][A-Za-z0-9.!+_-]{0,40}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+Builder = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A resolved origin: what actions run in.
+
+    Attributes:
+        content: JSON that names what the tree is made of.
+        build: Makes the tree in a folder, which stands for `/`; `None` for an image.
+        workdir: The repository's folder.
+        harness: Whose tools these are; "" for the tables that fit.
+        fresh: Whether each command runs in a `bash -c` of its own.
+        shell: Where a session begins; for `fresh`, where each command does.
+        test_command: See the module; "" where there is none.
+        observation: How a command's output is told.
+    """
+
+    content: Mapping[str, Any]
+    build: Builder | None = None
+    image: str = ""
+    workdir: str = WORKDIR
+    harness: str = ""
+    fresh: bool = True
+    shell: ShellState = field(default_factory=ShellState)
+    test_command: str = ""
+    limits: Limits = field(default_factory=Limits)
+    network: bool = False
+    observation: str = "plain"
+
+    @contextmanager
+    def base(self) -> Iterator[Base]:
+        """The base; its tree is made only if the store has none of this content yet."""
+        identity = json.dumps(self.content, sort_keys=True)
+        if self.build is None:
+            yield Base(identity, image=self.image, shell=self.shell)
+            return
+        with tempfile.TemporaryDirectory(prefix="pivotgym-tree-") as folder:
+            yield Base(identity, folder=partial(_made, self.build, Path(folder, "tree")), shell=self.shell)
+
+
+def resolve(origin: Origin) -> Setting:
+    """What an origin comes to on this machine.
+
+    Raises:
+        InputError: If the kind or a field is not one of this domain's; names it.
+        MissingDependency: If a source it needs is not configured.
+        NotFound: If a source has nothing of that name.
+    """
+    kind = _KINDS.get(origin.kind)
+    if kind is None:
+        raise InputError(f"origin: expected a kind of {sorted(_KINDS)}, got {origin.kind!r}")
+    return kind(origin)
+
+
+def identity(origin: Origin) -> dict[str, Any]:
+    """JSON that names an origin with the content of what it names. Errors as for `resolve`."""
+    return {"origin": origin.model_dump(), "content": resolve(origin).content}
+
+
+def _git(origin: Origin) -> Setting:
+    fields.check_names(origin, _SHARED | {"repo", "commit"}, {"repo", "commit"})
+    repo, commit = fields.text(origin, "repo"), checkouts.checked_commit(fields.text(origin, "commit"))
+    return _tree(origin, {"repo": repo, "commit": commit}, partial(checkouts.check_out, repo, commit))
+
+
+def _sdist(origin: Origin) -> Setting:
+    known = {"package", "version", "sha256", "mutations"}
+    fields.check_names(origin, _SHARED | known, {"package", "version"})
+    package, version = fields.text(origin, "package"), fields.text(origin, "version")
+    sdist = _known_sdist(origin, package, version, fields.text(origin, "sha256"))
+    mutations = tuple(_mutation(origin, one) for one in origin.get("mutations") or ())
+
+    def build(folder: Path) -> None:
+        for path, content in sdists.tree(sdists.fetch_sdist(sdist)).items():
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+        for one in mutations:
+            mutate(folder, one)
+
+    content = {"sdist": sdist.sha256, "mutations": [list(vars(one).values()) for one in mutations]}
+    return _tree(origin, content, build)
+
+
+def _known_sdist(origin: Origin, package: str, version: str, given: str) -> sdists.Sdist:
+    if not _PACKAGE.fullmatch(package):
+        raise fields.bad(origin, "package", "the name of a package", package)
+    if not _VERSION.fullmatch(version):
+        raise fields.bad(origin, "version", "a version", version)
+    if given and not _DIGEST.fullmatch(given):
+        raise fields.bad(origin, "sha256", "64 hexadecimal digits", given)
+    sha256 = given or SDISTS.get((package.lower().replace("_", "-"), version), "")
+    if not sha256:
+        raise InputError(
+            f"origin of kind 'sdist': sha256: missing, and {package} {version} is none of the known archives",
+            hint="give the SHA-256 that the package index has for the .tar.gz",
+        )
+    return sdists.Sdist(package, version, sha256)
+
+
+def _image(origin: Origin) -> Setting:
+    fields.check_names(origin, _SHARED | {"image"}, {"image"})
+    name = fields.text(origin, "image")
+    reference = images().get(name)
+    if reference is None:
+        raise NotFound(f"image: the source 'images' has no image called {name!r}; it has {sorted(images())}")
+    if origin.get("files"):
+        raise InputError("origin of kind 'image': files: expected none, an image brings its own")
+    setting = _setting(origin, {"image": reference})
+    return replace(setting, image=reference)
+
+
+def _tree(origin: Origin, content: dict[str, Any], build: Builder) -> Setting:
+    setting = _setting(origin, {})
+    files = {_below(origin, path): _text(origin, path, text) for path, text in fields.mapping(origin, "files").items()}
+    content = {**content, "workdir": setting.workdir, "files": files, "python": python_tools.identity()}
+
+    def whole(root: Path) -> None:
+        folder = root / setting.workdir.lstrip("/")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        build(folder)
+        for path, text in files.items():
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+        python_tools.install(root)
+
+    environment = {"PATH": PATH, **setting.shell.environment}
+    return replace(setting, content=content, build=whole, shell=replace(setting.shell, environment=environment))
+
+
+def _setting(origin: Origin, content: dict[str, Any]) -> Setting:
+    workdir = fields.folder(origin, "workdir", WORKDIR)
+    if workdir == "/":
+        raise fields.bad(origin, "workdir", "a folder below '/'", workdir)
+    harness = _harness(origin)
+    default = "session" if harness in SESSIONS else "fresh"
+    style = "mini_swe_agent" if harness == "mini_swe_agent" else "plain" if default == "fresh" else "status"
+    limit = fields.seconds(origin, "time_limit_s", _LIMIT_S, _MOST_LIMIT_S)
+    return Setting(
+        content=content,
+        workdir=workdir,
+        harness=harness,
+        fresh=fields.one_of(origin, "shell", ("fresh", "session"), default) == "fresh",
+        shell=ShellState(cwd=workdir, environment=fields.variables(origin, "env")),
+        test_command=fields.text(origin, "test_command"),
+        limits=Limits(wall_s=limit, cpu_s=int(limit) + 60, memory_mb=2048),
+        network=fields.flag(origin, "network", False),
+        observation=fields.one_of(origin, "observation", OBSERVATIONS, style),
+    )
+
+
+def _harness(origin: Origin) -> str:
+    name = fields.text(origin, "harness")
+    table = table_of(name) if name else None
+    if name and table is None:
+        raise fields.bad(origin, "harness", f"one of {sorted(harnesses())}", name)
+    return table.harness if table else ""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A line that is another one than the released file's."""
+
+    path: str
+    line: int
+    old: str
+    new: str
+
+
+def mutate(folder: Path, mutation: Mutation) -> None:
+    """Make a mutation in a tree.
+
+    Raises:
+        InputError: If the file has no such line, or it is another one.
+    """
+    place = folder / mutation.path
+    lines = place.read_text(encoding="utf-8").split("\n") if place.is_file() else []
+    found = lines[mutation.line - 1] if mutation.line <= len(lines) else None
+    if found != mutation.old:
+        raise InputError(
+            f"mutations: expected line {mutation.line} of {mutation.path} to be {mutation.old!r}, got {found!r}"
+        )
+    lines[mutation.line - 1] = mutation.new
+    place.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _mutation(origin: Origin, value: Any) -> Mutation:
+    form = {"path": str, "line": int, "old": str, "new": str}
+    fits = isinstance(value, Mapping) and value.keys() == form.keys()
+    if not fits or not all(isinstance(value[name], kind) for name, kind in form.items()) or value["line"] < 1:
+        raise fields.bad(origin, "mutations", f"objects of {sorted(form)}, line a number from 1", value)
+    return Mutation(_below(origin, value["path"], "mutations"), value["line"], value["old"], value["new"])
+
+
+def _below(origin: Origin, path: str, name: str = "files") -> str:
+    """A path below the work folder, which leads nowhere else."""
+    parts = path.split("/")
+    if not path or path.startswith("/") or "\0" in path or {"", ".", ".."} & set(parts):
+        raise fields.bad(origin, name, "paths below the work folder, without '.' and '..'", path)
+    return path
+
+
+def _text(origin: Origin, path: str, text: Any) -> str:
+    if not isinstance(text, str):
+        raise fields.bad(origin, f"files.{path}", "a text", text)
+    return text
+
+
+def _made(build: Builder, folder: Path) -> Path:
+    folder.mkdir(mode=0o755)
+    build(folder)
+    return folder
+
+
+_KINDS: dict[str, Callable[[Origin], Setting]] = {"git": _git, "sdist": _sdist, "image": _image}
+KINDS = frozenset(_KINDS)
+"""The kinds of origin that can be rebuilt."""

@@ -1,0 +1,128 @@
+"""Running tests in a throw-away copy of a state, and which tests see a change.
+
+Owns: choosing tests, running them, reading their results. Does not own: when tests are asked for (`envs.base.runtime`),
+what follows from their results (`verifiers.swe`), tasks and their hidden tests (`tasks`).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+import threading
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pivotgym.envs.sandbox.contract import Sandbox
+from pivotgym.envs.sandbox.effects import shown
+from pivotgym.envs.sandbox.shell.quoting import own_shell
+from pivotgym.verifiers.code.reports import read_report
+
+LIMIT_S = 45.0
+MAX_FILES = 8
+"""Test files that are run where an origin names no command."""
+_REPORT = "/tmp/pivotgym-tests.xml"
+_OPTIONS = f"-p no:cacheprovider --junitxml={_REPORT}"
+_FIND = (
+    "git ls-files -z -- 'test_*.py' '*/test_*.py' '*_test.py' '*/tests.py' 2>/dev/null"
+    " | xargs -0 -r grep -lE -e %s -- 2>/dev/null | LC_ALL=C sort | head -n %d"
+)
+_MAX_KEPT = 256
+_kept: dict[tuple[str, str], Results] = {}
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Results:
+    """Which tests ran and which failed, by id; `ended` is the limit that ended the run, if one did."""
+
+    selected: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    ended: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `Effects.detail["tests"]` has it, without `failed_before`."""
+        return {**asdict(self), "selected": list(self.selected), "failed": list(self.failed)}
+
+
+def command_for(sandbox: Sandbox, paths: Sequence[str], root: str) -> str | None:
+    """A command that runs the tests which name the changed modules; `None` where there are none.
+
+    Args:
+        sandbox: The state; nothing is changed in it.
+        paths: Changed files, absolute.
+        root: The repository's folder.
+    """
+    inner = [posixpath.relpath(path, root) for path in paths if path.startswith(f"{root}/") and path.endswith(".py")]
+    stems = sorted({_stem(path) for path in inner} - {""})
+    if not stems:
+        return None
+    named = "|".join(rf"(import|from)\b.*\b{stem}\b" for stem in stems)
+    ran = sandbox.run(f"( builtin cd -- {shlex.quote(root)} && {_FIND % (shlex.quote(named), 200)} )")
+    found = shown(ran.stdout).splitlines()
+    # Tests named after the module first: those that only import it are many for central modules.
+    found.sort(key=lambda file: (not any(stem in posixpath.basename(file) for stem in stems), file))
+    chosen = list(dict.fromkeys([*(path for path in inner if _is_test(path)), *found]))[:MAX_FILES]
+    return f"python -m pytest -q {shlex.join(chosen)}" if chosen else None
+
+
+def run_tests(sandbox: Sandbox, command: str, root: str, environment: dict[str, str]) -> Results:
+    """Run tests in a sandbox that nobody else uses; a run that a limit ended is tried once more.
+
+    Args:
+        sandbox: Where.
+        command: What runs them.
+        root: The folder it is run in.
+        environment: All its variables; reports of pytest are asked for by one more.
+    """
+    variables = {**environment, "PYTEST_ADDOPTS": _OPTIONS, "PYTHONDONTWRITEBYTECODE": "1"}
+    for _ in range(2):
+        sandbox.run(f"command rm -f -- {_REPORT}")
+        ran = sandbox.run(own_shell(command, cwd=root, environment=variables), timeout_s=LIMIT_S)
+        if ran.ended is None:
+            break
+    if ran.ended is not None:
+        return Results(ended=ran.ended)
+    return _of_report(sandbox.read(_REPORT)) or _of_output(command, shown(ran.stdout) + shown(ran.stderr), ran.exit)
+
+
+def remembered(state: str, command: str, run: Callable[[], Results]) -> Results:
+    """The results in a state that many candidates start from, run once."""
+    with _lock:
+        found = _kept.get((state, command))
+    if found is None:
+        found = run()
+        with _lock:
+            while len(_kept) >= _MAX_KEPT:
+                _kept.pop(next(iter(_kept)))
+            _kept[state, command] = found
+    return found
+
+
+def _of_report(report: bytes | None) -> Results | None:
+    """The results that pytest wrote down; `None` where it wrote none, as when it does not even start."""
+    try:
+        cases = list(ET.fromstring(report or b"").iter("testcase"))
+    except ET.ParseError:
+        return None
+    names = {f"{one.get('classname')}::{one.get('name')}": one for one in cases}
+    bad = [name for name, one in names.items() if one.find("failure") is not None or one.find("error") is not None]
+    return Results(tuple(sorted(names)), tuple(sorted(bad)))
+
+
+def _of_output(command: str, output: str, status: int | None) -> Results:
+    """Of another runner: what it says of failed tests, and the exit status as one test more."""
+    report = read_report(output)
+    named = sorted(report.failed) if report is not None else []
+    return Results((command,), (*named, *([command] if status else [])))
+
+
+def _stem(path: str) -> str:
+    name = posixpath.basename(path).removesuffix(".py")
+    return posixpath.basename(posixpath.dirname(path)) if name == "__init__" else name
+
+
+def _is_test(path: str) -> bool:
+    name = posixpath.basename(path)
+    return name.startswith("test_") or name.endswith("_test.py")
