@@ -9,6 +9,7 @@ tests when the text is written, so that none of it is kept anywhere.
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -119,10 +120,12 @@ def text(found: Failure, source: str, *, name: str, version: str, failing: int, 
         outcome = random.choice(_GOT).format(got=found.got, wanted=found.wanted or wanted)
     elif found.kind == "exception":
         outcome = random.choice(_RAISED).format(raised=found.got)
+        if wanted:
+            outcome = f"It raises `{found.got}`, where `{wanted}` would be right."
     else:
-        outcome = random.choice(_QUIET).format(wanted=wanted or "an exception")
+        outcome = random.choice(_QUIET).format(wanted=f"`{wanted}`")
     opening = random.choice(_OPENINGS).format(name=name, version=version)
-    values = [f"`{key}` being `{value}`" for key, value in found.names.items()]
+    values = [f"`{key}` being `{value}`" for key, value in found.names.items() if key not in _made_in(code)]
     where = f"(with {', '.join(values)})\n\n" if values else ""
     count = "One test of the suite fails" if failing == 1 else f"{failing} tests of the suite fail"
     return (
@@ -152,28 +155,80 @@ def _steps(found: Failure, source: str) -> tuple[str, str] | None:
     shown, wanted = _shown(statement, found.kind)
     if shown is None:
         return None
-    before = [ast.unparse(one) for one in _before(ast.parse(source), found.line)]
-    lines = "\n".join([*before, shown]).splitlines()
-    if len(lines) > _MOST_STEPS or any(len(line) > 200 for line in lines):
+    tree = ast.parse(source)
+    steps = [ast.unparse(one) for one in _before(tree, found.line)] + [shown]
+    try:
+        used = _used(ast.parse("\n".join(steps)))
+    except SyntaxError:
+        return None
+    lines = "\n".join([*_imports(tree, used), *steps]).splitlines()
+    known = used <= _known(tree, "\n".join(steps)) | found.names.keys()
+    if not known or len(lines) > _MOST_STEPS or any(len(line) > 200 for line in lines):
         return None
     return "\n".join(lines), wanted
 
 
+def _used(tree: ast.Module) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _known(tree: ast.Module, code: str) -> set[str]:
+    """Names that a reader of some code knows: built in, made there, or imported from elsewhere."""
+    made = {one.arg for one in ast.walk(ast.parse(code)) if isinstance(one, ast.arg)}
+    imported = {
+        one.asname or one.name.partition(".")[0]
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0)
+        for one in node.names
+    }
+    return {*dir(builtins), *made, *_made_in(code), *imported}
+
+
+def _made_in(code: str) -> set[str]:
+    """The variables that some code assigns."""
+    return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def _imports(tree: ast.Module, used: set[str]) -> list[str]:
+    """The imports of a file that some code needs, in a form that works anywhere."""
+    found = []
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names = [one for one in node.names if (one.asname or one.name.partition(".")[0]) in used]
+            found += [ast.unparse(ast.Import(names))] if names else []
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [one for one in node.names if (one.asname or one.name) in used]
+            found += [ast.unparse(ast.ImportFrom(node.module, names, 0))] if names else []
+    return found
+
+
 def _shown(statement: ast.stmt, kind: str) -> tuple[str | None, str]:
+    """The code that is on trial and what it should give; `None` where the statement is of no known form."""
     sides = compared(statement)
     if kind == "value":
         return (None, "") if sides is None else (ast.unparse(sides[0]), ast.unparse(sides[1]))
-    if kind == "exception":
-        return ast.unparse(statement if sides is None else sides[0]), ""
-    wanted = ""
+    raises = _raising(statement)
+    if raises is not None:
+        return raises
+    if kind == "no exception":
+        return None, ""
+    if sides is None and isinstance(statement, ast.Assert):
+        return ast.unparse(statement.test), ""
+    return ast.unparse(statement if sides is None else sides[0]), ""
+
+
+def _raising(statement: ast.stmt) -> tuple[str, str] | None:
+    """The code that should raise, and what, of a statement that checks it."""
     if isinstance(statement, ast.With):
         call = statement.items[0].context_expr
-        wanted = f"`{ast.unparse(call.args[0])}`" if isinstance(call, ast.Call) and call.args else ""
-        return "\n".join(map(ast.unparse, statement.body)), wanted
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and len(statement.value.args) >= 2:
-        called, *rest = statement.value.args[1:]
-        return f"{ast.unparse(called)}({', '.join(map(ast.unparse, rest))})", f"`{ast.unparse(statement.value.args[0])}`"
-    return None, ""
+        if isinstance(call, ast.Call) and call.args:
+            return "\n".join(map(ast.unparse, statement.body)), ast.unparse(call.args[0])
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        function, arguments = statement.value.func, statement.value.args
+        named = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        if named in ("assertRaises", "raises") and len(arguments) >= 2:
+            return f"{ast.unparse(arguments[1])}({', '.join(map(ast.unparse, arguments[2:]))})", ast.unparse(arguments[0])
+    return None
 
 
 def _before(tree: ast.Module, line: int) -> list[ast.stmt]:
