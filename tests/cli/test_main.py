@@ -81,7 +81,7 @@ def test_config_prints_every_section(capsys):
     [
         (["filter", "none.jsonl", "-o", "x.jsonl"], "found none at none.jsonl"),
         (["config", "--set", "grpo.lrr=1"], "grpo.lrr: Extra inputs"),
-        (["fetch", "everything"], "expected 'bfcl', 'smollm2' or 'all', got 'everything'"),
+        (["fetch", "everything"], "expected 'bfcl', 'swe', 'smollm2' or 'all', got 'everything'"),
         (["report", "nowhere", "-o", "x"], "found none"),
         (["serve", "--source", "tau"], "source: expected NAME=PATH, got 'tau'"),
         (["serve", "--port", "0", "--source", "tau=nowhere"], "source 'tau': expected a folder or file, found none"),

@@ -1,5 +1,6 @@
 """Tasks the project makes itself from released source packages, and rows of SWE-bench, with outcomes by real tests.
 
+Its modules:
     packages     which packages, and their trees
     mutate       small changes of a syntax tree, by place and operator
     inside       what runs the tests in a sandbox, a script of its own

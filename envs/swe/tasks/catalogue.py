@@ -78,7 +78,8 @@ class Bug:
         """
         content = self.mutation.apply(self.package.tree()[self.path].decode()).encode()
         if hashlib.sha256(content).hexdigest()[:16] != self.result:
-            raise NotFound(f"task {self.id!r}: the change gives another file than it did", hint="generate the tasks anew")
+            hint = "generate the tasks anew"
+            raise NotFound(f"task {self.id!r}: the change gives another file than it did", hint=hint)
         return {self.path: content}
 
     def fix(self) -> Fix:

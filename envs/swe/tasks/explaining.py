@@ -66,9 +66,9 @@ def innermost(lines: list[str], line: int) -> ast.stmt | None:
         return None
     found = None
     for node in ast.walk(tree):
-        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
-            if found is None or node.lineno >= found.lineno:
-                found = node
+        covers = isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno)
+        if covers and (found is None or node.lineno >= found.lineno):
+            found = node
     return found
 
 

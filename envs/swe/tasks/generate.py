@@ -90,9 +90,7 @@ def _tried(
     return failing, min(told, key=lambda one: (one.kind != "value", len(one.got) + len(one.names) * 20))
 
 
-def _candidates(
-    package: Package, tree: Mapping[str, bytes], random: Random
-) -> Iterator[tuple[str, str, Mutation]]:
+def _candidates(package: Package, tree: Mapping[str, bytes], random: Random) -> Iterator[tuple[str, str, Mutation]]:
     """Changes in random order, each operator in its turn."""
     by_operator: dict[str, list[tuple[str, str, Mutation]]] = defaultdict(list)
     for path, content in tree.items():

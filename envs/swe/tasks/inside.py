@@ -5,12 +5,13 @@ it runs on (`running`), or what the results mean (`judge`).
 
 Reads one JSON object on standard input: `path` (folders to import from), `tests` (what pytest is given), `options`,
 `explain` (whether failures are described by `explaining.describe`), `result` (the file for the results). Writes
-`results` {test id: status}, `failures` {test id: description}, `changed` (names of pytest's and unittest's own functions
-that are others after the run than before it).
+`results` {test id: status}, `failures` {test id: description}, `changed` (names of the test tools' own functions that
+are others after the run than before it).
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -86,10 +87,7 @@ def main() -> None:
     import pytest
 
     sys.path[:0] = asked["path"]
-    explain = None
-    if asked["explain"]:
-        from explaining import describe as explain  # type: ignore[import-not-found]
-    recorder = Recorder(explain)
+    recorder = Recorder(importlib.import_module("explaining").describe if asked["explain"] else None)
     for name in ("unittest", "unittest.mock", "unittest.case"):
         __import__(name)
     before = functions()

@@ -103,7 +103,8 @@ def text(found: Failure, source: str, *, name: str, version: str, failing: int, 
     Args:
         found: The failure it tells.
         source: The test's file.
-        name: The package; `version` its version.
+        name: The package.
+        version: Its version.
         failing: How many tests fail.
         tests: How the suite is run.
         seed: Equal seeds choose equal words.
@@ -130,8 +131,8 @@ def text(found: Failure, source: str, *, name: str, version: str, failing: int, 
     count = "One test of the suite fails" if failing == 1 else f"{failing} tests of the suite fail"
     return (
         f"{opening}\n\n```python\n{code}\n```\n\n{where}{outcome}\n\n"
-        f"{count} because of it (`{tests}`). Please find the cause and mend it in the package's own code: the tests are "
-        "right as they were released, and changes to them do not count."
+        f"{count} because of it (`{tests}`). Please find the cause and mend it in the package's own code: the tests "
+        "are right as they were released, and changes to them do not count."
     )
 
 
@@ -174,7 +175,10 @@ def _used(tree: ast.Module) -> set[str]:
 
 def _known(tree: ast.Module, code: str) -> set[str]:
     """Names that a reader of some code knows: built in, made there, or imported from elsewhere."""
-    made = {one.arg for one in ast.walk(ast.parse(code)) if isinstance(one, ast.arg)}
+    nodes = list(ast.walk(ast.parse(code)))
+    made = {one.arg for one in nodes if isinstance(one, ast.arg)}
+    made |= {one.asname or one.name.partition(".")[0] for one in nodes if isinstance(one, ast.alias)}
+    made |= {one.name for one in nodes if isinstance(one, ast.FunctionDef | ast.ClassDef)}
     imported = {
         one.asname or one.name.partition(".")[0]
         for node in tree.body
@@ -186,7 +190,8 @@ def _known(tree: ast.Module, code: str) -> set[str]:
 
 def _made_in(code: str) -> set[str]:
     """The variables that some code assigns."""
-    return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    names = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name))
+    return {node.id for node in names if isinstance(node.ctx, ast.Store)}
 
 
 def _imports(tree: ast.Module, used: set[str]) -> list[str]:
@@ -227,7 +232,8 @@ def _raising(statement: ast.stmt) -> tuple[str, str] | None:
         function, arguments = statement.value.func, statement.value.args
         named = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
         if named in ("assertRaises", "raises") and len(arguments) >= 2:
-            return f"{ast.unparse(arguments[1])}({', '.join(map(ast.unparse, arguments[2:]))})", ast.unparse(arguments[0])
+            wanted, called, *rest = map(ast.unparse, arguments)
+            return f"{called}({', '.join(rest)})", wanted
     return None
 
 
@@ -246,5 +252,5 @@ def _before(tree: ast.Module, line: int) -> list[ast.stmt]:
 
 def _checks(statement: ast.stmt) -> bool:
     documents = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    text = ast.unparse(statement)
-    return documents or isinstance(statement, ast.Assert) or re.search(r"\bassert|\bself\.assert|raises\(", text) is not None
+    checks = re.search(r"\bassert|raises\(", ast.unparse(statement)) is not None
+    return documents or checks

@@ -74,7 +74,7 @@ def judge(
     machine, suite = running.machine(backend, package.tree()), running.Suite(package.tests, package.path)
     results = running.run(backend, machine, suite, changed)
     if results.late and running.run(backend, machine, suite, {}).late:
-        raise VerifierFailed(f"{package.name}: its suite takes over {running.LIMIT_S:g} s on this machine at the moment")
+        raise VerifierFailed(f"{package.name}: its own suite takes over {running.LIMIT_S:g} s here at the moment")
     if results.broken:
         return Outcome(0.0, results.broken)
     return counted(results, must_pass, steady - must_pass)

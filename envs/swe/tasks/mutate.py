@@ -218,8 +218,10 @@ class _Places:
     def _names(self, node: ast.AST) -> Iterator[Mutation | None]:
         if isinstance(node, ast.Attribute) and node.attr in _OTHER_NAME:
             text = self._text(node)
-            yield None if text is None else self._at(
-                "wrong attribute", node, text.removesuffix(node.attr) + _OTHER_NAME[node.attr]
+            yield (
+                None
+                if text is None
+                else self._at("wrong attribute", node, text.removesuffix(node.attr) + _OTHER_NAME[node.attr])
             )
         if isinstance(node, ast.Name) and node.id in _OTHER_NAME and node.id in ("min", "max", "any", "all", "sorted"):
             yield self._at("wrong function", node, _OTHER_NAME[node.id])

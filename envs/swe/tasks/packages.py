@@ -1,6 +1,6 @@
 """The packages in which tasks are made (`packages.yaml`), and their trees.
 
-Owns: the settings of each, and which of a tree's files a solution may change. Does not own: fetching (`envs.swe.sdists`).
+Owns: the settings of each, and which of a tree's files a solution may change. Does not own: fetching (`swe.sdists`).
 """
 
 from __future__ import annotations

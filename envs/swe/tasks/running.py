@@ -26,11 +26,10 @@ from pivotgym.envs.swe import python_tools
 ROOT = "/testbed"
 LIMIT_S = 60.0
 """Wall time of a suite; those of the packages take up to a few seconds."""
-_LIMITS = Limits(wall_s=LIMIT_S, cpu_s=int(LIMIT_S) + 1, output_kb=256)
 _OPTIONS = (
-    "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-o", "addopts=", f"--rootdir={ROOT}",
+    "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", f"--rootdir={ROOT}",
 )  # fmt: skip
-_CANARIES = '''\
+_CANARIES = """\
 import unittest
 
 import pytest
@@ -63,7 +62,7 @@ class TestMethods(unittest.TestCase):
     def test_no_exception(self):
         with self.assertRaises(ValueError):
             pass
-'''
+"""
 """Tests whose results are known: all but the first fail, unless someone has bent the tools."""
 _CANARY_COUNT = 7
 
@@ -76,11 +75,17 @@ class Suite:
         tests: What pytest is given, relative to `ROOT`.
         path: Folders to import from, relative to `ROOT`.
         options: Further options of pytest.
+        python: The interpreter, which has pytest.
+        limit_s: Wall time.
+        patch: A diff that is applied before, such as the tests' own.
     """
 
     tests: tuple[str, ...]
     path: tuple[str, ...] = (".",)
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...] = ("-o", "addopts=")
+    python: str = f"{python_tools.FOLDER}/bin/python"
+    limit_s: float = LIMIT_S
+    patch: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,9 +166,12 @@ def run(
 def _run_once(
     backend: Backend, start: Snapshot, suite: Suite, changed: Mapping[str, bytes | None], explain: bool
 ) -> Results:
-    sandbox = backend.open(start, limits=_LIMITS)
+    limits = Limits(wall_s=suite.limit_s, cpu_s=int(suite.limit_s) + 1, memory_mb=2048, output_kb=256)
+    sandbox = backend.open(start, limits=limits)
     try:
         put(sandbox, changed)
+        if suite.patch:
+            _apply(sandbox, suite.patch)
         return run_in(sandbox, suite, explain=explain)
     finally:
         sandbox.close()
@@ -179,6 +187,14 @@ def put(sandbox: Sandbox, changed: Mapping[str, bytes | None]) -> None:
     for path, content in changed.items():
         if content is not None:
             sandbox.write(f"{ROOT}/{path}", content)
+
+
+def _apply(sandbox: Sandbox, patch: str) -> None:
+    """Apply a diff at `ROOT`. Errors as for `run`."""
+    ran = sandbox.run(f"cd {ROOT} && git apply --whitespace=nowarn -", stdin=patch.encode())
+    if ran.exit != 0:
+        said = (ran.stderr + ran.stdout).decode(errors="replace").strip()[-300:]
+        raise VerifierFailed(f"the patch of the tests cannot be applied: {said}")
 
 
 def run_in(sandbox: Sandbox, suite: Suite, *, explain: bool = False) -> Results:
@@ -199,13 +215,13 @@ def run_in(sandbox: Sandbox, suite: Suite, *, explain: bool = False) -> Results:
         "result": f"{here}/result.json",
     }
     ran = sandbox.run(
-        f"cd {ROOT} && exec {python_tools.FOLDER}/bin/python -I -B {here}/inside.py",
-        timeout_s=LIMIT_S,
+        f"cd {ROOT} && exec {suite.python} -I -B {here}/inside.py",
+        timeout_s=suite.limit_s,
         stdin=json.dumps(asked).encode(),
     )
     output = (ran.stdout + ran.stderr).decode(errors="replace")[-4000:]
     if ran.ended == "time":
-        return Results({}, f"the tests did not end within {LIMIT_S:g} s", late=True, output=output)
+        return Results({}, f"the tests did not end within {suite.limit_s:g} s", late=True, output=output)
     if ran.ended is None and sandbox.processes():
         return Results({}, "the tested code left programs running", output=output)
     written = sandbox.read(f"{here}/result.json")

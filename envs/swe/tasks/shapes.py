@@ -105,7 +105,7 @@ def _text(description: str, *, optional: bool = False) -> dict[str, Any]:
 _SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 _BASH = _tool("bash", "Run a command in a new bash shell in the repository.", command=_text("The command."))
 _EXECUTE = _tool(
-    "execute_bash", "Run a command in the session's bash shell; it lives on between calls.", command=_text("The command.")
+    "execute_bash", "Run a command in the session's bash shell; it lives on.", command=_text("The command.")
 )
 _EDITOR = _tool(
     "str_replace_editor",
@@ -134,7 +134,8 @@ def _bash_gold(fix: Fix) -> list[Action]:
         "Here is the mistake. I mend it.": f"python - <<'EOF'\n{program}EOF",
         "Now the whole suite again.": fix.check,
     }
-    return [*(_call("bash", {"command": text}, said) for said, text in steps.items()), _call("bash", {"command": _SUBMIT})]
+    submit = _call("bash", {"command": _SUBMIT})
+    return [*(_call("bash", {"command": text}, said) for said, text in steps.items()), submit]
 
 
 def _editor_gold(fix: Fix) -> list[Action]:
@@ -159,8 +160,8 @@ def _editor_gold(fix: Fix) -> list[Action]:
 
 
 _ASKED = (
-    f"You mend bugs in the Python package at {ROOT}. Its tests run with `python -m pytest`. Change the package's own code, "
-    "not its tests. "
+    f"You mend bugs in the Python package at {ROOT}. Its tests run with `python -m pytest`. Change the package's own "
+    "code, not its tests. "
 )
 SHAPES: Mapping[str, Shape] = {
     "mini_swe_agent": Shape(
@@ -173,7 +174,7 @@ SHAPES: Mapping[str, Shape] = {
     ),
     "openhands": Shape(
         "openhands",
-        f"{_ASKED}Use `execute_bash` for commands and `str_replace_editor` for files. When you are done, call `finish`.",
+        f"{_ASKED}Use `execute_bash` for commands and `str_replace_editor` for files. In the end, call `finish`.",
         (_EXECUTE, _EDITOR, _FINISH),
         "execute_bash",
         _editor_gold,
