@@ -79,15 +79,15 @@ def _tried(
     failing = steady - results.passed()
     if results.broken or not 1 <= len(failing) <= MOST_FAILING:
         return None
-    told = []
+    told = {}
     for test in sorted(failing & results.failures.keys()):
         source = tree[test.partition("::")[0]].decode()
         found = issues.failure(test, results.failures[test], source)
         if found is not None:
-            told.append(found)
+            told[test] = found, (len(issues.unknown(found, source)), found.kind != "value", len(found.got))
     if not told or steady - running.run(backend, start, suite, changed).passed() != failing:
         return None
-    return failing, min(told, key=lambda one: (one.kind != "value", len(one.got) + len(one.names) * 20))
+    return failing, min(told.values(), key=lambda one: one[1])[0]
 
 
 def _candidates(package: Package, tree: Mapping[str, bytes], random: Random) -> Iterator[tuple[str, str, Mutation]]:

@@ -128,6 +128,8 @@ def text(found: Failure, source: str, *, name: str, version: str, failing: int, 
     opening = random.choice(_OPENINGS).format(name=name, version=version)
     values = [f"`{key}` being `{value}`" for key, value in found.names.items() if key not in _made_in(code)]
     where = f"(with {', '.join(values)})\n\n" if values else ""
+    if unknown(found, source):
+        where += f"(the names are those of `{found.test.partition('[')[0]}`, which shows it)\n\n"
     count = "One test of the suite fails" if failing == 1 else f"{failing} tests of the suite fail"
     return (
         f"{opening}\n\n```python\n{code}\n```\n\n{where}{outcome}\n\n"
@@ -163,10 +165,17 @@ def _steps(found: Failure, source: str) -> tuple[str, str] | None:
     except SyntaxError:
         return None
     lines = "\n".join([*_imports(tree, used), *steps]).splitlines()
-    known = used <= _known(tree, "\n".join(steps)) | found.names.keys()
-    if not known or len(lines) > _MOST_STEPS or any(len(line) > 200 for line in lines):
+    if len(lines) > _MOST_STEPS or any(len(line) > 200 for line in lines):
         return None
     return "\n".join(lines), wanted
+
+
+def unknown(found: Failure, source: str) -> set[str]:
+    """Names in what is shown that only the test's own file explains."""
+    steps = _steps(found, source)
+    if steps is None:
+        return set()
+    return _used(ast.parse(steps[0])) - _known(ast.parse(source), steps[0]) - found.names.keys()
 
 
 def _used(tree: ast.Module) -> set[str]:

@@ -150,6 +150,12 @@ def test_an_issue_tells_what_to_do_what_came_and_what_should():
     assert "One test of the suite fails because of it (`pytest tests`)" in text
 
 
+def test_an_issue_says_where_its_names_are_from():
+    assert "(the names are those of `tests/test_shop.py::test_x`, which shows it)" in issue(
+        19, "value", got="2", wanted="1"
+    )
+
+
 def test_an_issue_of_an_unexpected_exception():
     assert "`TypeError: no number`" in issue(9, "exception", exception="TypeError", message="no number")
 
@@ -163,7 +169,6 @@ def test_an_issue_of_a_missing_exception():
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (20, {"got": "2", "wanted": "1"}),  # what `self` is, a reader cannot know
         (9, {"got": "<Basket object>", "wanted": "3"}),
         (9, {"got": "x" * 101, "wanted": "3"}),
         (1, {"got": "4", "wanted": "3"}),
