@@ -27,8 +27,10 @@ from pivotgym.cli.options import (
 from pivotgym.cli.ui import escape, out, say
 from pivotgym.core.errors import InputError, NotFound
 from pivotgym.core.jsonl import ReadReport, read_records, write_records
-from pivotgym.core.readers.chat import read_chat
+from pivotgym.core.readers.chat import read_chat, write_chat
 from pivotgym.core.readers.nemo_gym import read_nemo_gym, write_nemo_gym
+from pivotgym.core.readers.openhands import read_openhands
+from pivotgym.core.readers.swe_agent import read_swe_agent
 from pivotgym.core.trajectory import Pivot
 from pivotgym.trainer.config import dump_config, load_config, save_config
 
@@ -117,13 +119,21 @@ def read_pivots(paths: list[Path]) -> list[Pivot]:
 
 
 def convert(
-    rows: Annotated[Path, typer.Argument(help="NVIDIA's pivot rows, or pivots with --to nemo_gym (JSON Lines).")],
+    rows: Annotated[
+        Path, typer.Argument(help="NVIDIA's pivot rows; pivots with --to nemo_gym; a harness's runs with --from.")
+    ],
     out_file: OutFile,
+    from_: Annotated[
+        str, typer.Option("--from", help="`nemo_gym`, or runs to become trajectories: `openhands`, `swe_agent`.")
+    ] = "nemo_gym",
     to: Annotated[str, typer.Option(help="`pivots`, or `nemo_gym` for NVIDIA's rows.")] = "pivots",
     domain: Annotated[str | None, typer.Option(help="The pivots' domain; without it, by each row's shape.")] = None,
     on_error: OnErrorOption = "stop",
 ) -> None:
-    """Turn NVIDIA's pivot rows into pivots, or back, without loss; one row in memory."""
+    """Turn NVIDIA's pivot rows into pivots, or back, without loss, or a harness's runs into trajectories."""
+    if from_ != "nemo_gym":
+        convert_runs(rows, out_file, from_, on_error)
+        return
     if to not in ("pivots", "nemo_gym"):
         raise InputError(f"to: expected 'pivots' or 'nemo_gym', got {to!r}")
     read = ReadReport()
@@ -135,6 +145,18 @@ def convert(
     if read.skipped:
         say(f"  skipped {read.skipped} bad lines, the first: {escape(read.reasons[0])}")
     say(f"{count} {'pivots' if to == 'pivots' else 'rows'} in {out_file}")
+
+
+def convert_runs(runs: Path, out_file: Path, harness: str, on_error: str) -> None:
+    """Write the runs of a harness as trajectories (OpenAI chat JSON Lines), which `pivotgym extract` takes."""
+    readers = {"openhands": read_openhands, "swe_agent": read_swe_agent}
+    if harness not in readers:
+        raise InputError(f"from: expected 'nemo_gym', 'openhands' or 'swe_agent', got {harness!r}")
+    read = ReadReport()
+    count = write_chat(out_file, readers[harness](runs, on_error=on_error, report=read))  # type: ignore[arg-type]
+    if read.skipped:
+        say(f"  skipped {read.skipped} bad runs, the first: {escape(read.reasons[0])}")
+    say(f"{count} trajectories in {out_file}")
 
 
 def filter_(pivots: Pivots, out_file: OutFile, config: Config = None, set_: Overrides = None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ _OURS = {
     "id", "domain", "messages", "tools", "origin", "outcome", "reward", "candidates", "accepted", "source", "licence",
     "metadata", "schema_version",
 }  # fmt: skip
+
+_BLOBS = re.compile(
+    r"^diff --git a/(\S+) b/\S+\n(?:(?:old mode|new mode) .*\n)*index ([0-9a-f]{7,40})\.\.", re.MULTILINE
+)
 
 
 def read_chat(
@@ -87,8 +92,16 @@ def derive_origin(row: dict[str, Any]) -> Origin:
     if "fixture" in row:
         return Origin.model_validate({"kind": "filesystem", "fixture": row["fixture"], "shell": "session"})
     if "instance_id" in row:
-        return Origin.model_validate({"kind": "git", "instance_id": row["instance_id"]})
+        return Origin.model_validate({"kind": "git", "instance_id": row["instance_id"], **_run_of_mini_swe(row)})
     return Origin(kind="none")
+
+
+def _run_of_mini_swe(row: dict[str, Any]) -> dict[str, Any]:
+    """What a run of mini-swe-agent tells of its start: the harness, and the blobs that its patch changes."""
+    told = (str(message.get("content")) for message in row["messages"] if message.get("role") == "tool")
+    found: dict[str, Any] = {"harness": "mini_swe_agent"} if next(told, "").startswith("<returncode>") else {}
+    blobs = {path: blob for path, blob in _BLOBS.findall(str(row.get("submission") or "")) if blob.strip("0")}
+    return found | ({"blobs": blobs} if blobs else {})
 
 
 def _derive_task(row: dict[str, Any]) -> dict[str, str]:

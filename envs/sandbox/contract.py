@@ -264,8 +264,8 @@ class Base:
     Attributes:
         identity: JSON that names the content (digests, not names): part of the snapshot's key.
         archives: Tar archives (any compression tarfile knows) with the folder inside where each is unpacked.
-        folder: A folder whose tree is the base, copied in once, or what makes it when it is needed; `folder_at` where it
-            goes inside.
+        folder: A folder whose tree is the base, copied in once, or what makes it when needed; `folder_at` where it goes
+            inside.
         image: An image of the container engine, or "" for the machine's own tools (`/usr`, read-only).
         files: Small files by absolute path.
         shell: Where the session begins. Variables here are added to `HOME`, `PATH`, `LC_ALL`, `TZ`.

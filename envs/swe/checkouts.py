@@ -3,8 +3,8 @@
 Owns: what is in that tree. Does not own: where the repository is (`mirrors`), copying it into the store
 (`envs.sandbox`), which happens once per commit: all states of it stand on one read-only layer.
 
-The `.git` is a shallow one: the commit, its files and nothing else. `git status`, `git diff`, `git stash`, `git log` and
-commits work; the history before the commit is cut off, and what came after it, where the fix is, cannot be found.
+The `.git` is a shallow one: the commit, its files and nothing else. `git status`, `git diff`, `git stash`, `git log`
+and commits work; the history before the commit is cut off, and what came after it, where the fix is, cannot be found.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class SoftwareEngineering(Domain):
 
     name: ClassVar[str] = "swe"
     description: ClassVar[str] = (
-        "A repository in a sandbox: shell, editors and search tools of coding agents, run in forks of a restored machine. "
+        "A repository in a sandbox: shell, editors and search tools of coding agents, in forks of a restored machine. "
         f"Not restored: {NOT_RESTORED}"
     )
     candidate_rule: ClassVar[str] = "assistant turns that call a tool, or hold a block of commands"
@@ -60,7 +60,7 @@ class SoftwareEngineering(Domain):
         return bool(action.tool_calls) or "```" in action.content
 
     def steady(self, action: Action) -> bool:
-        """See `Domain.steady`: tools other than the shell, and commands of programs that know no clock and no chance."""
+        """See `Domain.steady`: tools other than the shell, and commands that know no clock and no chance; no tests."""
         commands = commands_of(action)
         if any(isinstance(one, RunTests) for one in operations_of(action)):
             return False

@@ -1,7 +1,7 @@
 """Git repositories on this machine, by `owner/name`.
 
-Owns: finding a repository's git directory in the source `git_mirrors`, cloning it once where the server allows that, and
-running git there. Does not own: checkouts (`checkouts`), which commit is meant (the origin).
+Owns: finding a repository's git directory in the source `git_mirrors`, cloning it once where the server allows that,
+and running git there. Does not own: checkouts (`checkouts`), which commit is meant (the origin).
 
 A client names `owner/name` and nothing else: neither a URL nor a path of its choice is ever followed.
 """

@@ -3,16 +3,19 @@
 Owns: the kinds of origin with their fields, and what each resolves to on this machine. Does not own: trees
 (`checkouts`, `sdists`), opening them (`envs.sandbox`), or running (`envs.swe.world`).
 
-- `git`: `repo` (`owner/name`, see `mirrors`), `commit` (full id).
-- `sdist`: `package`, `version` [, `sha256`, needed where it is none of `SDISTS`]; `mutations`, a list of {`path`, `line`, `old`, `new`}: line `line`, which
-  must be `old`, becomes `new`.
+- `git`: `repo` (`owner/name`, see `mirrors`), `commit` (full id; also as `base_commit`). Where runs do not tell them:
+  `instance_id` of SWE-bench (`owner__name-number`) names the repository, and `blobs` {path: blob id}, as in the patch
+  of a run, the commit (`base_commit`).
+- `sdist`: `package`, `version` [, `sha256`, needed where it is none of `SDISTS`]; `mutations`, a list of {`path`,
+  `line`, `old`, `new`}: line `line`, which must be `old`, becomes `new`.
 - `image`: `image`, a name in the source `images`, as in the terminal domain; its repository is at `workdir` already.
 
 All have: `workdir` (default `/testbed`); `files` {path below it: text}, put over the tree; `harness` (whose tools the
-policy has, see `operations`; by default the tables that fit); `shell`: `fresh` (each command is a `bash -c` of its own in
-`workdir`) or `session` (default: `session` for a harness that keeps one, else `fresh`); `test_command`, run in `workdir`
-to tell edits apart that nothing else can; `env`; `time_limit_s` of a command; `network`; `observation`: `plain`,
-`status` or `mini_swe_agent`; `ignored_writes`, a note of the source that is not read.
+policy has, see `operations`; by default the tables that fit); `shell`: `fresh` (each command is a `bash -c` of its own
+in `workdir`) or `session` (default: `session` for a harness that keeps one, else `fresh`); `test_command`, run in
+`workdir` to tell edits apart that nothing else can; `env`; `time_limit_s` of a command; `network`; `observation`:
+`plain`, `status` or `mini_swe_agent`. Notes of a source that are not read: `trajectory_writes_not_replayed`,
+`image_name`.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ from pivotgym.core.errors import InputError, NotFound
 from pivotgym.core.trajectory import Origin
 from pivotgym.envs.sandbox.contract import Base, Limits, ShellState
 from pivotgym.envs.swe import checkouts, python_tools, sdists
+from pivotgym.envs.swe.base_commit import base_commit
+from pivotgym.envs.swe.mirrors import git_dir
 from pivotgym.envs.swe.operations.tables import harnesses, table_of
 from pivotgym.envs.terminal import fields
 from pivotgym.envs.terminal.origins import images
@@ -53,6 +58,7 @@ SDISTS: Mapping[tuple[str, str], str] = {
     ("toolz", "1.0.0"): "2c86e3d9a04798ac556793bced838816296a2f085017664e4995cb40a1047a02",
 }
 """SHA-256 of source archives by package and version: what an origin may name without saying it."""
+_INSTANCE = re.compile(r"([A-Za-z0-9-]+)__([A-Za-z0-9._-]+)-(\d+)")
 _PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[0-9][A-Za-z0-9.!+_-]{0,40}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -117,9 +123,28 @@ def identity(origin: Origin) -> dict[str, Any]:
 
 
 def _git(origin: Origin) -> Setting:
-    fields.check_names(origin, _SHARED | {"repo", "commit"}, {"repo", "commit"})
-    repo, commit = fields.text(origin, "repo"), checkouts.checked_commit(fields.text(origin, "commit"))
+    fields.check_names(origin, _SHARED | {"repo", "commit", "base_commit", "instance_id", "blobs", "image_name"}, set())
+    repo, commit = _commit_of(origin)
     return _tree(origin, {"repo": repo, "commit": commit}, partial(checkouts.check_out, repo, commit))
+
+
+def _commit_of(origin: Origin) -> tuple[str, str]:
+    """Repository and commit of a git origin."""
+    instance = _INSTANCE.fullmatch(fields.text(origin, "instance_id"))
+    repo = fields.text(origin, "repo") or (f"{instance[1]}/{instance[2]}" if instance else "")
+    if not repo:
+        raise InputError("origin of kind 'git': repo: missing", hint="give repo as owner/name")
+    commit = fields.text(origin, "commit") or fields.text(origin, "base_commit")
+    if commit:
+        return repo, checkouts.checked_commit(commit)
+    blobs = fields.mapping(origin, "blobs")
+    if not blobs:
+        raise InputError(
+            "origin of kind 'git': commit: missing, and there are no blobs to find it by",
+            hint="give commit, or blobs {path: blob id} from the patch that the run handed in",
+        )
+    ids = {path: _text(origin, path, blob) for path, blob in blobs.items()}
+    return repo, base_commit(git_dir(repo), ids, number=instance[3] if instance else "")
 
 
 def _sdist(origin: Origin) -> Setting:

@@ -160,10 +160,9 @@ class SweWorld(SandboxWorld):
             "files": files_detail(changed, self.sandbox.read, max_text=MAX_TEXT) if changed else {},
             "shell": shell_detail(shell),
             "root": here.workdir,
-            "compare": {
-                "files": ["/"], "output": "always", "exit": True, "cwd": session, "environment": session, "umask": False,
-            },
-        }  # fmt: skip
+            "compare": {"files": ["/"], "output": "always", "exit": True, "umask": False}
+            | dict.fromkeys(("cwd", "environment"), session),
+        }
         if changed:
             self._add_before(detail, changed)
         return detail

@@ -4,6 +4,7 @@ import pytest
 
 from pivotgym.cli.main import run_app
 from pivotgym.core.jsonl import read_records
+from pivotgym.core.readers.chat import read_chat
 from pivotgym.core.trajectory import Pivot
 
 ROW = {
@@ -48,3 +49,18 @@ def test_bad_rows_can_be_skipped(rows, tmp_path, capsys):
 def test_another_shape_is_refused(rows, tmp_path, capsys):
     assert run_app(["convert", str(rows), "--out", str(tmp_path / "p.jsonl"), "--to", "parquet"]) == 3
     assert "to: expected 'pivots' or 'nemo_gym', got 'parquet'" in capsys.readouterr().err
+
+
+def test_runs_of_a_harness_become_trajectories(tmp_path):
+    call = {"id": "c", "type": "function", "function": {"name": "open", "arguments": '{"path": "a.py"}'}}
+    answer = {"role": "assistant", "content": "Look.", "thought": "Look.", "action": "open a.py", "tool_calls": [call]}
+    (tmp_path / "a__b-1.traj").write_text(json.dumps({"history": [{"role": "user", "content": "Fix it."}, answer]}))
+    out = tmp_path / "runs.jsonl"
+    assert run_app(["convert", str(tmp_path / "a__b-1.traj"), "--from", "swe_agent", "--out", str(out)]) == 0
+    (run,) = read_chat(out)
+    assert (run.domain, run.origin.get("harness"), len(run.turns())) == ("swe", "swe_agent", 1)
+
+
+def test_a_harness_that_is_not_known(rows, tmp_path, capsys):
+    assert run_app(["convert", str(rows), "--from", "nobody", "--out", str(tmp_path / "p.jsonl")]) == 3
+    assert "expected 'nemo_gym', 'openhands' or 'swe_agent'" in capsys.readouterr().err

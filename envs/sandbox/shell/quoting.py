@@ -109,7 +109,7 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 
 def own_shell(command: str, *, cwd: str, environment: Mapping[str, str]) -> str:
-    """A command that runs another in a `bash -c` with these variables alone and leaves the session's shell as it was."""
+    """A command that runs another in a `bash -c` with these variables alone; the session's shell stays as it was."""
     variables = [f"{name}={value}" for name, value in sorted(environment.items())]
     words = shlex.join(["/usr/bin/env", "-i", *variables, "/bin/bash", "-c", command])
     return f"( builtin cd -- {shlex.quote(cwd)} && umask 022 && exec {words} )"

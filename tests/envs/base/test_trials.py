@@ -70,3 +70,37 @@ def test_an_expert_that_cannot_be_run_is_refused() -> None:
     domain.world_type.run = lambda world, action: run(world, action).model_copy(update={"invalid": "no such thing"})
     with pytest.raises(PivotRefused, match="the expert's own action cannot be run: no such thing"):
         Runtime(domain).prepare(pivot())
+
+
+class Asking(StoredDomain):
+    """Asks for the value behind the effects, and keeps what its comparator was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world_type.examine = lambda world, asked: (
+            self.examined.append(world.value) or {"told": [*asked, world.value]}
+        )
+        self.examined: list[int] = []
+        self.seen: list[object] = []
+        compare = self.comparator.compare
+        self.comparator.compare = lambda pivot, expert, candidate: (  # type: ignore[method-assign]
+            self.seen.append((expert.detail.get("told"), candidate.detail.get("told")))
+            or compare(pivot, expert, candidate)
+        )
+
+    def asks(self, expert, candidate) -> tuple[str, ...]:
+        return ("value",)
+
+
+def test_what_a_domain_asks_is_examined_after_each_action() -> None:
+    domain = Asking()
+    Runtime(domain).verify(pivot(), put(9))
+    assert domain.seen[0] == (["value", 5], ["value", 9])
+
+
+def test_the_experts_answer_is_examined_once() -> None:
+    domain = Asking()
+    runtime, point = Runtime(domain), pivot()
+    for _ in range(2):
+        runtime.verify(point, put(9))
+    assert domain.examined == [5, 9, 9]

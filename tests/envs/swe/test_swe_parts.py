@@ -1,0 +1,77 @@
+"""The tools' memory, results of tests, and what is asked of a Runtime."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pivotgym.core.messages import Action, ToolCall
+from pivotgym.envs.sandbox.contract import Ran
+from pivotgym.envs.swe.memory import MAX_BYTES, MAX_UNDOS, Memory, dump, load
+from pivotgym.envs.swe.observing import normalised, observation
+from pivotgym.envs.swe.operations.read import commands_of
+from pivotgym.envs.swe.operations.window import Window
+from pivotgym.envs.swe.testing import _of_output, _of_report
+
+
+@given(st.builds(Window, st.text() | st.none(), st.integers(1, 99)), st.dictionaries(st.text(), st.lists(st.text())))
+def test_a_memory_is_read_back(window, undos):
+    memory = Memory(window, {path: tuple(texts) for path, texts in undos.items()})
+    assert load(lambda path: dump(memory)) == memory
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"window": {"x": 1}}', b"\xff", b'{"undos": 3}'])
+def test_a_memory_that_is_none_is_empty(content):
+    assert load(lambda path: content) == Memory()
+
+
+def test_only_the_last_edits_are_remembered():
+    memory = Memory()
+    for number in range(MAX_UNDOS + 3):
+        memory = memory.edited("/a", str(number))
+    assert memory.undos["/a"][0] == "3"
+
+
+def test_a_memory_that_is_too_large_keeps_the_window():
+    memory = Memory(Window("/a")).edited("/a", "x" * MAX_BYTES)
+    assert load(lambda path: dump(memory)) == Memory(Window("/a"))
+
+
+def test_a_report_names_tests_that_failed():
+    xml = b'<r><testcase classname="t" name="a"/><testcase classname="t" name="b"><failure/></testcase></r>'
+    results = _of_report(xml)
+    assert (results.selected, results.failed) == (("t::a", "t::b"), ("t::b",))
+
+
+@pytest.mark.parametrize("report", [None, b"", b"<r>"])
+def test_no_report(report):
+    assert _of_report(report) is None
+
+
+@pytest.mark.parametrize(("status", "failed"), [(0, ()), (1, ("make check",))])
+def test_a_runner_without_a_report_is_one_test(status, failed):
+    assert _of_output("make check", "", status).failed == failed
+
+
+def test_commands_are_run_as_they_stand():
+    calls = [("bash", {"command": "cat a.py"}), ("str_replace_editor", {"command": "view", "path": "/a"})]
+    action = Action(tool_calls=tuple(ToolCall(name=name, arguments=given) for name, given in calls))
+    assert commands_of(action) == ("cat a.py", None)
+
+
+def test_a_command_that_hands_in_the_work_is_not_run():
+    action = Action(tool_calls=(ToolCall(name="bash", arguments={"command": "echo MINI_SWE_AGENT_FINAL_OUTPUT"}),))
+    assert commands_of(action, "mini_swe_agent") == (None,)
+
+
+def test_words_of_a_command_are_joined():
+    action = Action(tool_calls=(ToolCall(name="shell", arguments={"command": ["bash", "-lc", "ls"], "workdir": "/a"}),))
+    assert commands_of(action, "codex") == ("cd /a && ls",)
+
+
+def test_lines_of_an_observation_come_in_any_order():
+    one, other = (observation(Ran(out, b"", 0), "mini_swe_agent", 9.0) for out in (b"a\nb\n", b"b\na\n"))
+    assert normalised(one) == normalised(other)
+
+
+def test_a_command_that_takes_too_long_says_so():
+    assert "longer than its time limit" in observation(Ran(b"", b"", None, "time"), "mini_swe_agent", 9.0)
