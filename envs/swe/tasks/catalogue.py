@@ -32,7 +32,6 @@ HARNESS = "PIVOTGYM_SWE_HARNESS"
 """Setting: the shape of all generated tasks; without it they take turns."""
 FAMILY = "sdist"
 MAX_STEPS = 40
-_CHEATS_OF_EACH = 2
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,7 @@ def issue(bug: Bug) -> str:
 
 
 def attempts(task: Task) -> Iterator[Attempt]:
-    """Another way to mend it, and some cheats: over all tasks, each cheat has its turn. Errors as for `task`."""
+    """Another way to mend it, and a cheat: over all tasks, each cheat has its turn. Errors as for `task`."""
     bug = find(task.id)
     shape, fix = shape_of(bug), bug.fix()
 
@@ -202,9 +201,8 @@ def attempts(task: Task) -> Iterator[Attempt]:
 
     yield attempt("with patch", 1.0, f"cd {ROOT} && patch -p1 <<'EOF'\n{fix.patch()}EOF")
     known = list(cheats(bug.path, bug.package.tests).items())
-    for turn in range(_CHEATS_OF_EACH):
-        name, commands = known[(bug.number * _CHEATS_OF_EACH + turn) % len(known)]
-        yield attempt(f"cheat: {name}", 0.0, *commands)
+    name, commands = known[bug.number % len(known)]
+    yield attempt(f"cheat: {name}", 0.0, *commands)
 
 
 def judged(task_id: str, sandbox: Sandbox, backend: Backend) -> judge.Outcome:

@@ -166,7 +166,7 @@ def run(
 def _run_once(
     backend: Backend, start: Snapshot, suite: Suite, changed: Mapping[str, bytes | None], explain: bool
 ) -> Results:
-    limits = Limits(wall_s=suite.limit_s, cpu_s=int(suite.limit_s) + 1, memory_mb=2048, output_kb=256)
+    limits = Limits(wall_s=suite.limit_s, cpu_s=int(suite.limit_s) + 1, memory_mb=2048, output_kb=4096)
     sandbox = backend.open(start, limits=limits)
     try:
         put(sandbox, changed)
@@ -200,7 +200,7 @@ def _apply(sandbox: Sandbox, patch: str) -> None:
 def run_in(sandbox: Sandbox, suite: Suite, *, explain: bool = False) -> Results:
     """Run a suite in an open sandbox, once. Arguments and errors as for `run`."""
     token = secrets.token_hex(8)
-    here = f"/run/{token}"
+    here, mark = f"/run/{token}", secrets.token_hex(16)
     beside = suite.tests[-1].partition("::")[0]
     collected = not beside.endswith(".py")
     canary = posixpath.join(beside if collected else posixpath.dirname(beside), f"test_{token}.py")
@@ -212,7 +212,7 @@ def run_in(sandbox: Sandbox, suite: Suite, *, explain: bool = False) -> Results:
         "tests": [*suite.tests, *(() if collected else (canary,))],
         "options": [*_OPTIONS, *suite.options],
         "explain": explain,
-        "result": f"{here}/result.json",
+        "mark": mark,
     }
     ran = sandbox.run(
         f"cd {ROOT} && exec {suite.python} -I -B {here}/inside.py",
@@ -222,16 +222,14 @@ def run_in(sandbox: Sandbox, suite: Suite, *, explain: bool = False) -> Results:
     output = (ran.stdout + ran.stderr).decode(errors="replace")[-4000:]
     if ran.ended == "time":
         return Results({}, f"the tests did not end within {suite.limit_s:g} s", late=True, output=output)
-    if ran.ended is None and sandbox.processes():
-        return Results({}, "the tested code left programs running", output=output)
-    written = sandbox.read(f"{here}/result.json")
-    if ran.ended or written is None:
+    _, *written = ran.stdout.decode(errors="replace").split(mark)
+    if ran.ended or not written:
         how = f"was ended by the limit on {ran.ended}" if ran.ended else f"ended early with status {ran.exit}"
         return Results({}, f"the run {how}", output=output)
-    return _read(written, canary, output)
+    return _read(written[0], canary, output)
 
 
-def _read(written: bytes, canary: str, output: str) -> Results:
+def _read(written: str, canary: str, output: str) -> Results:
     try:
         given = json.loads(written)
         results = dict(given["results"])
