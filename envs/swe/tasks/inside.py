@@ -4,9 +4,9 @@ Owns: what is recorded of each test, and the checks that pytest itself still tel
 it runs on (`running`), or what the results mean (`judge`).
 
 Reads one JSON object on standard input: `path` (folders to import from), `tests` (what pytest is given), `options`,
-`explain` (whether failures are described by `explaining.describe`), `mark` (stands before and after the results). Writes
-one JSON object to standard output, which nobody can take back or change: `results` {test id: status}, `failures` {test id: description}, `changed` (names of the test tools' own functions that
-are others after the run than before it).
+`explain` (whether failures are described by `explaining.describe`), `mark`. Writes one to standard output, between two
+marks, where no other process can take it back or change it: `results` {test id: status}, `failures` {test id:
+description}, `changed` (names of the test tools' own functions that are others after the run than before it).
 """
 
 from __future__ import annotations
