@@ -11,7 +11,7 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -63,7 +63,7 @@ class Bug:
         """Where it is."""
         return package(self.id.partition("/")[0])
 
-    @property
+    @cached_property
     def mutation(self) -> Mutation:
         """The change. Errors as for `files`."""
         return mutation(self.package.tree()[self.path].decode(), self.line, self.column, self.operator)

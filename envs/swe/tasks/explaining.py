@@ -35,7 +35,7 @@ def describe(file: str, info: Any) -> dict[str, Any] | None:
     if entry is None:
         return None
     line = entry.lineno + 1
-    statement = innermost(linecache.getlines(file), line)
+    statement = innermost(ast.parse("".join(linecache.getlines(file))), line)
     if statement is None:
         return None
     told: dict[str, Any] = {"line": statement.lineno}
@@ -58,12 +58,8 @@ def describe(file: str, info: Any) -> dict[str, Any] | None:
     return {**told, "kind": "value", "got": _shown(value), "wanted": _shown(wanted)}
 
 
-def innermost(lines: list[str], line: int) -> ast.stmt | None:
+def innermost(tree: ast.Module, line: int) -> ast.stmt | None:
     """The smallest statement of a file that covers a line."""
-    try:
-        tree = ast.parse("".join(lines))
-    except SyntaxError:
-        return None
     found = None
     for node in ast.walk(tree):
         covers = isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno)

@@ -24,6 +24,8 @@ from pivotgym.envs.swe.tasks.mutate import Mutation, mutations, parses
 from pivotgym.envs.swe.tasks.packages import Package, fetch, packages
 
 MOST_FAILING = 8
+_LIMIT_S = 20.0
+"""Of a suite: many changes make a loop endless."""
 
 
 def search(backend: Backend, package: Package, *, seed: int, want: int, tries: int) -> Iterator[dict[str, Any]]:
@@ -38,7 +40,7 @@ def search(backend: Backend, package: Package, *, seed: int, want: int, tries: i
     """
     tree = package.tree()
     start = running.machine(backend, tree)
-    suite = running.Suite(package.tests, package.path)
+    suite = running.Suite(package.tests, package.path, limit_s=_LIMIT_S)
     steady = running.run(backend, start, suite, {}).passed() & running.run(backend, start, suite, {}).passed()
     seen: set[tuple[str, str]] = set()
     for path, function, change in _candidates(package, tree, Random(f"{package.name}/{seed}")):
@@ -75,7 +77,7 @@ def _tried(
     tree: Mapping[str, bytes],
 ) -> tuple[frozenset[str], issues.Failure] | None:
     """What a change breaks, and the failure that tells it best; `None` where it is not fit for a task."""
-    results = running.run(backend, start, suite, changed, explain=True)
+    results = running.run(backend, start, suite, changed, explain=True, tries=1)
     failing = steady - results.passed()
     if results.broken or not 1 <= len(failing) <= MOST_FAILING:
         return None

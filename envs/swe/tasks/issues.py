@@ -13,6 +13,7 @@ import builtins
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -82,7 +83,7 @@ def failure(test: str, described: Mapping[str, Any], source: str) -> Failure | N
     got, wanted = "", ""
     if kind == "value":
         got = described["got"]
-        statement = innermost(source.splitlines(keepends=True), line)
+        statement = innermost(_parsed(source), line)
         sides = compared(statement) if statement else None
         wanted = "" if sides and _literal(sides[1]) else described["wanted"]
     elif kind == "exception":
@@ -138,6 +139,11 @@ def text(found: Failure, source: str, *, name: str, version: str, failing: int, 
     )
 
 
+@lru_cache(maxsize=16)
+def _parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def _short(value: str) -> bool:
     return len(value) <= _LONGEST_VALUE and "\n" not in value and re.search(r"0x[0-9a-f]{6,}|`", value) is None
 
@@ -152,13 +158,13 @@ def _literal(node: ast.expr) -> bool:
 
 def _steps(found: Failure, source: str) -> tuple[str, str] | None:
     """What to run to see the failure, and what is expected, as code; `None` where it is too long or not there."""
-    statement = innermost(source.splitlines(keepends=True), found.line)
+    statement = innermost(_parsed(source), found.line)
     if statement is None:
         return None
     shown, wanted = _shown(statement, found.kind)
     if shown is None:
         return None
-    tree = ast.parse(source)
+    tree = _parsed(source)
     steps = [ast.unparse(one) for one in _before(tree, found.line)] + [shown]
     try:
         used = _used(ast.parse("\n".join(steps)))
@@ -175,7 +181,7 @@ def unknown(found: Failure, source: str) -> set[str]:
     steps = _steps(found, source)
     if steps is None:
         return set()
-    return _used(ast.parse(steps[0])) - _known(ast.parse(source), steps[0]) - found.names.keys()
+    return _used(ast.parse(steps[0])) - _known(_parsed(source), steps[0]) - found.names.keys()
 
 
 def _used(tree: ast.Module) -> set[str]:

@@ -90,7 +90,7 @@ def mutation(source: str, line: int, column: int, operator: str) -> Mutation:
     Raises:
         NotFound: If the operator fits nothing there: it is another file.
     """
-    for one in _Places(source).all():
+    for one in _Places(source).all(line):
         if (one.line, one.column, one.operator) == (line, column, operator) and one.old != one.new:
             return one
     raise NotFound(f"mutation: no {operator!r} fits line {line}, column {column}: it is another file than it was")
@@ -128,10 +128,12 @@ class _Places:
             self._slices,
         )
 
-    def all(self) -> Iterator[Mutation]:
-        """Everything that fits; text may yet not parse."""
+    def all(self, line: int | None = None) -> Iterator[Mutation]:
+        """Everything that fits, or what fits in the functions of one line; the text may then not parse."""
         for function in ast.walk(self._tree):
             if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if line is not None and not function.lineno <= line <= (function.end_lineno or line):
                 continue
             for node in ast.walk(function):
                 for finder in self._finders:

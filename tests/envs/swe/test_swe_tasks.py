@@ -106,8 +106,8 @@ def test_the_tested_side_of_an_assertion(statement, expected):
 
 
 def test_the_innermost_statement_of_a_line():
-    lines = ["for x in y:\n", "    assert f(\n", "        x) == 1\n"]
-    assert ast.unparse(innermost(lines, 3)) == "assert f(x) == 1"
+    tree = ast.parse("for x in y:\n    assert f(\n        x) == 1\n")
+    assert ast.unparse(innermost(tree, 3)) == "assert f(x) == 1"
 
 
 TESTS = """\
