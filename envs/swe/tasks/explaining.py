@@ -60,12 +60,9 @@ def describe(file: str, info: Any) -> dict[str, Any] | None:
 
 def innermost(tree: ast.Module, line: int) -> ast.stmt | None:
     """The smallest statement of a file that covers a line."""
-    found = None
-    for node in ast.walk(tree):
-        covers = isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno)
-        if covers and (found is None or node.lineno >= found.lineno):
-            found = node
-    return found
+    statements = (node for node in ast.walk(tree) if isinstance(node, ast.stmt))
+    covering = (node for node in statements if node.lineno <= line <= (node.end_lineno or node.lineno))
+    return max(covering, key=lambda node: (node.lineno, -(node.end_lineno or 0)), default=None)
 
 
 def compared(statement: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
