@@ -99,7 +99,8 @@ def _is_row(task: Task) -> bool:
 
 
 def _outcome(task: Task, sandbox: Sandbox, backend: Backend) -> float:
-    return (rows if _is_row(task) else catalogue).outcome(task, sandbox, backend)
+    judge = rows.outcome if _is_row(task) else catalogue.outcome
+    return judge(task, sandbox, backend)
 
 
 def _read(pivot: Pivot, action: Action) -> Sequence[Operation]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -85,7 +84,7 @@ class Bug:
         """What an expert does. Errors as for `files`."""
         one = self.package
         before, after = self.files()[self.path].decode(), one.tree()[self.path].decode()
-        return Fix(self.path, self.line, before, after, one.tests)
+        return Fix(self.path, self.line, before, after, one.command)
 
 
 @lru_cache(maxsize=1)
@@ -185,7 +184,7 @@ def issue(bug: Bug) -> str:
         name=one.name,
         version=one.sdist.version,
         failing=len(bug.fails),
-        tests=f"python -m pytest {shlex.join(one.tests)}",
+        tests=one.command,
         seed=bug.id,
     )
 

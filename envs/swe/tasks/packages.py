@@ -6,6 +6,7 @@ Owns: the settings of each, and which of a tree's files a solution may change. D
 from __future__ import annotations
 
 import posixpath
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,12 +28,19 @@ class Package:
         source: Files and folders that an installation would hold.
         tests: Files and folders of its suite, which may lie within `source`.
         path: Folders from which it is imported.
+        options: What pytest must be told to run it.
     """
 
     sdist: Sdist
     source: tuple[str, ...]
     tests: tuple[str, ...]
     path: tuple[str, ...] = (".",)
+    options: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """What runs its suite."""
+        return f"python -m pytest {shlex.join((*self.options, *self.tests))}"
 
     @property
     def name(self) -> str:
@@ -63,6 +71,7 @@ def packages() -> dict[str, Package]:
             tuple(one["source"]),
             tuple(one["tests"]),
             tuple(map(posixpath.normpath, one.get("path", ["."]))),
+            tuple(one.get("options", [])),
         )
         for name, one in given.items()
     }

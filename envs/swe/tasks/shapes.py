@@ -7,7 +7,6 @@ themselves (`envs.swe.operations`).
 from __future__ import annotations
 
 import difflib
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,19 +27,19 @@ class Fix:
         line: The line that is wrong.
         before: The whole file as it is.
         after: As it should be.
-        tests: What pytest is given.
+        suite: The command that runs the tests.
     """
 
     path: str
     line: int
     before: str
     after: str
-    tests: tuple[str, ...]
+    suite: str
 
     @property
     def check(self) -> str:
         """The command that shows the failure, and that it is gone."""
-        return f"python -m pytest -q -x --tb=short -p no:cacheprovider {shlex.join(self.tests)} 2>&1 | tail -n 25"
+        return f"{self.suite} -q -x --tb=short -p no:cacheprovider 2>&1 | tail -n 25"
 
     def replaced(self) -> tuple[str, str]:
         """The shortest run of whole lines around the place that the file has once, and what it becomes."""

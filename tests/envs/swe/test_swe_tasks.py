@@ -184,7 +184,7 @@ def test_a_stored_failure_of_another_file_is_refused():
         issues.text(found, TESTS, name="shop", version="1", failing=1, tests="pytest", seed="a")
 
 
-FIX = Fix("pkg/a.py", 3, "x = 1\ny = 1\nx = 1\nz = 1\n", "x = 1\ny = 1\nx = 2\nz = 1\n", ("tests",))
+FIX = Fix("pkg/a.py", 3, "x = 1\ny = 1\nx = 1\nz = 1\n", "x = 1\ny = 1\nx = 2\nz = 1\n", "pytest tests")
 
 
 def test_a_replacement_is_unique_and_gives_the_mended_file():
