@@ -39,7 +39,7 @@ class Fix:
     @property
     def check(self) -> str:
         """The command that shows the failure, and that it is gone."""
-        return f"{self.suite} -q -x --tb=short -p no:cacheprovider 2>&1 | tail -n 25"
+        return f"{self.suite} -q -x --tb=short --disable-warnings -p no:cacheprovider 2>&1 | tail -n 25"
 
     def replaced(self) -> tuple[str, str]:
         """The shortest run of whole lines around the place that the file has once, and what it becomes."""
