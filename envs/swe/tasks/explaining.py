@@ -8,10 +8,12 @@ from __future__ import annotations
 import ast
 import builtins
 import linecache
+import re
 from typing import Any
 
 _LONGEST = 200
 _TESTED = 3
+_EXPECTED = re.compile(r"_?(expect|want|correct|answer|ref|truth|desired)", re.IGNORECASE)
 _PLAIN = {*dir(builtins), *dir(str), *dir(bytes), *dir(list), *dir(dict), *dir(set)}
 """Names of calls that prepare or spell out a value."""
 
@@ -92,7 +94,12 @@ def compared(statement: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
 
 
 def _weight(side: ast.expr) -> int:
-    """How likely a side is the tested one: it calls something of its own, it calls or names anything, it is plain."""
+    """How likely a side is the tested one: it calls something of its own, it calls or names anything, it is plain.
+
+    Least of all where its name says that it is what is expected.
+    """
+    if isinstance(side, ast.Name) and _EXPECTED.match(side.id):
+        return -1
     nodes = list(ast.walk(side))
     names = [
         node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "?")

@@ -95,6 +95,7 @@ def sides(text):
         ("assert 2 == f(1)", ("f(1)", "2")),
         ("assert sorted(xs) == f(1)", ("f(1)", "sorted(xs)")),
         ("assert f(1) == g(1)", None),
+        ("assert expected == result", ("result", "expected")),
         ("assert not f(1)", ("f(1)", "False")),
         ("self.assertEqual([1], f(1))", ("f(1)", "[1]")),
         ("self.assertTrue(f(1))", ("f(1)", "True")),
