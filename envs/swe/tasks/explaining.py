@@ -12,9 +12,20 @@ import re
 from typing import Any
 
 _LONGEST = 200
-_TESTED = 3
+_TESTED = 2
 _EXPECTED = re.compile(r"_?(expect|want|correct|answer|ref|truth|desired)", re.IGNORECASE)
-_PLAIN = {*dir(builtins), *dir(str), *dir(bytes), *dir(list), *dir(dict), *dir(set)}
+_PLAIN = {
+    *dir(builtins),
+    *dir(str),
+    *dir(bytes),
+    *dir(list),
+    *dir(dict),
+    *dir(set),
+    "date",
+    "datetime",
+    "timedelta",
+    "today",
+}
 """Names of calls that prepare or spell out a value."""
 
 
@@ -94,21 +105,21 @@ def compared(statement: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
 
 
 def _weight(side: ast.expr) -> int:
-    """How likely a side is the tested one: it calls something of its own, it calls or names anything, it is plain.
+    """How likely a side is the tested one: most where it calls something of its own, least where it spells out a value.
 
-    Least of all where its name says that it is what is expected.
+    A name that says that it is what is expected is as good as a value.
     """
     if isinstance(side, ast.Name) and _EXPECTED.match(side.id):
-        return -1
+        return 0
     nodes = list(ast.walk(side))
+    if not any(isinstance(node, ast.Name) for node in nodes):
+        return 0
     names = [
         node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "?")
         for node in nodes
         if isinstance(node, ast.Call)
     ]
-    if any(name not in _PLAIN for name in names):
-        return _TESTED
-    return 2 if names else 1 if any(isinstance(node, ast.Attribute | ast.Subscript) for node in nodes) else 0
+    return _TESTED if any(name not in _PLAIN for name in names) else 1
 
 
 def _is_assertion(info: Any) -> bool:
