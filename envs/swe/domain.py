@@ -6,17 +6,18 @@ own: these themselves (`envs.sandbox`), running (`world`), or verdicts (`verifie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Origin, Pivot, Trajectory, steps_of
-from pivotgym.envs.base.contract import Domain
+from pivotgym.envs.base.contract import Attempt, Domain, Task
 from pivotgym.envs.sandbox.backends import default_backend
-from pivotgym.envs.sandbox.contract import Backend
+from pivotgym.envs.sandbox.contract import Backend, Sandbox
 from pivotgym.envs.sandbox.keeping import Keeper, shared_store
 from pivotgym.envs.swe.operations.read import commands_of, harness_of, operations_of
 from pivotgym.envs.swe.origins import KINDS
+from pivotgym.envs.swe.tasks import catalogue, rows
 from pivotgym.envs.swe.world import SweWorld
 from pivotgym.verifiers.code.operations import Operation, RunTests
 from pivotgym.verifiers.shell.steady import steady
@@ -48,7 +49,7 @@ class SoftwareEngineering(Domain):
 
     def world(self) -> SweWorld:
         """See `Domain.world`."""
-        return SweWorld(self.backend, Keeper(shared_store(), self.backend()))
+        return SweWorld(self.backend, Keeper(shared_store(), self.backend()), _outcome)
 
     def executable(self, origin: Origin) -> bool:
         """Whether this kind of origin can be rebuilt."""
@@ -79,10 +80,27 @@ class SoftwareEngineering(Domain):
             return list(trajectory.candidates)
         return [turn for turn, step in enumerate(steps_of(trajectory.messages)) if self.acts(step.action)]
 
+    def tasks(self) -> Iterable[Task]:
+        """The generated tasks of the packages that were fetched, and rows of the source `swe_bench`."""
+        return [*catalogue.tasks(), *rows.tasks()]
+
+    def attempts(self, task: Task) -> Iterable[Attempt]:
+        """See `Domain.attempts`."""
+        return () if _is_row(task) else catalogue.attempts(task)
+
     def ready(self) -> str | None:
         """Why no sandbox can be opened here, with the command that mends it."""
         missing = self.backend().missing()
         return None if missing is None else f"{missing.what}: {missing.command}"
+
+
+def _is_row(task: Task) -> bool:
+    return bool(task.metadata.get("family") == rows.FAMILY)
+
+
+def _outcome(task: Task, sandbox: Sandbox, backend: Backend) -> float:
+    judge = rows.outcome if _is_row(task) else catalogue.outcome
+    return judge(task, sandbox, backend)
 
 
 def _read(pivot: Pivot, action: Action) -> Sequence[Operation]:

@@ -32,6 +32,12 @@ def identity() -> list[str]:
     return [_version(), *(wheel.sha256 for wheel in WHEELS)]
 
 
+def fetch() -> None:
+    """Fetch the wheels into the cache. Errors as for `fetch_wheel`."""
+    for wheel in WHEELS:
+        fetch_wheel(wheel)
+
+
 def install(root: Path) -> None:
     """Put it at `FOLDER` below a folder.
 
