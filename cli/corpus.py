@@ -51,7 +51,8 @@ def build(
         )
     for reason in report.reasons:
         say(f"  skipped: {escape(reason)}")
-    say(f"{found.pages:,} pages in {escape(str(out_folder))}, {report.skipped} lines skipped, digest {found.digest[:16]}")
+    where = escape(str(out_folder))
+    say(f"{found.pages:,} pages in {where}, {report.skipped} lines skipped; digest {found.digest[:16]}")
 
 
 @corpus.command()

@@ -11,8 +11,8 @@ Owns: the order of its rules, what makes an action invalid, and the evidence tha
    on a page by the passages found. Method `search_results`.
 4. *Text rule*, where there is no corpus: queries by their words, pages by their address. Method `search_text`,
    `executed: false`.
-5. *Answers*, with or without a corpus, by `verifiers.searching.answers`: method `answer`; what the rule is not certain of
-   a judge decides, where one is configured: method `judge`.
+5. *Answers*, with or without a corpus, by `verifiers.searching.answers`: method `answer`; what the rule is not certain
+   of a judge decides, where one is configured: method `judge`.
 
 The goal of opening a page counts for nothing: the page is the same. A pivot may carry what its trajectory goes on to
 use, in `accepted` or `metadata["evidence"]`: `{"pages": [addresses], "answers": [texts]}`.
@@ -246,5 +246,3 @@ def _listed(kinds: list[str]) -> str:
 
 def _invalid(reason: str) -> Verdict:
     return Verdict(reward=0.0, outcome="invalid", method="schema", executed=False, reason=reason[:600], components={})
-
-

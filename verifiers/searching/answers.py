@@ -4,14 +4,15 @@ Owns: the rule. Does not own: numbers and dates (`verifiers.searching.quantities
 (`verifiers.searching.requests`), or asking a judge (`verifiers.search`).
 
 1. *The same but for spelling* (SQuAD's and HotpotQA's normalisation and a little more): case, accents, punctuation,
-   articles, plurals, `&`, the order of a list, number words, `St.` and `Saint`, a lead-in ("The answer is ..."), initials
-   written apart. Parts in brackets and after "also known as" are other names of the same; so are the initials of a name.
+   articles, plurals, `&`, the order of a list, number words, `St.` and `Saint`, a lead-in ("The answer is ..."),
+   initials written apart. Parts in brackets and after "also known as" are other names of the same; so are its initials.
 2. *Amounts and dates* by value: `40` and `40.0`, `21 inches` and `21`, `2 km` and `2000 m`, `March 13, 1990` and
    `1990-03-13`. Other values are other answers, whatever else agrees.
 3. *Yes and no* by the word itself.
 4. *Overlap*: all words of the expert's answer and few others (F1 of 0.6 or more), or all but words that say nothing new
-   (titles, kinds, words of the question). Never where the candidate adds or drops a denial, a direction or a rank, offers
-   several answers, or has other numbers. What overlaps otherwise is not certain: a judge, where configured, decides.
+   (titles, kinds, words of the question). Never where the candidate adds or drops a denial, a direction or a rank,
+   offers several answers, or has other numbers. What overlaps otherwise is not certain:
+   a judge, where configured, decides.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from pivotgym.verifiers.searching.words import fold, numbers, words
 
 ENOUGH = 0.6
 _LEAD_IN = re.compile(
-    r"^(?:so,? )?(?:(?:the |my )?(?:final )?answer(?: is)?\s*:?|it(?: is|'s| was)|this is|that is|they are|he (?:is|was)|"
-    r"she (?:is|was))\s+",
+    r"^(?:so,? )?(?:(?:the |my )?(?:final )?answer(?: is)?\s*:?|it(?: is|'s| was)|this is|that is|they are|"
+    r"s?he (?:is|was))\s+",
     re.IGNORECASE,
 )
 _LISTED = re.compile(r"[,;&]|\band\b", re.IGNORECASE)
@@ -34,21 +35,28 @@ _BRACKETS = re.compile(r"\(([^()]*)\)")
 _ALSO = re.compile(r",? (?:also known as|also called|a\.?k\.?a\.?|better known as|known as) ", re.IGNORECASE)
 _ARTICLES = frozenset(("a", "an", "the"))
 _SAME = {
-    "st": "saint", "ste": "saint", "mt": "mount", "ft": "fort", "jr": "junior", "sr": "senior", "usa": "us", "vs": "versus",
-    "prof": "professor", "dr": "doctor", "colour": "color", "theatre": "theater", "centre": "center",
+    "st": "saint", "ste": "saint", "mt": "mount", "ft": "fort", "jr": "junior", "sr": "senior", "usa": "us",
+    "vs": "versus", "prof": "professor", "dr": "doctor", "colour": "color", "theatre": "theater", "centre": "center",
 }  # fmt: skip
-_PHRASES = (("united state of america", "us"), ("united state", "us"), ("united kingdom", "uk"), ("new york city", "nyc"))
-_SOFT = frozenset(
+_PHRASES = (
+    ("united state of america", "us"),
+    ("united state", "us"),
+    ("united kingdom", "uk"),
+    ("new york city", "nyc"),
+)
+_SOFT_WORDS = (
     "mr mrs ms miss sir dame lord lady doctor professor saint king queen president senator captain "
     "inc ltd corp co company corporation llc plc group limited "
     "city town village river lake island county province state country district region mount mountain peak "
     "university college school band film movie album song novel book series show magazine airport station stadium "
-    "of in at on by for and to year approximately about around".split()
+    "of in at on by for and to year approximately about around"
 )
-_TELLING = frozenset(
-    "new old north south east west northern southern eastern western upper lower inner outer not non never no anti former "
-    "vice deputy assistant half ex un great little big second third junior senior ii iii iv v vi".split()
+_SOFT = frozenset(_SOFT_WORDS.split())
+_TELLING_WORDS = (
+    "new old north south east west northern southern eastern western upper lower inner outer not non never no anti "
+    "former vice deputy assistant half ex un great little big second third junior senior ii iii iv v vi"
 )
+_TELLING = frozenset(_TELLING_WORDS.split())
 _YES, _NO = frozenset(("yes", "yeah", "true")), frozenset(("no", "nope", "false"))
 _DENIALS = frozenset(("not", "no", "never", "neither", "nor", "cannot", "without"))
 
@@ -114,7 +122,7 @@ def _by_overlap(ours: list[str], theirs: list[str], question: str) -> Ruled:
     if not score:
         return Ruled(False, 0.0, "the answer has no word of the expert's", True)
     due_numbers, given_numbers = numbers(spelled_in_digits(fold(expert))), numbers(spelled_in_digits(fold(candidate)))
-    if due_numbers != given_numbers and (due_numbers - given_numbers or due_numbers):
+    if (due_numbers and due_numbers != given_numbers) or (due == given and _figures(expert) != _figures(candidate)):
         return Ruled(False, score, "the answer has other numbers than the expert's", True)
     asked = frozenset(words(question))
     missing, more = set(due - given), set(given - due)
@@ -166,12 +174,19 @@ def _surface(text: str) -> list[str]:
 
 
 def _spelled_alike(expert: str, candidate: str) -> bool:
-    """Whether two answers are the same words; the order is free in a list of words, and where a name is turned round."""
+    """Whether two answers are the same words; the order is free in a list, and where a name is turned round."""
     ours, theirs = _surface(expert), _surface(candidate)
+    if not ours or not theirs:
+        return expert.strip() == candidate.strip()
     if ours == theirs or "".join(ours) == "".join(theirs):
         return True
     listed = bool(_LISTED.search(expert) or _LISTED.search(candidate)) and not any(map(str.isdigit, "".join(ours)))
     return listed and sorted(ours) == sorted(theirs)
+
+
+def _figures(text: str) -> list[str]:
+    """The numbers in order: `3-1` is not `1-3`."""
+    return [word for word in _tokens(text) if word.isdigit()]
 
 
 def _polarity(text: str) -> bool | None:
@@ -179,7 +194,9 @@ def _polarity(text: str) -> bool | None:
     if not found or found[0] not in _YES | _NO:
         return None
     # "No Country for Old Men" is a title.
-    alone = len(found) == 1 or bool(re.match(r"\s*\w+\s*[,.;:!-]", text)) or found[1] in {"it", "they", "he", "she", "both"}
+    alone = (
+        len(found) == 1 or bool(re.match(r"\s*\w+\s*[,.;:!-]", text)) or found[1] in {"it", "they", "he", "she", "both"}
+    )
     return found[0] in _YES if alone else None
 
 
@@ -204,7 +221,9 @@ def _initials(short: str, long: str) -> bool:
     letters = re.sub(r"[.\s]", "", short)
     if not (letters.isalpha() and letters.isupper() and 2 <= len(letters) <= 8):
         return False
-    parts = [word for word in re.findall(r"[^\W\d_]+", long) if word.casefold() not in {"of", "the", "and", "for", "de"}]
+    parts = [
+        word for word in re.findall(r"[^\W\d_]+", long) if word.casefold() not in {"of", "the", "and", "for", "de"}
+    ]
     return len(parts) == len(letters) and "".join(part[0] for part in parts).casefold() == letters.casefold()
 
 

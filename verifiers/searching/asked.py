@@ -79,7 +79,9 @@ def _add(found: Asked, request: Request, what: dict[str, Any]) -> None:
         found.queries += request.values
         found.results += what.get("results", [])
     elif request.does == "open":
-        opened = what.get("pages") or [{"address": address_key(url) or url.strip(), "text": None} for url in request.values]
+        opened = what.get("pages") or [
+            {"address": address_key(url) or url.strip(), "text": None} for url in request.values
+        ]
         found.pages += [page["address"] for page in opened]
         found.texts += [page["text"] for page in opened]
     elif request.does == "find":

@@ -11,20 +11,33 @@ from dataclasses import dataclass
 
 from pivotgym.verifiers.searching.words import fold, month_number
 
-_ONES = (
+_ONES_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
-).split()
-_TENS = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True))
+)
+_ONES = _ONES_WORDS.split()
+_TENS_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_TENS = dict(zip(_TENS_WORDS.split(), range(20, 100, 10), strict=True))
 _SMALL = {word: number for number, word in enumerate(_ONES)} | _TENS
-_SCALES = {"hundred": 1e2, "thousand": 1e3, "k": 1e3, "million": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12}
+_SCALES = {
+    "hundred": 1e2,
+    "thousand": 1e3,
+    "k": 1e3,
+    "million": 1e6,
+    "mn": 1e6,
+    "billion": 1e9,
+    "bn": 1e9,
+    "trillion": 1e12,
+}
 _UNITS: dict[str, tuple[str, float]] = {}
 for _kind, _names in {
     "length": {
-        1e-3: "mm millimetre millimeter", 1e-2: "cm centimetre centimeter", 1.0: "m metre meter", 1e3: "km kilometre kilometer",
-        0.0254: "in inch inche", 0.3048: "ft foot feet", 0.9144: "yd yard", 1609.344: "mi mile",
+        1e-3: "mm millimetre millimeter", 1e-2: "cm centimetre centimeter", 1.0: "m metre meter",
+        1e3: "km kilometre kilometer", 0.0254: "in inch inche",
+        0.3048: "ft foot feet", 0.9144: "yd yard", 1609.344: "mi mile",
     },
-    "mass": {1e-3: "g gram gramme", 1.0: "kg kilo kilogram", 1e3: "t ton tonne", 0.45359237: "lb pound lbs", 0.0283495: "oz ounce"},
+    "mass": {1e-3: "g gram gramme", 1.0: "kg kilo kilogram", 1e3: "t ton tonne", 0.45359237: "lb pound lbs",
+             0.0283495: "oz ounce"},
     "time": {1.0: "s sec second", 60.0: "min minute", 3600.0: "h hr hour", 86400.0: "day", 604800.0: "week"},
     "years": {1.0: "year yr"},
     "share": {1.0: "% percent"},
@@ -33,7 +46,7 @@ for _kind, _names in {
     "sterling": {1.0: "£ gbp"},
 }.items():  # fmt: skip
     for _factor, _spelled in _names.items():
-        _UNITS |= {name: (_kind, _factor) for name in _spelled.split()}
+        _UNITS |= dict.fromkeys(_spelled.split(), (_kind, _factor))
 UNIT_WORDS = frozenset(_UNITS)
 _AMOUNT = re.compile(r"([$€£]?)\s*(-?\d+(?:[,\s]\d{3})*(?:\.\d+)?)(?!\d)\s*([a-z%\"”]*)(?:\s+([a-z]+))?")
 _ISO = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
@@ -54,7 +67,9 @@ class Amount:
     def same(self, other: Amount) -> bool:
         """Whether both are the same amount; a unit that only one of them has is taken for granted."""
         if self.kind and other.kind:
-            return self.kind == other.kind and abs(self.value - other.value) <= 5e-3 * max(abs(self.value), abs(other.value))
+            return self.kind == other.kind and abs(self.value - other.value) <= 5e-3 * max(
+                abs(self.value), abs(other.value)
+            )
         return False
 
 

@@ -9,12 +9,12 @@ not own: searching (`envs.browsing.search`), or verdicts (`verifiers.search`).
   query finds must be found too; where all of it is, a third of the results in common is enough;
 - without evidence, the agreement must be 0.5 or more: the mean of Jaccard's index of both sets and of rank-biased
   overlap (Webber et al. 2010, p = 0.9), so that the first results count most;
-- a query that puts another year, number, month or name in the place of the expert's is another one, whatever it finds: a
-  small corpus has often nothing better to show for it.
+- a query that puts another year, number, month or name in the place of the expert's is another one, whatever it finds:
+  a small corpus has often nothing better to show for it.
 
-*By text* (`by_text`). The same words but for order, case, punctuation and stop words; else, in words that count, names
-and numbers for most: half of the smaller query's weight, at least one name or rare word, and no other number or name in
-the place of the expert's. This is a guess at what an engine would do; verdicts say so (`executed: false`).
+*By text* (`by_text`). The same words but for order, case, punctuation and stop words; else half of all words in common,
+where names and years count three times; a name in common where both have any; and no other number or name in the place
+of the expert's. This is a guess at what an engine would do; verdicts say so (`executed: false`).
 
 *Batches* query by query, in any order: every query of the expert's has one of the candidate's that reaches the same;
 few may be beside them.
@@ -37,6 +37,17 @@ _NAME_WEIGHT = 3.0
 _PERSISTENCE = 0.9
 _ALIKE = 0.8
 """Least similarity of two spellings of a name."""
+
+
+_COUNTRIES = tuple(
+    frozenset(line.split())
+    for line in (
+        "us usa america american united state", "uk united kingdom britain british", "eu europe european union",
+        "france french", "netherland dutch holland", "spain spanish", "denmark danish", "switzerland swiss",
+        "greece greek", "wale welsh", "ireland irish", "england english", "china chinese", "ussr soviet union",
+    )
+)  # fmt: skip
+"""Names of one country and its people where the one is not the beginning of the other, as `words` gives them."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +91,8 @@ def by_text(expert: str, candidate: str, known: Collection[str] = ()) -> Judged:
         return Judged(True, 1.0)
     swapped = other_fact(expert, candidate)
     ours, theirs = _weights(expert, known), _weights(candidate, known)
-    shared = {word: max(weight, theirs[word]) for word, weight in ours.items() if word in theirs}
-    least = min(sum(ours.values()), sum(theirs.values()))
-    score = min(1.0, sum(shared.values()) / least) if least else 0.0
+    shared = {word: weight for word, weight in ours.items() if word in theirs}
+    score = sum(shared.values()) / sum((ours | theirs).values())
     if swapped is not None:
         return Judged(False, score, swapped)
     if _named(ours) and _named(theirs) and not _named(shared):
@@ -109,7 +119,7 @@ def batch(
     used: set[int] = set()
     for place, query in enumerate(expert):
         judged = [(compare(place, other), other) for other in range(len(candidate))]
-        best, partner = max(judged, key=lambda pair: (pair[0].same, pair[0].score, -pair[1]))
+        best, _ = max(judged, key=lambda pair: (pair[0].same, pair[0].score, -pair[1]))
         if best.same:
             reached += 1
             used |= {other for one, other in judged if one.same}
@@ -151,10 +161,9 @@ def other_fact(expert: str, candidate: str) -> str | None:
             return f"it has another {what}: {sorted(given - due)[0]} for {sorted(due - given)[0]}"
     due, given = names(expert), names(candidate)
     said = set(content_words(expert)), set(content_words(candidate))
-    gone, new = due - said[1], given - said[0]
-    gone = {word for word in gone if not word.isdigit() and not _spelled_in(word, said[1], candidate)}
-    new = {word for word in new if not word.isdigit() and not _spelled_in(word, said[0], expert)}
-    if gone and new and not (due & given):
+    gone = {word for word in due - said[1] if not word.isdigit() and not _spelled_in(word, said[1], candidate)}
+    new = {word for word in given - said[0] if not word.isdigit() and not _spelled_in(word, said[0], expert)}
+    if gone and new:
         return f"it names {sorted(new)[0]!r} for {sorted(gone)[0]!r}"
     return None
 
@@ -162,6 +171,8 @@ def other_fact(expert: str, candidate: str) -> str | None:
 def _spelled_in(word: str, known: set[str], text: str) -> bool:
     """Whether a name stands in a text in another spelling, as part of a longer word, or in its initials."""
     if any(word in other or other in word for other in known if min(len(word), len(other)) > 3):
+        return True
+    if any(word in alike and known & alike for alike in _COUNTRIES):
         return True
     if any(SequenceMatcher(None, word, other).ratio() >= _ALIKE for other in known):
         return True
@@ -172,7 +183,8 @@ def _spelled_in(word: str, known: set[str], text: str) -> bool:
 def _weights(query: str, known: Collection[str]) -> dict[str, float]:
     named = names(query).union(known)
     return {
-        word: _NAME_WEIGHT if word in named or any(map(str.isdigit, word)) else 1.0 for word in content_words(query)
+        word: _NAME_WEIGHT if word in named or (word.isdigit() and len(word) == 4) else 1.0
+        for word in content_words(query)
     }
 
 

@@ -16,20 +16,21 @@ from pivotgym.core.messages import Action, ToolCall
 
 Does = Literal["search", "open", "find", "finish"]
 
-TOOLS: dict[Does, frozenset[str]] = {
-    "search": frozenset(
-        "search web_search google_search search_web websearch bing_search tavily_search serper_search duckduckgo_search "
-        "wikipedia_search search_wikipedia wiki_search search_engine batch_search query internet_search retrieve "
-        "retrieval local_search browser_search search_query scholar google_scholar".split()
+_TOOLS: dict[Does, str] = {
+    "search": (
+        "search web_search google_search search_web websearch bing_search tavily_search serper_search "
+        "duckduckgo_search wikipedia_search search_wikipedia wiki_search search_engine batch_search query "
+        "internet_search retrieve retrieval local_search browser_search search_query scholar google_scholar"
     ),
-    "open": frozenset(
-        "open visit open_url open_page visit_url visit_page visit_webpage browse browse_page browse_url fetch fetch_url "
-        "fetch_page get_page get_url goto navigate read_page read_url crawl scrape web_visit web_fetch web_browse "
-        "browser_open url_scraper jina_reader page_reader".split()
+    "open": (
+        "open visit open_url open_page visit_url visit_page visit_webpage browse browse_page browse_url fetch "
+        "fetch_url fetch_page get_page get_url goto navigate read_page read_url crawl scrape web_visit web_fetch "
+        "web_browse browser_open url_scraper jina_reader page_reader"
     ),
-    "find": frozenset("find find_in_page find_text search_in_page search_page lookup grep ctrl_f browser_find".split()),
-    "finish": frozenset("finish answer final_answer submit submit_answer give_answer done complete".split()),
+    "find": ("find find_in_page find_text search_in_page search_page lookup grep ctrl_f browser_find"),
+    "finish": ("finish answer final_answer submit submit_answer give_answer done complete"),
 }
+TOOLS = {kind: frozenset(named.split()) for kind, named in _TOOLS.items()}
 """Names of tools, in lower case with words joined by `_`, a namespace before them left out."""
 ARGUMENTS: dict[Does, tuple[str, ...]] = {
     "search": ("query", "queries", "q", "search_query", "search_queries", "search_term", "keywords", "keyword", "text"),

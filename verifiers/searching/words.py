@@ -21,20 +21,22 @@ _WORD = re.compile(rf"[{_SPACELESS}]|[^\W_{_SPACELESS}]+")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?![\w])|\b(?:1\d|20)\d\ds\b")
 _JOINED = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
 
-STOP_WORDS = frozenset(
-    "a an and any are as at be been being but by can could did do does for from had has have he her him his how i if in "
-    "into is it its me my no not of on or our please s she should so such than that the their them then there these "
+_STOP = (
+    "a an and any are as at be been being but by can could did do does for from had has have he her him his how i if "
+    "in into is it its me my no not of on or our please s she should so such than that the their them then there these "
     "they this those to us was we were what when where which while who whom whose why will with would you your "
-    "about detail find information look list show tell".split()
+    "about detail find information look list show tell"
 )
+STOP_WORDS = frozenset(_STOP.split())
 """Words that say nothing in a query, as `words` gives them. `no` and `not` are among them: engines drop them too."""
-MONTHS = (
-    "january february march april may june july august september october november december".split()
+_MONTHS = "january february march april may june july august september october november december"
+MONTHS = tuple(_MONTHS.split())
+_MONTH = (
+    {name: number for number, name in enumerate(MONTHS, 1)}
+    | {name[:3]: number for number, name in enumerate(MONTHS, 1)}
+    | {"sept": 9}
 )
-_MONTH = {name: number for number, name in enumerate(MONTHS, 1)} | {
-    name[:3]: number for number, name in enumerate(MONTHS, 1)
-} | {"sept": 9}
-_DAYS = frozenset("monday tuesday wednesday thursday friday saturday sunday".split())
+_DAYS = frozenset(("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"))
 
 
 def fold(text: str) -> str:

@@ -32,7 +32,17 @@ _MIDDLE = ("ka", "ro", "ve", "li", "sta", "mo", "du", "ne")
 _LAST = ("venn", "tarr", "moss", "lund", "rick", "dall", "sey", "quist")
 _SHIPS = ("Grey", "Silver", "Patient", "Northern", "Quiet", "Second", "Crooked", "Morning", "Iron")
 _BIRDS = ("Heron", "Gannet", "Petrel", "Curlew", "Plover", "Osprey", "Tern", "Dunlin")
-_BOOKS = ("The Winter", "A Season", "The Long", "The Salt", "The Empty", "A Borrowed", "The Last", "The Seventh", "The Blue")
+_BOOKS = (
+    "The Winter",
+    "A Season",
+    "The Long",
+    "The Salt",
+    "The Empty",
+    "A Borrowed",
+    "The Last",
+    "The Seventh",
+    "The Blue",
+)
 _THINGS = ("Ferry", "Granary", "Orchard", "Lantern", "Harbour", "Compass", "Staircase", "Archive")
 
 
@@ -152,9 +162,9 @@ def _person(person: Person) -> Page:
 
 def _work(person: Person) -> Page:
     text = {
-        "shipwright": f"The {person.work} is a sailing ship of {person.size} metres, launched in {person.year}. She was "
-        f"built by {person.name}.",
-        "novelist": f"{person.work} is a novel of {person.size * 9} pages by {person.name}, first printed in {person.year}.",
+        "shipwright": f"The {person.work} is a sailing ship of {person.size} metres, launched in {person.year}. She "
+        f"was built by {person.name}.",
+        "novelist": f"{person.work} is a novel of {person.size * 9} pages by {person.name}, printed in {person.year}.",
         "astronomer": f"{person.work} is a comet with a period of {person.size} years. {person.name} discovered it in "
         f"{person.year}.",
     }.get(

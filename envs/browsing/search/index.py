@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class About:
     pages: int
     layout: int = LAYOUT
     words: str = cutting.VERSION
-    engine: str = tantivy.__version__
+    engine: str = f"tantivy {version('tantivy')}"
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,7 @@ class Hit:
     score: float
 
 
-def build(
-    pages: Iterable[Page], folder: Path, *, name: str, on_progress: Callable[[int], None] | None = None
-) -> About:
+def build(pages: Iterable[Page], folder: Path, *, name: str, on_progress: Callable[[int], None] | None = None) -> About:
     """Write the index of some pages; one page is in memory at a time, beside a buffer of 128 MB.
 
     The folder appears complete or not at all; one that is there already is replaced, readers of the old one go on.
@@ -210,7 +209,8 @@ class Corpus:
 
     def _stored(self, place: Any) -> tuple[int, str]:
         document = self._searcher.doc(place)
-        return document.get_first("number"), document.get_first("page")
+        number, page = document.get_first("number"), document.get_first("page")
+        return int(str(number)), str(page)
 
     def page(self, url: str) -> Page | None:
         """The page of an address, or of one that leads to it; the first of the corpus where several have it."""
@@ -240,5 +240,3 @@ def about(folder: Path) -> About:
     if (known.layout, known.words) != (LAYOUT, cutting.VERSION):
         raise ConfigError(f"corpus {folder.name!r}: it was built by another version", hint="build it again")
     return known
-
-

@@ -71,8 +71,8 @@ class SearchWorld(World):
         observations, failed, reached = [], [], []
         for request in requests_of(action):
             refused = self._answer is not None
-            text, error, what = ("Error: the answer was given, no call can follow", True, {}) if refused else self._one(
-                request
+            text, error, what = (
+                ("Error: the answer was given, no call can follow", True, {}) if refused else self._one(request)
             )
             observations.append(text)
             failed.append(error)
@@ -124,7 +124,9 @@ class SearchWorld(World):
         url = request.page or (self._opened[-1] if self._opened else "")
         page = self.corpus.page(url) if url else None
         if page is None:
-            where = f"no page is known at {url[:300]}" if url else "no page is open; open one first, or name it in `url`"
+            where = (
+                f"no page is known at {url[:300]}" if url else "no page is open; open one first, or name it in `url`"
+            )
             return f"Error: {where}", True, {}
         found = [showing.passages(page.text, wanted) for wanted in request.values]
         shown = [
