@@ -162,7 +162,7 @@ class SearchComparator:
             name = request.call.name
             if signatures and name not in signatures:
                 return f"no tool is called {name[:100]!r}; offered are {sorted(signatures)}"
-            problem = request.problem or (signatures[name].problem(request.call) if signatures else None)
+            problem = (signatures[name].problem(request.call) if signatures else None) or request.problem
             if problem:
                 return problem
         return None

@@ -105,16 +105,22 @@ def _write(pages: Iterable[Page], folder: Path, name: str, on_progress: Callable
     # One thread, so that equal pages give equal files.
     writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
     content, count = hashlib.sha256(), 0
-    for number, page in enumerate(pages):
-        content.update(hashlib.sha256(page.canonical()).digest())
-        writer.add_document(_document(page, number))
-        count = number + 1
-        if on_progress is not None and count % 10_000 == 0:
-            on_progress(count)
-    if not count:
-        raise InputError("corpus: expected at least one page, got none")
-    writer.commit()
-    writer.wait_merging_threads()
+    try:
+        for number, page in enumerate(pages):
+            content.update(hashlib.sha256(page.canonical()).digest())
+            writer.add_document(_document(page, number))
+            count = number + 1
+            if on_progress is not None and count % 10_000 == 0:
+                on_progress(count)
+        if not count:
+            raise InputError("corpus: expected at least one page, got none")
+        writer.commit()
+    except BaseException:
+        writer.rollback()
+        raise
+    finally:
+        # Its threads write until then, also into a folder that is about to be removed.
+        writer.wait_merging_threads()
     about = About(name, content.hexdigest(), count)
     with (folder / ABOUT).open("w", encoding="utf-8") as file:
         json.dump(asdict(about), file, indent=2)
