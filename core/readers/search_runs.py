@@ -18,8 +18,8 @@ from pivotgym.core.trajectory import Origin, steps_of
 
 CORPUS = "search_corpus.jsonl"
 """The file beside the runs that holds the pages their searches found."""
-_LINK = re.compile(r"\]\((https?://[^\s)]+(?:\([^\s)]*\)[^\s)]*)?)\)")
-_ADDRESS = re.compile(r"https?://[^\s\"'<>\])]+(?:\([^\s)]*\)[^\s\"'<>\])]*)?")
+_ADDRESS = re.compile(r"https?://[^\s\"'<>\[\]()]+(?:\([^\s()]*\)[^\s\"'<>\[\]()]*)*")
+_LINK = re.compile(rf"\]\(({_ADDRESS.pattern})\)")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -70,10 +70,9 @@ def _arguments(calls: Any) -> str:
 def _results(text: str) -> list[tuple[str, str]]:
     """Addresses that an observation links, each with the text up to the next one."""
     links = list(_LINK.finditer(text))
-    ends = [link.start() for link in links[1:]] + [len(text)]
     # The title of a link stands before its address, on the same line.
-    starts = [text.rfind("\n", 0, link.start()) + 1 for link in links]
-    return [(link[1], text[start:end]) for link, start, end in zip(links, starts, ends, strict=True)]
+    starts = [text.rfind("\n", 0, link.start()) + 1 for link in links] + [len(text)]
+    return [(link[1], text[starts[place] : starts[place + 1]]) for place, link in enumerate(links)]
 
 
 def _tells(text: str, answers: list[str]) -> bool:

@@ -4,6 +4,7 @@ import pytest
 
 from pivotgym.core.errors import ConfigError
 from pivotgym.core.messages import Action, Malformed
+from pivotgym.core.readers.nemo_gym import from_nemo_gym_row
 from pivotgym.core.trajectory import Origin, Pivot
 from pivotgym.envs.base.runtime import Runtime
 from pivotgym.envs.browsing import domain
@@ -162,3 +163,19 @@ def test_tools_in_no_table_are_compared_as_they_are(runtime):
 def test_the_domain_has_no_user_model():
     with pytest.raises(ConfigError, match="no users that a model could play"):
         domain().use_user_model(None)
+
+
+def test_nvidias_rows_of_search_agents_are_scored(runtime):
+    call = {"type": "function_call", "name": "web_search", "arguments": '{"query": "Barwick founding year"}'}
+    row = {
+        "responses_create_params": {
+            "input": [{"role": "user", "content": QUESTION}],
+            "tools": [{"type": "function", "name": "web_search", "parameters": {"type": "object"}, "strict": True}],
+        },
+        "expected_action": call,
+        "agent_ref": {"type": "responses_api_agents", "name": "tavily_search_simple_agent"},
+    }
+    read = from_nemo_gym_row(row, name="rows/0")
+    same = acts(("web_search", {"query": "founding year of Barwick"}))
+    assert (read.domain, runtime.verify(read, same).reward) == ("browsing", 1.0)
+    assert runtime.verify(read, acts(("web_search", {"query": "Calmere founding year"}))).reward == 0.0

@@ -63,9 +63,8 @@ def read_pages(*files: Path) -> Iterator[Page]:
 def _place(name: str) -> Path:
     source = sources.path(SOURCE)
     if source.is_file() or (source / ABOUT).is_file():
-        known = {source.name, _stem(source.name)} | ({about(source).name} if source.is_dir() else set())
-        # A file of another name is the corpus all the same where the name's stem is the same: `x.jsonl`, built as `x`.
-        if name in known or _stem(name) in known:
+        known = {source.name} | ({about(source).name} if source.is_dir() else set())
+        if _stem(name) in map(_stem, known):
             return source
         raise NotFound(f"corpus: the source {SOURCE!r} is {sorted(known)}, it has none called {name!r}")
     for file in (source / name, source / _stem(name), *(source / f"{name}{end}" for end in _LINES)):
