@@ -60,7 +60,7 @@ def test_a_corpus_that_is_not_configured_is_an_error_with_a_code(http):
 
 
 def test_a_task_is_played_to_its_outcome(http):
-    made = http.post("/sessions", json={"task": TASK}).json()
+    made = http.post("/sessions", json={"task_id": TASK}).json()
     gold = next(task for task in domain().tasks() if task.id == TASK).gold[0]
     for one in gold:
         step = http.post(f"/sessions/{made['session_id']}/step", json={"action": one.to_json()}).json()
