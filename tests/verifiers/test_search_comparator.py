@@ -117,6 +117,11 @@ def test_answers_are_compared_by_value(runtime):
     assert outcome(runtime, finish("Barwick"), finish("Calmere")) == "different"
 
 
+def test_the_first_of_several_answers_counts(runtime):
+    both = acts(("finish", {"answer": "Calmere"}), ("finish", {"answer": "Barwick"}))
+    assert outcome(runtime, finish("Barwick"), both) == "different"
+
+
 def test_further_right_answers_that_the_pivot_carries_are_accepted(runtime):
     told = {"answers": ["Calmere"]}
     assert outcome(runtime, finish("Barwick"), finish("Calmere"), accepted=told) == "equivalent"

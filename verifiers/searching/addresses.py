@@ -4,12 +4,14 @@ Owns: the normal form of a URL. Does not own: redirects and pages with the same 
 
 RFC 3986, section 6: case of scheme and host, default ports, dot segments, percent encoding, an empty path; the fragment
 never reaches a server. Beyond it, what web servers and search engines treat as one page: `http` for `https`, a slash at
-the end of a path, an empty query, and parameters that only say where a click came from (`utm_*`, `gclid`, ...).
+the end of a path, an empty query, `+` for a space in it, brackets and colons that a path may have encoded,
+and parameters that only say where a click came from (`utm_*`, `gclid`, ...).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -18,6 +20,7 @@ import httpx
 _MOST = 8000
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_PLAIN_IN_PATHS = _UNRESERVED | frozenset("!'()*,:@")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?([/?#]|$)")
 _TRACKING = re.compile(r"(utm_\w+|gclid|dclid|fbclid|msclkid|yclid|igshid|mc_cid|mc_eid|srsltid)=", re.IGNORECASE)
@@ -44,16 +47,17 @@ def address_key(url: str) -> str | None:
     except (httpx.InvalidURL, ValueError):
         return None
     path, _, query = read.raw_path.decode("ascii").partition("?")
-    kept = "&".join(part for part in _decoded(query).split("&") if part and not _TRACKING.match(part))
-    path = _decoded(path).rstrip("/") or "/"
+    query = _decoded(query.replace("+", "%20"))
+    kept = "&".join(part for part in query.split("&") if part and not _TRACKING.match(part))
+    path = _decoded(path, _PLAIN_IN_PATHS).rstrip("/") or "/"
     return f"{host.rstrip('.')}{port}{path}" + (f"?{kept}" if kept else "")
 
 
-def _decoded(text: str) -> str:
-    """Percent encoding in its one normal form: none for unreserved characters, capitals for the others."""
+def _decoded(text: str, plain: Collection[str] = _UNRESERVED) -> str:
+    """Percent encoding in its one normal form: none for plain characters, capitals for the others."""
 
     def one(match: re.Match[str]) -> str:
         char = chr(int(match[1], 16))
-        return char if char in _UNRESERVED else match[0].upper()
+        return char if char in plain else match[0].upper()
 
     return _PERCENT.sub(one, text)

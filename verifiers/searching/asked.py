@@ -77,7 +77,7 @@ def _call(call: dict[str, Any]) -> Any:
 def _add(found: Asked, request: Request, what: dict[str, Any]) -> None:
     if request.does == "search":
         found.queries += request.values
-        found.results += what.get("results", [])
+        found.results += what.get("results", [[] for _ in request.values])
     elif request.does == "open":
         opened = what.get("pages") or [
             {"address": address_key(url) or url.strip(), "text": None} for url in request.values
@@ -87,8 +87,9 @@ def _add(found: Asked, request: Request, what: dict[str, Any]) -> None:
     elif request.does == "find":
         page = what.get("page") or address_key(request.page) or request.page
         found.finds += [(page, wanted) for wanted in request.values]
-        found.passages += what.get("passages", [])
-    elif request.does == "finish":
+        found.passages += what.get("passages", [[] for _ in request.values])
+    elif request.does == "finish" and found.answer is None:
+        # The first answer ends the task; no later one counts.
         found.answer = request.values[0] if request.values else ""
-    else:
+    elif request.does is None:
         found.others.append((request.call.name, request.call.arguments))

@@ -9,6 +9,7 @@ not own: searching (`envs.browsing.search`), or verdicts (`verifiers.search`).
   query finds must be found too; where all of it is, a third of the results in common is enough;
 - without evidence, the agreement must be 0.5 or more: the mean of Jaccard's index of both sets and of rank-biased
   overlap (Webber et al. 2010, p = 0.9), so that the first results count most;
+- queries that both find nothing are compared by their text;
 - a query that puts another year, number, month or name in the place of the expert's is another one, whatever it finds:
   a small corpus has often nothing better to show for it.
 
@@ -71,6 +72,9 @@ def by_results(
     """Compare two queries by their results, best first."""
     if key(expert) == key(candidate):
         return Judged(True, 1.0)
+    if not ours and not theirs:
+        # To find nothing is no evidence.
+        return by_text(expert, candidate)
     swapped = other_fact(expert, candidate)
     common = agreement(ours, theirs)
     if swapped is not None:

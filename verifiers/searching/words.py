@@ -18,7 +18,9 @@ VERSION = "1"
 _LONGEST = 64
 _SPACELESS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_SPACELESS}]|[^\W_{_SPACELESS}]+")
-_NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?![\w])|\b(?:1\d|20)\d\ds\b")
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?:st|nd|rd|th)?(?![\w])|\b(?:1\d|20)\d\ds\b")
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth"
+_NTH = {word: str(number) for number, word in enumerate(_ORDINALS.split(), 1)}
 _JOINED = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
 
 _STOP = (
@@ -62,10 +64,12 @@ def content_words(text: str) -> list[str]:
 
 
 def numbers(text: str) -> frozenset[str]:
-    """Numbers and years of a text by value: `2,000` is `2000`, `40.0` is `40`. Both ends of a range are numbers."""
-    found = set()
+    """Numbers and years of a text by value: `2,000` is `2000`, `40.0` is `40`, `first` and `1st` are `1`.
+
+    Both ends of a range are numbers."""
+    found = {_NTH[word] for word in text.lower().split() if word in _NTH}
     for match in _NUMBER.findall(text):
-        plain = match.replace(",", "").rstrip("s")
+        plain = re.sub(r"[a-z,]", "", match)
         found.add(plain.rstrip("0").rstrip(".") if "." in plain else plain.lstrip("0") or "0")
     return frozenset(found)
 

@@ -189,16 +189,18 @@ class Corpus:
             ) from error
         self._searcher = self._index.searcher()
         self._schema = self._index.schema
-        self._search = lru_cache(maxsize=4096)(self._ranked)
+        # Places only: the texts of so many results could take more memory than the index.
+        self._ranking = lru_cache(maxsize=4096)(self._ranked)
 
     def search(self, query: str, limit: int = 10) -> tuple[Hit, ...]:
         """The best pages for a query, best first; of equal ones, the first of the corpus. None for a query of no words.
 
-        Thread-safe; the last 4,096 queries are kept.
+        Thread-safe; the places that the last 4,096 queries found are kept.
         """
-        return self._search(tuple(sorted(content_words(query)[:_MOST_WORDS])), limit)
+        ranked = self._ranking(tuple(sorted(content_words(query)[:_MOST_WORDS])), limit)
+        return tuple(Hit(page_from(self._stored(place)[1]), number, score) for score, number, place in ranked)
 
-    def _ranked(self, terms: tuple[str, ...], limit: int) -> tuple[Hit, ...]:
+    def _ranked(self, terms: tuple[str, ...], limit: int) -> tuple[tuple[float, int, Any], ...]:
         if not terms:
             return ()
         parts = [(tantivy.Occur.Should, tantivy.Query.term_query(self._schema, "words", term)) for term in terms]
@@ -210,8 +212,10 @@ class Corpus:
             if len(found) < asked or found[-1][0] < found[limit - 1][0]:
                 break
             asked *= 4
-        scored = sorted((-score, *self._stored(place)) for score, place in found)
-        return tuple(Hit(page_from(stored), number, -score) for score, number, stored in scored[:limit])
+        scored = sorted(
+            ((score, self._stored(place)[0], place) for score, place in found), key=lambda one: (-one[0], one[1])
+        )
+        return tuple(scored[:limit])
 
     def _stored(self, place: Any) -> tuple[int, str]:
         document = self._searcher.doc(place)

@@ -147,6 +147,16 @@ def test_pages_that_the_corpus_lacks_are_compared_by_address(runtime):
     assert runtime.verify(at, act("open", url="https://far.example/b")).reward == 0
 
 
+def test_a_search_after_the_answer_reaches_nothing(runtime):
+    late = act("finish", answer="a").tool_calls + act("search", query=["Calmere"]).tool_calls
+    first = act("search", query=["Calmere"]).tool_calls + act("finish", answer="a").tool_calls
+    at = pivot(
+        Action(tool_calls=act("search", query=["town Calmere"]).tool_calls + act("finish", answer="a").tool_calls)
+    )
+    assert runtime.verify(at, Action(tool_calls=first)).reward == 1
+    assert runtime.verify(at, Action(tool_calls=late)).reward == 0
+
+
 def test_finding_the_same_passage_is_the_same(runtime):
     opened = [Step(action=act("open", url=BARWICK))]
     at = pivot(act("find", text="founded in 1203"), prefix=opened)

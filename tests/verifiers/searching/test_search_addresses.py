@@ -19,6 +19,8 @@ SAME = [
     ("https://example.com/%C3%A9", "https://example.com/%c3%a9"),
     ("https://example.com/%C3%A9", "https://example.com/é"),
     ("https://example.com/a", "example.com/a"),
+    ("https://example.com/Santa_(horse)", "https://example.com/Santa_%28horse%29"),
+    ("https://example.com/a?q=b+c", "https://example.com/a?q=b%20c"),
     ("https://example.com/a?b=1", "https://example.com/a?utm_source=x&b=1&gclid=2"),
     ("https://münchen.example/", "https://xn--mnchen-3ya.example/"),
 ]

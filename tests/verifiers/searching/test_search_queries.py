@@ -59,6 +59,11 @@ def test_with_the_evidence_less_overlap_is_enough():
     assert by_results("river town", "river mouth settlement", PAGES, theirs, {"page 2"}).same
 
 
+def test_queries_that_find_nothing_are_not_equal_by_that():
+    assert not by_results("qqqq", "zzzz", [], []).same
+    assert by_results("qqqq town", "qqqq, a town near", [], []).same
+
+
 def test_evidence_that_the_expert_does_not_find_is_not_due():
     assert by_results("river town", "river settlement", PAGES, PAGES, {"elsewhere"}).same
 

@@ -26,6 +26,7 @@ def test_stop_words_do_not_count_unless_there_is_nothing_else():
         ("1,200 men in 1992-2000", {"1200", "1992", "2000"}),
         ("40.0 and 3.50", {"40", "3.5"}),
         ("1990s", {"1990"}),
+        ("the first and the 2nd", {"1", "2"}),
         ("B2", set()),
     ],
 )
