@@ -165,8 +165,9 @@ def other_fact(expert: str, candidate: str) -> str | None:
             return f"it has another {what}: {sorted(given - due)[0]} for {sorted(due - given)[0]}"
     due, given = names(expert), names(candidate)
     said = set(content_words(expert)), set(content_words(candidate))
-    gone = {word for word in due - said[1] if not word.isdigit() and not _spelled_in(word, said[1], candidate)}
-    new = {word for word in given - said[0] if not word.isdigit() and not _spelled_in(word, said[0], expert)}
+    own = said[0] - said[1], said[1] - said[0]
+    gone = {word for word in due & own[0] if not word.isdigit() and not _spelled_in(word, own[1], candidate)}
+    new = {word for word in given & own[1] if not word.isdigit() and not _spelled_in(word, own[0], expert)}
     if gone and new:
         return f"it names {sorted(new)[0]!r} for {sorted(gone)[0]!r}"
     return None

@@ -66,7 +66,8 @@ def content_words(text: str) -> list[str]:
 def numbers(text: str) -> frozenset[str]:
     """Numbers and years of a text by value: `2,000` is `2000`, `40.0` is `40`, `first` and `1st` are `1`.
 
-    Both ends of a range are numbers."""
+    Both ends of a range are numbers.
+    """
     found = {_NTH[word] for word in text.lower().split() if word in _NTH}
     for match in _NUMBER.findall(text):
         plain = re.sub(r"[a-z,]", "", match)
@@ -93,12 +94,11 @@ def month_number(word: str) -> int | None:
 def names(text: str) -> frozenset[str]:
     """Words of a text that are names by their capital letters; the first word only where it has more than one.
 
-    A text that has capitals everywhere, or nowhere, names nothing by them.
+    A text in capitals alone names nothing by them.
     """
     found = _JOINED.findall(text)
     capital = [word for word in found if word[0].isupper()]
-    long = [word for word in found if len(word) > 3]
-    if len(long) > 3 and all(word[0].isupper() for word in long):
+    if len(found) > 1 and text.isupper():
         return frozenset()
     named = {
         part
