@@ -20,6 +20,7 @@ use, in `accepted` or `metadata["evidence"]`: `{"pages": [addresses], "answers":
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -38,6 +39,10 @@ from pivotgym.verifiers.searching.words import names, words
 
 _SHORT = 12
 """Words up to which a message is compared as an answer, not as a message."""
+_SENTENCES = re.compile(r"(?<=[.!?;])\s+|\n+")
+_HEDGES = frozenset(
+    ("or", "either", "not", "never", "maybe", "perhaps", "possibly", "neither", "nor", "might", "could")
+)
 _UNREADABLE = "the action is nested too deeply to be read"
 
 
@@ -107,20 +112,7 @@ class SearchComparator:
             return decided(False, method, executed, reason, {"shared": 0.0})
         if ours.said is not None and theirs.said is not None:
             return self._message(pivot, ours.said, theirs.said)
-        shares: dict[str, float] = {}
-        reasons: list[str] = []
-        if ours.queries:
-            _, shares["queries"], reason = queries.batch(ours.queries, theirs.queries, compare)
-            reasons += [reason] if reason else []
-        if ours.pages:
-            shares["pages"], reason = _pages(ours, theirs)
-            reasons += [reason] if reason else []
-        if ours.finds:
-            shares["found"] = float(_found(ours, theirs))
-            reasons += [] if shares["found"] else ["it looks for something else on the page"]
-        if ours.others:
-            shares["others"] = float(ours.others == theirs.others)
-            reasons += [] if shares["others"] else ["its other calls are not the expert's"]
+        shares, reasons = _shared(ours, theirs, compare)
         if ours.answer is not None and theirs.answer is not None and not reasons:
             answered = self._answer(pivot, ours.answer, theirs.answer)
             if not shares or answered.outcome != "equivalent":
@@ -143,11 +135,14 @@ class SearchComparator:
     def _message(self, pivot: Pivot, expert: str, candidate: str) -> Verdict:
         """A message: by its answer where that is short or the pivot carries it, else as any message."""
         ours, theirs = answer_in(expert), answer_in(candidate)
-        due = evidence_of(pivot)["answers"]
-        if due and len(theirs) <= 3 * len(ours) + 400 and any(_states(theirs, one) for one in due):
+        due = [one for one in evidence_of(pivot)["answers"] if _states(ours, one)]
+        if any(_states(theirs, one) for one in due) and len(theirs) <= 3 * len(ours) + 400:
             return decided(True, "answer", False, "the message states the answer", {"f1": 1.0})
         if len(ours.split()) <= _SHORT:
             return self._answer(pivot, ours, theirs)
+        if due and self.judge is None:
+            reason = f"the message does not plainly state the answer {due[0]!r:.100}"
+            return decided(False, "answer", False, reason, {"f1": 0.0})
         return judged_message(ours, theirs, pivot.messages, self.judge)
 
     def _expert(self, pivot: Pivot) -> Asked:
@@ -194,6 +189,27 @@ def _surely_same(expert: Asked, candidate: Asked) -> bool:
     return same_answer and set(expert.pages) == set(candidate.pages)
 
 
+def _shared(
+    ours: Asked, theirs: Asked, compare: Callable[[int, int], queries.Judged]
+) -> tuple[dict[str, float], list[str]]:
+    """What share of each thing that the expert asks for is reached, and what is wrong."""
+    shares: dict[str, float] = {}
+    reasons: list[str] = []
+    if ours.queries:
+        _, shares["queries"], reason = queries.batch(ours.queries, theirs.queries, compare)
+        reasons.append(reason)
+    if ours.pages:
+        shares["pages"], reason = _pages(ours, theirs)
+        reasons.append(reason)
+    if ours.finds:
+        shares["found"] = float(_found(ours, theirs))
+        reasons.append("" if shares["found"] else "it looks for something else on the page")
+    if ours.others:
+        shares["others"] = float(ours.others == theirs.others)
+        reasons.append("" if shares["others"] else "its other calls are not the expert's")
+    return shares, [reason for reason in reasons if reason]
+
+
 def _pages(ours: Asked, theirs: Asked) -> tuple[float, str]:
     """The share of the expert's pages that are opened, and what is wrong, or ""."""
     texts = {text for text in theirs.texts if text is not None}
@@ -235,9 +251,14 @@ def _known_names(pivot: Pivot) -> frozenset[str]:
 
 
 def _states(text: str, answer: str) -> bool:
-    """Whether a text has the words of an answer, in a row."""
-    said, due = words(text), words(answer)
-    return bool(due) and any(said[start : start + len(due)] == due for start in range(len(said) - len(due) + 1))
+    """Whether a sentence has the words of an answer in a row, and neither denies it nor offers others beside it."""
+    due = words(answer)
+    for sentence in _SENTENCES.split(text):
+        said = words(sentence)
+        runs = (said[start : start + len(due)] for start in range(len(said) - len(due) + 1))
+        if due and due in runs and not _HEDGES & set(said):
+            return True
+    return False
 
 
 def _listed(kinds: list[str]) -> str:

@@ -142,6 +142,16 @@ def test_a_long_message_that_states_the_gold_answer_is_accepted(runtime):
     assert outcome(runtime, expert, stated, accepted={"answers": ["Barwick"]}) == "equivalent"
 
 
+def test_a_long_message_that_offers_several_answers_is_not(runtime):
+    expert = Action(
+        content=f"<answer>{'After a look at the page of each town, it is plain that ' * 3}Barwick.</answer>"
+    )
+    several = Action(
+        content="<answer>It was one of the towns there, Barwick or Calmere or Dunholm or Elmstead, I think.</answer>"
+    )
+    assert outcome(runtime, expert, several, accepted={"answers": ["Barwick"]}) == "different"
+
+
 def test_a_judge_decides_what_the_rule_is_not_certain_of():
     asked = []
 
