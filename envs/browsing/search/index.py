@@ -34,7 +34,7 @@ from pivotgym.verifiers.searching.words import content_words, words
 LAYOUT = 1
 ABOUT = "corpus.json"
 _HEAP_BYTES = 128_000_000
-_TIES = 16
+_TIES = 4
 _MOST_WORDS = 64
 
 
