@@ -27,8 +27,8 @@ from pivotgym.verifiers.searching import queries
 from pivotgym.verifiers.searching.requests import requests_of
 
 _STOP = (
-    "the a an of in on for to and or is was what who when where which by with from at as about information details find "
-    "did does do how"
+    "the a an of in on for to and or is was what who when where which by with from at as about information details "
+    "find did does do how"
 )
 STOP = frozenset(_STOP.split())
 SYNONYMS = {
