@@ -9,10 +9,10 @@ Owns: the rule. Does not own: numbers and dates (`verifiers.searching.quantities
 2. *Amounts and dates* by value: `40` and `40.0`, `21 inches` and `21`, `2 km` and `2000 m`, `March 13, 1990` and
    `1990-03-13`. Other values are other answers, whatever else agrees.
 3. *Yes and no* by the word itself.
-4. *Overlap*: all words of the expert's answer and few others (F1 of 0.6 or more), or all but words that say nothing new
-   (titles, kinds, words of the question). Never where the candidate adds or drops a denial, a direction or a rank,
-   offers several answers, or has other numbers. What overlaps otherwise is not certain:
-   a judge, where configured, decides.
+4. *Overlap*: all words of the expert's answer and at most half as many others, not counting those that say nothing new
+   (titles, kinds, units; words of the question, unless it offers the answer among others). Never where the candidate
+   adds or drops a denial, a direction or a rank, offers several answers, or has other numbers. What overlaps otherwise
+   is not certain: a judge, where configured, decides.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pivotgym.verifiers.searching.quantities import UNIT_WORDS, amount_of, days_of, spelled_in_digits
 from pivotgym.verifiers.searching.words import fold, numbers, words
 
-ENOUGH = 0.6
 _LEAD_IN = re.compile(
     r"^(?:so,? )?(?:(?:the |my )?(?:final )?answer(?: is)?\s*:?|it(?: is|'s| was)|this is|that is|they are|"
     r"s?he (?:is|was))\s+",
@@ -131,12 +130,10 @@ def _by_overlap(ours: list[str], theirs: list[str], question: str) -> Ruled:
         return Ruled(False, score, f"the answer differs in {sorted(telling)[0]!r}", False)
     if _several(candidate) and not _several(expert):
         return Ruled(False, score, "the answer names several, the expert's one", False)
-    if not missing and score >= ENOUGH:
+    # Of a question that offers the answer among others, its words tell one from the other.
+    idle = _SOFT | UNIT_WORDS | (frozenset() if set(due) <= asked | _SOFT else asked)
+    if not missing - idle and len(more - idle) <= len(due & given) // 2:
         return Ruled(True, score, "the answer has the expert's words and little else", False)
-    new = {word for word in missing if word not in _SOFT and word not in asked and word not in UNIT_WORDS}
-    extra = {word for word in more if word not in _SOFT and word not in asked and word not in UNIT_WORDS}
-    if not new and len(extra) <= len(due & given) // 2:
-        return Ruled(True, score, "the answer differs in words that say nothing new", False)
     return Ruled(False, score, f"the answer has too little in common with the expert's (F1 {score:.2f})", False)
 
 
@@ -228,4 +225,4 @@ def _initials(short: str, long: str) -> bool:
 
 
 def _several(text: str) -> bool:
-    return bool(re.search(r"\bor\b|\band\b|&|;|\n|,.*,", text)) or bool(_DENIALS & set(text.casefold().split()))
+    return bool(re.search(r"\bor\b|\band\b|[&;,/|\n]", text)) or bool(_DENIALS & set(text.casefold().split()))

@@ -62,11 +62,12 @@ def tasks() -> tuple[Task, ...]:
 
 
 def attempts(task: Task) -> Iterable[Attempt]:
-    """A constant answer, a wrong value from the almanac, all values at once, a message instead, and another way."""
+    """A constant answer, a wrong value from the almanac, several values at once, a message instead, and another way."""
     right, wrong = str(task.metadata["answers"][0]), list(task.metadata["wrong"])
     yield Attempt("constant answer", [[_finish("unknown")]], 0.0)
     yield Attempt("another answer", [[_finish(wrong[0])]], 0.0)
     yield Attempt("all answers at once", [[_finish(" or ".join([*wrong, right]))]], 0.0)
+    yield Attempt("two answers side by side", [[_finish(f"{right} {wrong[0]}")]], 0.0)
     yield Attempt("told in a message", [[Action(content=right)]], 0.0)
     yield Attempt("in another spelling", [[_finish(f"The answer is {right.upper()}.")]], 1.0)
     pages = list(task.metadata["pages"])

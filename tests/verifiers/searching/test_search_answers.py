@@ -30,7 +30,7 @@ SAME = [
     ("United States of America", "USA"),
     ("yes", "Yes, it is."),
     ("Ricin", "The answer is **ricin**."),
-    ("Paris", "Paris, France"),
+    ("Epsom Derby", "the Epsom Derby race"),
     ("Morgan", "Mr. Morgan"),
     ("Hudson River", "Hudson"),
 ]
@@ -43,6 +43,10 @@ OTHER = [
     ("yes", "no"),
     ("no", "yes, it is not"),
     ("Paris", "London or Paris"),
+    ("Paris", "Paris, London"),
+    ("Paris", "Paris/London"),
+    ("Paris", "Paris London"),
+    ("Adra Venn", "Adra Venn Benno Tarr"),
     ("Paris", "London, Rome, Paris"),
     ("York", "New York"),
     ("North Carolina", "South Carolina"),
@@ -70,6 +74,13 @@ def test_another_answer(expert, candidate):
 def test_words_of_the_question_say_nothing_new():
     assert same_answer("racing driver Jim Douglas", "Jim Douglas", "Which racing driver is in the film?")
     assert not same_answer("racing driver Jim Douglas", "Jim Douglas", "Who is in the film?")
+
+
+def test_a_question_that_offers_the_answer_makes_its_words_tell():
+    asked = "Which town is larger, Barwick or Calmere?"
+    assert same_answer("Barwick", "Barwick", asked)
+    assert not same_answer("Barwick", "Barwick Calmere", asked)
+    assert not same_answer("Barwick", "the larger town, Barwick, not Calmere", asked)
 
 
 def test_what_merely_overlaps_is_not_certain():
