@@ -87,7 +87,8 @@ def rule_answer(expert: str, candidate: str, question: str = "") -> Ruled:
         return Ruled(False, 0.0, "the answer is empty", True)
     if len(candidate) > 20 * len(expert) + 400:
         return Ruled(False, 0.0, "the answer is more than twenty times as long as the expert's", True)
-    ours, theirs = _names_of(expert), _names_of(candidate)
+    # Other names count in the expert's answer only: in a candidate's they could be another answer.
+    ours, theirs = _names_of(expert), _names_of(candidate, others=False)
     first, other = _bag(ours[0]), _bag(theirs[0])
     overlap = f1(first, other)
     if any(_spelled_alike(one, two) for one in ours for two in theirs):
@@ -137,13 +138,13 @@ def _by_overlap(ours: list[str], theirs: list[str], question: str) -> Ruled:
     return Ruled(False, score, f"the answer has too little in common with the expert's (F1 {score:.2f})", False)
 
 
-def _names_of(answer: str) -> list[str]:
+def _names_of(answer: str, *, others: bool = True) -> list[str]:
     """The answer without its lead-in, then what it is also called; the whole first, then without brackets."""
     plain = _LEAD_IN.sub("", answer.strip().strip("*_\"'“”` ").rstrip(".")).strip()
     plain = plain or answer.strip()
     inside = [part for part in _BRACKETS.findall(plain) if part.strip()]
     outside = _BRACKETS.sub(" ", plain).strip()
-    found = [outside, plain, *inside, *_ALSO.split(outside)]
+    found = [outside, plain, *(inside + _ALSO.split(outside) if others else ())]
     return [one for one in dict.fromkeys(found) if _surface(one)] or [plain]
 
 
