@@ -14,6 +14,7 @@ import typer
 
 from pivotgym.cli import data, demo, run, serving
 from pivotgym.cli.bench import bench
+from pivotgym.cli.corpus import corpus
 from pivotgym.cli.snapshots import snapshots
 from pivotgym.cli.tasks import tasks
 from pivotgym.cli.ui import complain
@@ -47,6 +48,7 @@ for command in (
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(bench, name="bench")
+app.add_typer(corpus, name="corpus")
 app.add_typer(snapshots, name="snapshots")
 app.add_typer(tasks, name="tasks")
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from pivotgym.core.jsonl import OnError, ReadReport, read_lines, write_records
 from pivotgym.core.messages import Tool
+from pivotgym.core.readers import search_runs
 from pivotgym.core.trajectory import Origin, Trajectory
 
 _OURS = {
@@ -54,6 +55,8 @@ def read_chat(
 
     def parse(row: dict[str, Any]) -> Trajectory:
         offered = beside(str(derive_origin(row).get("toolkit"))) if tools is None else tools
+        if search_runs.is_search_run(row):
+            row = {"origin": search_runs.origin_of(Path(path).parent), "accepted": search_runs.accepted_of(row), **row}
         return from_chat_row(row, number=next(counter), stem=stem, domain=domain, tools=offered)
 
     return read_lines(path, parse, on_error=on_error, report=report)

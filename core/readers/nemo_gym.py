@@ -28,6 +28,8 @@ from pivotgym.core.trajectory import Pivot
 
 KEPT = "nemo_gym"
 """The field of a pivot's metadata that holds what the pivot does not say."""
+_SEARCHES = frozenset(("search", "browsecomp"))
+"""Words in the names of agents that search the web."""
 _SCORED = ("metadata", "harness", "threshold")
 """What NeMo Gym's rules look at beside the state and the expert's action."""
 
@@ -43,7 +45,7 @@ def read_nemo_gym(
 
     Args:
         path: JSON Lines, optionally gzipped.
-        domain: The pivots' domain; by default `terminal`, `swe` or `tool_use`, by the row's shape.
+        domain: The pivots' domain; by default `terminal`, `swe`, `browsing` or `tool_use`, see `shape_of`.
         on_error: `stop` (default) or `skip`, see `core.jsonl.read_lines`.
         report: Filled with counts and reasons.
 
@@ -125,12 +127,14 @@ def _trajectory_id(row: dict[str, Any]) -> str | None:
 
 
 def shape_of(row: dict[str, Any]) -> str:
-    """The domain a row belongs to, by its shape: `terminal`, `swe` or `tool_use`."""
+    """The domain a row belongs to, by its shape or its agent's name: `terminal`, `swe`, `browsing` or `tool_use`."""
     if row.get("expected_action") is None and isinstance(row.get("expected_answer"), str):
         return "terminal"
     agent = row.get("agent_ref")
-    named = str(agent.get("name", "")) if isinstance(agent, dict) else ""
-    return "swe" if "ref_patch" in row or "swe" in named.split("_") else "tool_use"
+    named = str(agent.get("name", "")).split("_") if isinstance(agent, dict) else []
+    if "ref_patch" in row or "swe" in named:
+        return "swe"
+    return "browsing" if _SEARCHES & set(named) else "tool_use"
 
 
 def expected_of(row: dict[str, Any]) -> Action:

@@ -44,6 +44,12 @@ TERMINAL = {
     "metadata": {"harness": "terminus_2", "source_trajectory_uid": "s7", "pivot_agent_turn_index": 3},
     "schema_version": "terminus2_pre_rp_pivot_sample_v1",
 }
+SEARCH = {
+    "uuid": "u2",
+    "responses_create_params": {"input": [SAYS], "tools": [{**TOOL, "name": "web_search"}]},
+    "expected_action": {"type": "function_call", "name": "web_search", "arguments": '{"query":"W1"}'},
+    "agent_ref": {"type": "responses_api_agents", "name": "google_search_simple_agent"},
+}
 
 
 def read(row):
@@ -54,7 +60,9 @@ def same(row):
     return canonical_json(to_nemo_gym_row(read(row))) == canonical_json(row)
 
 
-@pytest.mark.parametrize(("row", "domain"), [(CONVERSATION, "tool_use"), (SWE, "swe"), (TERMINAL, "terminal")])
+@pytest.mark.parametrize(
+    ("row", "domain"), [(CONVERSATION, "tool_use"), (SWE, "swe"), (TERMINAL, "terminal"), (SEARCH, "browsing")]
+)
 def test_each_public_shape_is_known_and_written_back(row, domain):
     assert read(row).domain == domain
     assert same(row)

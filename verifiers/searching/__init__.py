@@ -1,0 +1,1 @@
+"""The parts of the search verifier: words, addresses, what an action asks, queries, answers."""

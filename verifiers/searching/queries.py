@@ -1,0 +1,197 @@
+"""When two searches reach the same evidence.
+
+Owns: comparing two queries by their results, or by their text where nothing can be searched, and batches of them. Does
+not own: searching (`envs.browsing.search`), or verdicts (`verifiers.search`).
+
+*By results* (`by_results`). Queries with the same content words are the same. Else, of both lists of results:
+
+- what the trajectory goes on to use (`evidence`: pages opened later, cited, or that hold the answer) and the expert's
+  query finds must be found too; where all of it is, a third of the results in common is enough;
+- without evidence, the agreement must be 0.5 or more: the mean of Jaccard's index of both sets and of rank-biased
+  overlap (Webber et al. 2010, p = 0.9), so that the first results count most;
+- queries that both find nothing are compared by their text;
+- a query that puts another year, number, month or name in the place of the expert's is another one, whatever it finds:
+  a small corpus has often nothing better to show for it.
+
+*By text* (`by_text`). The same words but for order, case, punctuation and stop words; else half of all words in common,
+where names and years count three times; a name in common where both have any; and no other number or name in the place
+of the expert's. This is a guess at what an engine would do; verdicts say so (`executed: false`).
+
+*Batches* query by query, in any order: every query of the expert's has one of the candidate's that reaches the same;
+few may be beside them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
+
+from pivotgym.verifiers.searching.words import content_words, fold, months, names, numbers
+
+ENOUGH = 0.5
+ENOUGH_WITH_EVIDENCE = 1 / 3
+ENOUGH_WEIGHT = 0.5
+_NAME_WEIGHT = 3.0
+_PERSISTENCE = 0.9
+_ALIKE = 0.8
+"""Least similarity of two spellings of a name."""
+
+
+_COUNTRIES = tuple(
+    frozenset(line.split())
+    for line in (
+        "us usa america american united state", "uk united kingdom britain british", "eu europe european union",
+        "france french", "netherland dutch holland", "spain spanish", "denmark danish", "switzerland swiss",
+        "greece greek", "wale welsh", "ireland irish", "england english", "china chinese", "ussr soviet union",
+    )
+)  # fmt: skip
+"""Names of one country and its people where the one is not the beginning of the other, as `words` gives them."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Whether two queries reach the same, how much they have in common (0 to 1), and why not."""
+
+    same: bool
+    score: float
+    reason: str = ""
+
+
+@lru_cache(maxsize=65536)
+def key(query: str) -> tuple[str, ...]:
+    """The content words of a query, sorted: equal for queries that differ in nothing that counts."""
+    return tuple(sorted(content_words(query)))
+
+
+def by_results(
+    expert: str, candidate: str, ours: Sequence[str], theirs: Sequence[str], evidence: Collection[str] = ()
+) -> Judged:
+    """Compare two queries by their results, best first."""
+    if key(expert) == key(candidate):
+        return Judged(True, 1.0)
+    if not ours and not theirs:
+        # To find nothing is no evidence.
+        return by_text(expert, candidate)
+    swapped = other_fact(expert, candidate)
+    common = agreement(ours, theirs)
+    if swapped is not None:
+        return Judged(False, common, swapped)
+    due = [page for page in ours if page in evidence]
+    missed = [page for page in due if page not in theirs]
+    if missed:
+        return Judged(False, common, f"it does not find {missed[0]}, which the trajectory goes on to use")
+    enough = ENOUGH_WITH_EVIDENCE if due else ENOUGH
+    if common >= enough:
+        return Judged(True, common)
+    return Judged(False, common, f"it finds other pages: {common:.2f} in common, {enough:.2f} are due")
+
+
+def by_text(expert: str, candidate: str, known: Collection[str] = ()) -> Judged:
+    """Compare two queries by their words; `known` are names of the conversation, for queries without capitals."""
+    if key(expert) == key(candidate):
+        return Judged(True, 1.0)
+    swapped = other_fact(expert, candidate)
+    ours, theirs = _weights(expert, known), _weights(candidate, known)
+    shared = {word: weight for word, weight in ours.items() if word in theirs}
+    score = sum(shared.values()) / sum((ours | theirs).values())
+    if swapped is not None:
+        return Judged(False, score, swapped)
+    if _named(ours) and _named(theirs) and not _named(shared):
+        return Judged(False, score, "it names something else than the expert's query")
+    if score < ENOUGH_WEIGHT:
+        return Judged(False, score, f"it has too few words of the expert's query ({score:.2f} of their weight)")
+    return Judged(True, score)
+
+
+def batch(
+    expert: Sequence[str], candidate: Sequence[str], compare: Callable[[int, int], Judged]
+) -> tuple[bool, float, str]:
+    """Compare batches.
+
+    Args:
+        expert: The expert's queries.
+        candidate: The candidate's.
+        compare: Compares the expert's query at one place with the candidate's at another.
+
+    Returns:
+        Whether they reach the same, the share of the expert's queries that are reached, and why not.
+    """
+    reached, reason = 0, ""
+    used: set[int] = set()
+    for place, query in enumerate(expert):
+        judged = [(compare(place, other), other) for other in range(len(candidate))]
+        best, _ = max(judged, key=lambda pair: (pair[0].same, pair[0].score, -pair[1]))
+        if best.same:
+            reached += 1
+            used |= {other for one, other in judged if one.same}
+        elif not reason:
+            reason = f"nothing reaches what {query!r:.100} does: {best.reason}"
+    share = reached / len(expert)
+    beside = [query for place, query in enumerate(candidate) if place not in used]
+    if not reason and len(beside) > max(1, len(expert) // 2):
+        reason = f"{len(beside)} queries beside the expert's, e.g. {beside[0]!r:.100}"
+    return not reason, share, reason
+
+
+def agreement(ours: Sequence[str], theirs: Sequence[str]) -> float:
+    """Mean of Jaccard's index and of rank-biased overlap (extrapolated, p = 0.9); 1.0 for two empty lists."""
+    if not ours or not theirs:
+        return float(not ours and not theirs)
+    jaccard = len(set(ours) & set(theirs)) / len(set(ours) | set(theirs))
+    return (jaccard + rank_biased_overlap(ours, theirs)) / 2
+
+
+def rank_biased_overlap(ours: Sequence[str], theirs: Sequence[str], p: float = _PERSISTENCE) -> float:
+    """RBO of two short lists, extrapolated from their last rank (Webber et al. 2010, eq. 32)."""
+    depth = max(len(ours), len(theirs))
+    seen: tuple[set[str], set[str]] = (set(), set())
+    total, agreed = 0.0, 0.0
+    for rank in range(1, depth + 1):
+        for known, listed in zip(seen, (ours, theirs), strict=True):
+            known.update(listed[rank - 1 : rank])
+        agreed = len(seen[0] & seen[1]) / max(len(seen[0]), len(seen[1]))
+        total += p ** (rank - 1) * agreed
+    return (1 - p) * total + p**depth * agreed
+
+
+def other_fact(expert: str, candidate: str) -> str | None:
+    """What the candidate puts in the place of a number, month or name of the expert's; `None` for nothing."""
+    for what, read in (("number", numbers), ("time", months)):
+        due, given = read(expert), read(candidate)
+        if due - given and given - due:
+            return f"it has another {what}: {sorted(given - due)[0]} for {sorted(due - given)[0]}"
+    due, given = names(expert), names(candidate)
+    said = set(content_words(expert)), set(content_words(candidate))
+    own = said[0] - said[1], said[1] - said[0]
+    gone = {word for word in due & own[0] if not word.isdigit() and not _spelled_in(word, own[1], candidate)}
+    new = {word for word in given & own[1] if not word.isdigit() and not _spelled_in(word, own[0], expert)}
+    if gone and new:
+        return f"it names {sorted(new)[0]!r} for {sorted(gone)[0]!r}"
+    return None
+
+
+def _spelled_in(word: str, known: set[str], text: str) -> bool:
+    """Whether a name stands in a text in another spelling, as part of a longer word, or in its initials."""
+    if any(word in other or other in word for other in known if min(len(word), len(other)) > 3):
+        return True
+    if any(word in alike and known & alike for alike in _COUNTRIES):
+        return True
+    if any(SequenceMatcher(None, word, other).ratio() >= _ALIKE for other in known):
+        return True
+    letters = "".join(part[0] for part in re.findall(r"[^\W\d_]+", fold(text)))
+    return 1 < len(word) <= 5 and word in letters
+
+
+def _weights(query: str, known: Collection[str]) -> dict[str, float]:
+    named = names(query).union(known)
+    return {
+        word: _NAME_WEIGHT if word in named or (word.isdigit() and len(word) == 4) else 1.0
+        for word in content_words(query)
+    }
+
+
+def _named(weights: dict[str, float]) -> bool:
+    return any(weight == _NAME_WEIGHT for weight in weights.values())
