@@ -171,9 +171,9 @@ def make_base(base: Base, image: ImageConfig, key: str) -> str:
             for archive, folder in base.archives:
                 with archives.repack(archive, folder) as packed:
                     client().put_archive(made, "/", packed)
-            folder = base.made_folder()
-            if folder is not None:
-                with archives.pack_folder(folder, base.folder_at) as packed:
+            made_here = base.made_folder()
+            if made_here is not None:
+                with archives.pack_folder(made_here, base.folder_at) as packed:
                     client().put_archive(made, "/", packed)
             for path, content in sorted(base.files.items()):
                 client().put_archive(made, "/", archives.pack_file(path, content, 0o644))
