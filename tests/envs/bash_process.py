@@ -15,6 +15,12 @@ from pivotgym.envs.sandbox.shell.driver import terminal_argv
 from pivotgym.envs.sandbox.shell.terminal import PtyTerminal
 
 
+def heed_signals() -> None:
+    """As a backend does: tests that run in the background ignore the keys of a terminal, and so would their bash."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class BashProcess:
     """A plain subprocess in its own session, so that it can be ended with its children."""
 
@@ -35,6 +41,7 @@ class BashProcess:
             stdout=stdout_write,
             stderr=stderr_write,
             start_new_session=True,
+            preexec_fn=heed_signals,
         )
         for descriptor in (control_read, report_write, stdout_write, stderr_write):
             os.close(descriptor)
@@ -75,7 +82,7 @@ class PtyProcess(BashProcess):
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=lambda: (heed_signals(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
         )
         for descriptor in (control_read, report_write, slave):
             os.close(descriptor)

@@ -20,6 +20,7 @@ import itertools
 import lzma
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -294,6 +295,18 @@ def _overlay_in_memory() -> bool:
     return True
 
 
+def _heed_signals() -> None:
+    """Undo, for what is started from here, that a server in the background ignores the keys of its terminal.
+
+    A bash cannot trap or heed a signal that was ignored when it was started. A handler, not the default: it ends at
+    `exec`, and this process goes on.
+    """
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # Python's own, which it gives back
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 def main() -> None:
     """Start: split off the guardian, enter the namespaces, serve the first connection."""
     parser = argparse.ArgumentParser()
@@ -303,6 +316,7 @@ def main() -> None:
     parser.add_argument("--bubblewrap", required=True)
     parser.add_argument("--on-disk", action="store_true")
     given = parser.parse_args()
+    _heed_signals()
     connection = socket.socket(fileno=given.connection)
     syscalls.own_keyring()
     ids = guardian.id_range(given.first_id)

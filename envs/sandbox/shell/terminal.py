@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import select
 import struct
 import termios
@@ -28,7 +29,10 @@ from pivotgym.envs.sandbox.shell.dump import Report
 from pivotgym.envs.sandbox.shell.keys import typed
 from pivotgym.envs.sandbox.shell.screen import Display
 
-_PIECE = 65536
+_PIECE, _PIECES = 65536, 4
+_REPORT_LIMIT = 64 << 20
+_STATUS = re.compile(rb"\0\d{1,3}\0")
+"""How a report begins, after whatever is before it."""
 _START_S = 20.0
 _SHOWN = 1 << 20
 """Bytes of one call that are put on the screen one by one; of what is beyond only the last `_TAIL` are."""
@@ -248,26 +252,45 @@ class PtyTerminal(Terminal):
 
     def _read_report(self, process: TerminalProcess) -> None:
         with contextlib.suppress(BlockingIOError):
-            while piece := os.read(process.report, _PIECE):
+            for _ in range(_PIECES):  # a child may write there without end
+                piece = os.read(process.report, _PIECE)
+                if not piece:
+                    break
                 self._heard = time.monotonic()
                 self._frame += piece
-        while self._frame.count(0) >= len(driver.FIELDS):
-            fields = self._frame.split(b"\0", len(driver.FIELDS))
-            self._frame = fields.pop()
-            self._take(b"\0".join([*fields, b""]))
-
-    def _take(self, raw: bytes) -> None:
-        try:
-            report = Report.read(bytes(raw))
-        except ValueError:  # written by a child, or cut by one
+        while (end := self._report_end()) > 0:
+            if self._take(bytes(self._frame[:end])):
+                del self._frame[:end]
+            else:  # written by a child, or out of step because of one: the next that begins as a report does
+                found = _STATUS.search(self._frame)
+                del self._frame[: found.start() + 1 if found else self._frame.rfind(0) + 1]
+        if len(self._frame) > _REPORT_LIMIT:
             self._frame.clear()
-            return
+
+    def _report_end(self) -> int:
+        """Where as many fields as a report has end; 0 where there are fewer."""
+        end = 0
+        for _ in driver.FIELDS:
+            end = self._frame.find(0, end) + 1
+            if not end:
+                break
+        return end
+
+    def _take(self, raw: bytes) -> bool:
+        """Take a report in; `False` if it is none."""
+        try:
+            report = Report.read(raw)
+            if not report.fields["cwd"].startswith(b"/"):
+                return False
+            state = report.state(self._fresh or report)
+        except ValueError:
+            return False
         self._reports += 1
         if self._fresh is None:
             self._fresh = report
-            return
-        state = report.state(self._fresh)
+            return True
         own = {"TERM": driver.TERM} if "TERM" not in self._state.environment else {}
         environment = {name: value for name, value in state.environment.items() if own.get(name) != value}
         self._state, self._exit = replace(state, environment=environment), report.exit
         self._jobs = bool(report.fields["jobs"])
+        return True

@@ -199,6 +199,22 @@ def test_what_a_child_writes_where_reports_go_is_left_out(terminal: PtyTerminal)
     assert terminal.state().cwd == "/usr/bin"
 
 
+@pytest.mark.parametrize("junk", ["1\\0", "\\0\\0\\0", "0\\0abc\\0/\\n\\0", "junk"])
+def test_reports_are_found_again_behind_what_a_child_wrote(terminal: PtyTerminal, junk: str) -> None:
+    for place in ("/usr", "/usr/bin", "/tmp"):
+        terminal.send(f"printf '{junk}' >&198; cd {place}\n", wait_s=LONG_S)
+    terminal.send("cd /usr/lib\n", wait_s=LONG_S)
+    assert terminal.state().cwd == "/usr/lib"
+
+
+def test_a_child_that_writes_reports_without_end_is_stopped_by_its_key(terminal: PtyTerminal) -> None:
+    terminal.send("cat /dev/zero >&198\n", wait_s=0.5)
+    terminal.send("C-c", wait_s=LONG_S)
+    terminal.send("cd /usr/lib\n", wait_s=LONG_S)
+    terminal.send("cd /usr/bin\n", wait_s=LONG_S)
+    assert terminal.state().cwd == "/usr/bin"
+
+
 def test_a_closed_terminal_refuses_keys(terminal: PtyTerminal) -> None:
     terminal.close()
     terminal.close()

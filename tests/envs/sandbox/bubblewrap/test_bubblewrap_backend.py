@@ -2,9 +2,11 @@
 
 import io
 import os
+import signal
 import sys
 import tarfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from pivotgym.core.errors import InputError, MissingDependency, NotFound, PivotR
 from pivotgym.envs.sandbox.bubblewrap import BubblewrapBackend
 from pivotgym.envs.sandbox.bubblewrap.session import BubblewrapSandbox
 from pivotgym.envs.sandbox.contract import Base, Entry, NoShell, ShellState, Snapshot
+from pivotgym.envs.sandbox.store.snapshots import SnapshotStore
 
 Opened = Callable[..., BubblewrapSandbox]
 
@@ -61,6 +64,17 @@ def test_a_machine_that_was_ruined_is_no_failure_of_ours(sandbox: BubblewrapSand
     for again in (sandbox.fork(), opened(sandbox.save())):
         assert again.run("echo here").ended == "died"
     assert sandbox.read("/work/a.txt") == b"one\n"
+
+
+def test_a_server_in_the_background_does_not_make_sandboxes_deaf(store: SnapshotStore, start: Snapshot) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    backend = BubblewrapBackend(store)
+    try:
+        with closing(backend.open(start)) as sandbox:
+            assert sandbox.run("trap -p; sh -c 'kill -INT $$; echo deaf'").stdout == b""
+    finally:
+        signal.signal(signal.SIGINT, before)
+        backend.close()
 
 
 def test_a_file_is_read_and_written_from_outside(sandbox: BubblewrapSandbox) -> None:
