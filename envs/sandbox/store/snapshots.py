@@ -35,8 +35,9 @@ from pivotgym.envs.sandbox.store.durable import read_json, remove_tree
 from pivotgym.envs.sandbox.store.flatten import merge_layers
 from pivotgym.envs.sandbox.store.layers import LayerStore, is_layer_id
 
-MAX_LAYERS = 64
-"""Deepest stack that is stored; see `benchmarks/snapshot_store.py` for what depth costs."""
+MAX_LAYERS = 16
+"""Deepest stack that is stored. A fresh mount looks through every layer for each path that a shell needs to start: 60
+layers cost a reset 8 ms (`benchmarks/sandbox.py`), 16 cost nothing that can be seen."""
 
 
 @dataclass(frozen=True)
