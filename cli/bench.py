@@ -11,12 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from pivotgym.cli.ui import bar, escape, out, say
-
-_COLUMNS = 120
+from pivotgym.cli.ui import bar, escape, say, show
 
 bench = typer.Typer(no_args_is_help=True, help="Measure verdicts against labelled cases.")
 
@@ -62,10 +59,10 @@ def verdicts(
 def _show(result: dict[str, Any]) -> None:
     apart = ", ".join(result["world_knowledge_kinds"])
     methods = result["methods"]
-    _wide(_table(f"all kinds but {apart}", methods))
-    _wide(_table("all kinds", {name: found["with_world_knowledge"] for name, found in methods.items()}))
+    show(_table(f"all kinds but {apart}", methods))
+    show(_table("all kinds", {name: found["with_world_knowledge"] for name, found in methods.items()}))
     if "pivotgym" in methods:
-        _wide(_table("pivotgym by kind", methods["pivotgym"]["by_kind"]))
+        show(_table("pivotgym by kind", methods["pivotgym"]["by_kind"]))
     for wrong in result["disagreements"]:
         if wrong["error"] is None:
             label = "equivalent" if wrong["equivalent"] else "different"
@@ -73,11 +70,6 @@ def _show(result: dict[str, Any]) -> None:
     errors = Counter((one["error"], one["message"]) for one in result["disagreements"] if one["error"] is not None)
     for (code, message), count in errors.most_common():
         say(escape(f"  {count} x {code}: {message}"))
-
-
-def _wide(table: Table) -> None:
-    """Print with every name and figure in full, also into a pipe, which has 80 columns for rich."""
-    Console(width=max(out.width, _COLUMNS), highlight=False).print(table)
 
 
 def _table(title: str, rows: dict[str, dict[str, Any]]) -> Table:

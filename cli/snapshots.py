@@ -11,10 +11,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
-from pivotgym.cli.ui import complain, escape, out, say
+from pivotgym.cli.ui import complain, escape, say, show
 from pivotgym.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,8 +38,7 @@ def ls(as_json: AsJson = False) -> None:
         _print(asdict(found))
         return
     if found.rows:
-        # With every figure in full, also into a pipe, which has 80 columns for rich.
-        Console(width=max(out.width, 130), highlight=False).print(_table(found.rows))
+        show(_table(found.rows), columns=130)
     say(
         f"{len(found.rows)} snapshots on {found.layers} layers, {_size(found.bytes)} of {_size(found.max_bytes)}, "
         f"in {escape(found.folder)}"

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from pivotgym.cli.options import OutFile
-from pivotgym.cli.ui import bar, escape, out, say
+from pivotgym.cli.ui import bar, escape, say, show
 from pivotgym.core.errors import InputError, MissingDependency
 from pivotgym.core.jsonl import write_records
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from pivotgym.envs.conformance.tasks import Validated
 
 tasks = typer.Typer(no_args_is_help=True, help="Whole tasks of a domain: list, validate, write expert runs.")
-_COLUMNS = 120
 
 DomainName = Annotated[str, typer.Argument(help="The domain, e.g. `terminal`.", metavar="DOMAIN")]
 Wanted = Annotated[
@@ -96,7 +94,7 @@ def _show(found: list[Validated]) -> None:
         good = sum(run.ok for run in rest)
         cells = [str(runs[name].outcomes[0]) for name in ("gold", "nothing")]
         table.add_row(escape(one.task), *cells, f"{good}/{len(rest)}", f"{one.seconds:.1f}", escape(wrong))
-    Console(width=max(out.width, _COLUMNS), highlight=False).print(table)
+    show(table)
     say(f"{sum(one.ok for one in found)} of {len(found)} tasks are as they must be")
 
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
-__all__ = ["bar", "complain", "err", "escape", "out", "say"]
+__all__ = ["bar", "complain", "err", "escape", "out", "say", "show"]
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -23,6 +24,11 @@ OnProgress = Callable[[int, int], None]
 def say(line: str) -> None:
     """One line for a person; may hold rich's markup, so texts from elsewhere go through `escape`."""
     out.print(line, soft_wrap=True)
+
+
+def show(table: Table, *, columns: int = 120) -> None:
+    """A table with every name and figure in full, also into a pipe, which has 80 columns for rich."""
+    Console(width=max(out.width, columns), highlight=False).print(table)
 
 
 @contextmanager

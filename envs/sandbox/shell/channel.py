@@ -83,6 +83,7 @@ class Channel:
             os.set_blocking(descriptor, False)
         self._fresh = self._ask(driver.opening(process.control_path, process.report_path))
         self._report = self._fresh
+        self._known = ShellState()
 
     def restore(self, state: ShellState) -> None:
         """Bring a fresh shell into a state.
@@ -91,7 +92,7 @@ class Channel:
             WorldFailed: If it does not answer.
         """
         self._take(self._ask(driver.restoring(state)))
-        self._last = 0
+        self._last, self._known = 0, state
 
     @property
     def alive(self) -> bool:
@@ -99,8 +100,13 @@ class Channel:
         return not self._ended
 
     def dump(self) -> ShellState:
-        """The state after the last command (or the last one that the shell outlived); nothing is run for it."""
-        return self._report.state(self._fresh)
+        """The state after the last command (or the last one that the shell outlived); nothing is run for it.
+
+        A report that a command wrote in bash's place, and that says what bash never says, leaves the state before it.
+        """
+        with contextlib.suppress(ValueError, LookupError):
+            self._known = self._report.state(self._fresh)
+        return self._known
 
     def run(self, command: str, *, timeout_s: float | None = None, stdin: bytes = b"") -> Ran:
         """Run one command. Arguments as for `Sandbox.run`.

@@ -136,8 +136,10 @@ def _read_array(raw: bytes, at: int) -> tuple[tuple[tuple[bytes, bytes], ...], i
     pairs = []
     at += 1
     while raw[at : at + 1] != b")":
-        key, at = read_word(raw, at + 1)
-        value, at = read_word(raw, at + 2)
+        key, ended = read_word(raw, at + 1, stops=b"]")  # bash quotes no `=` in a key
+        if not raw.startswith(b"[", at) or not raw.startswith(b"]=", ended):
+            raise ValueError(f"not an array as `declare -p` prints it: {raw[at : at + 60]!r}")
+        value, at = read_word(raw, ended + 2)
         pairs.append((key, value))
         at += raw[at : at + 1] == b" "
     return tuple(pairs), at + 1

@@ -55,18 +55,19 @@ def octal(value: bytes) -> str:
     return "'" + "".join(chr(byte) if byte in plain else f"\\0{byte:03o}" for byte in value) + "'"
 
 
-def read_word(raw: bytes, at: int) -> tuple[bytes, int]:
+def read_word(raw: bytes, at: int, stops: bytes = b" \n)]=") -> tuple[bytes, int]:
     """One word as `declare -p`, `alias -p` or `${x@Q}` print it, of one or several quoted parts.
 
     Args:
         raw: What bash printed.
         at: Where the word begins.
+        stops: Characters that end it where they are not quoted.
 
     Returns:
-        The bytes it stands for, and where it ends: at blank, newline, `)`, `]`, `=` or the end.
+        The bytes it stands for, and where it ends: at one of `stops`, or the end.
     """
     parts = []
-    while at < len(raw) and raw[at : at + 1] not in b" \n)]=":
+    while at < len(raw) and raw[at : at + 1] not in stops:
         part, at = _read_part(raw, at)
         parts.append(part)
     return b"".join(parts), at

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pivotgym.envs.sandbox.contract import ShellState
 from pivotgym.envs.sandbox.shell import Channel
+from pivotgym.envs.sandbox.shell.driver import FIELDS
 from pivotgym.envs.sandbox.shell.dump import Report, read_variables
 from pivotgym.envs.sandbox.shell.quoting import octal, quote, read_word, to_bytes, to_text
 
@@ -99,6 +100,14 @@ def test_running_commands_leaves_no_trace_in_the_state() -> None:
     assert after("ls / | wc -l; (exit 3); sleep 0.01 & wait; echo $RANDOM $SECONDS $LINENO $EPOCHSECONDS") == HOME
 
 
+def test_a_report_that_a_command_wrote_leaves_the_state_before_it() -> None:
+    channel = open_channel(after("cd /usr"))
+    fields = "".join(f"{field}\\0" for field in ["0", "", "/tmp", "0022", "no variables", *[""] * (len(FIELDS) - 5)])
+    channel.run(f"for fd in /proc/$$/fd/*; do printf '{fields}' > $fd; done 2> /dev/null")
+    assert channel.dump().cwd == "/usr"
+    channel.close()
+
+
 def test_names_that_bash_cannot_hold_are_left_out() -> None:
     odd = ShellState(environment={"npm.config": "1", "A": "1"})
     assert dict(again(odd).environment) == {"A": "1"}
@@ -117,6 +126,26 @@ def test_any_values_come_back_as_they_were(
     channel.run("unset ${!v_*} w_table")
     channel.restore(state)
     assert channel.dump() == state
+
+
+@pytest.mark.parametrize("key", ["=", "a=b", "]=", 'a="', "~", "@", "*", "#x", "{a,b}", "-", "é=", "a b"])
+def test_any_key_of_an_array_comes_back(channel: Channel, key: str) -> None:
+    channel.run(f"unset w; declare -A w=([{quote(key)}]='v)')")
+    state = channel.dump()
+    assert f"declare -A w=([{quote(key)}]='v)')" in state.definitions.splitlines()
+
+
+PIECES = [b"declare -A w=", b"(", b")", b"[", b"]", b"=", b'"', b"'", b"$'", b"\\", b"a", b" ", b"\n"]
+
+
+@given(st.lists(st.sampled_from(PIECES)))
+def test_what_bash_would_not_print_is_refused_or_read_to_its_end(pieces: list[bytes]) -> None:
+    raw = b"".join(pieces)
+    try:
+        names = [variable.name for variable in read_variables(raw)]
+    except ValueError:
+        return
+    assert set(names) <= {"w"}
 
 
 @given(st.binary(max_size=40).map(lambda raw: raw.replace(b"\0", b"")))
