@@ -39,7 +39,7 @@ from pivotgym.verifiers.attached import Attached
 from pivotgym.verifiers.base import cut_short, decided
 from pivotgym.verifiers.code.commands import operation_of
 from pivotgym.verifiers.code.files import Compared, compare_files
-from pivotgym.verifiers.code.lines import Line, as_text, overlap, reached, same_lines
+from pivotgym.verifiers.code.lines import Line, as_text, overlap, reached, same_lines, told_in
 from pivotgym.verifiers.code.operations import Invalid, Operation, RunTests, Shell, Submit, Think, from_json, to_json
 from pivotgym.verifiers.code.reports import read_report
 from pivotgym.verifiers.code.rule import kinds_shared, same_operations
@@ -115,9 +115,12 @@ class SweComparator:
         return _by_told(expert, candidate, ours, theirs, shared)
 
     def undecided(self, expert: Effects, candidate: Effects) -> tuple[str, ...]:
-        """Files on which only tests can decide: the world runs those that touch them and adds `detail["tests"]`."""
+        """Files on which only tests can decide: the world runs those that touch them and adds `detail["tests"]`.
+
+        None where the expert's tests are known and cannot: the candidate's need not be run.
+        """
         files = compare_files(expert.detail, candidate.detail)
-        if files.level != "undecided":
+        if files.level != "undecided" or ("tests" in expert.detail and not _sees(expert.detail["tests"])):
             return ()
         return tuple(path for path, level in files.files.items() if level == "undecided")
 
@@ -207,12 +210,12 @@ def _by_tests(expert: Effects, candidate: Effects, files: Compared, shared: dict
     ours, theirs = expert.detail.get("tests"), candidate.detail.get("tests")
     components = {**shared, "files": files.share, "partial": files.share * 0.5}
     evidence: dict[str, Any] = {"files": files.reasons}
+    if ours and not _sees(ours):
+        reason = "the files differ in their syntax trees, and no test sees the expert's change"
+        return decided(False, "tests", True, reason, {**components, "undecided": 1.0}, evidence)
     if not ours or not theirs:
         reason = "the files differ in their syntax trees, and there are no tests to decide"
         return decided(False, "syntax_tree", True, reason, {**components, "undecided": 1.0}, evidence)
-    if ours.get("ended") or not ours.get("selected") or set(ours["failed"]) == set(ours.get("failed_before") or []):
-        reason = "the files differ in their syntax trees, and no test sees the expert's change"
-        return decided(False, "tests", True, reason, {**components, "undecided": 1.0}, evidence)
     if theirs.get("ended"):
         reason = f"the tests of the change do not end with the candidate's: {theirs['ended']}"
         return decided(False, "tests", True, reason, components, evidence)
@@ -223,6 +226,13 @@ def _by_tests(expert: Effects, candidate: Effects, files: Compared, shared: dict
             True, "tests", True, "the tests of the change give the same results", {**components, "partial": 1.0}
         )
     return decided(False, "tests", True, "the tests of the change give other results", components, evidence)
+
+
+def _sees(tests: Mapping[str, Any]) -> bool:
+    """Whether the expert's tests see its edit: they ended, and others fail than before."""
+    if tests.get("ended") or not tests.get("selected"):
+        return False
+    return set(tests["failed"]) != set(tests.get("failed_before") or [])
 
 
 def _by_told(
@@ -275,9 +285,8 @@ def _sides(due: Sequence[_Ran], given: Sequence[_Ran], root: str | None) -> tupl
         return ours, theirs
     raw = [[line for one in side for line in as_text(one.output, root)] for side in (due, given)]
     for place, known in enumerate(lines):
-        plain = [Line(line.text or line.file or "") for line in known or []]
-        if known is not None and same_lines(plain, raw[1 - place]):
-            return plain, raw[1 - place]
+        if known is not None and told_in(known, raw[1 - place]):
+            return known, known
     return raw[0], raw[1]
 
 

@@ -117,7 +117,10 @@ class Runtime:
             asked = self.domain.asks(expert, candidate)
         if asked:
             expert = trials.examined(pivot, pivot.reference, expert, asked, variant)
-            candidate = trials.examined(pivot, action, candidate, asked, variant)
+            with unforeseen_is(VerifierFailed, f"{comparator.name}: comparing effects at pivot {pivot.id!r}"):
+                still = self.domain.asks(expert, candidate)
+            if still:
+                candidate = trials.examined(pivot, action, candidate, asked, variant)
         with unforeseen_is(VerifierFailed, f"{comparator.name}: comparing effects at pivot {pivot.id!r}"):
             verdict = comparator.compare(pivot, expert, candidate)
             if not asked and verdict.outcome == "different" and self._may_vary(pivot):

@@ -2,16 +2,21 @@
 
 Owns: choosing tests, running them, reading their results. Does not own: when tests are asked for (`envs.base.runtime`),
 what follows from their results (`verifiers.swe`), tasks and their hidden tests (`tasks`).
+
+What ends a run is processor time, which other work on the machine does not use up: once tests have run to their end in
+a state, every later run of them there may take twice as much and 3 s. Wall time only ends runs that wait for something.
 """
 
 from __future__ import annotations
 
+import math
 import posixpath
+import re
 import shlex
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pivotgym.envs.sandbox.contract import Sandbox
@@ -22,12 +27,15 @@ from pivotgym.verifiers.code.reports import read_report
 LIMIT_S = 45.0
 MAX_FILES = 8
 """Test files that are run where an origin names no command."""
-_REPORT = "/tmp/pivotgym-tests.xml"
+_REPORT, _TIMES = "/tmp/pivotgym-tests.xml", "/tmp/pivotgym-times"
 _OPTIONS = f"-p no:cacheprovider --junitxml={_REPORT}"
 _FIND = (
     "git ls-files -z -- 'test_*.py' '*/test_*.py' '*_test.py' '*/tests.py' 2>/dev/null"
     " | xargs -0 -r grep -lE -e %s -- 2>/dev/null | LC_ALL=C sort | head -n %d"
 )
+_OUT_OF_TIME = 128 + 24
+"""Exit status of a process that `SIGXCPU` ended."""
+_CHILDREN = re.compile(r"(\d{1,6})m(\d{1,2}\.\d{1,6})s")
 _MAX_KEPT = 256
 _kept: dict[tuple[str, str], Results] = {}
 _lock = threading.Lock()
@@ -35,15 +43,23 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Results:
-    """Which tests ran and which failed, by id; `ended` is the limit that ended the run, if one did."""
+    """Which tests ran and which failed, by id.
+
+    Attributes:
+        selected: Those that ran.
+        failed: Those that failed.
+        ended: The limit that ended the run, if one did.
+        cpu_s: Processor time that they took.
+    """
 
     selected: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     ended: str | None = None
+    cpu_s: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """As `Effects.detail["tests"]` has it, without `failed_before`."""
-        return {**asdict(self), "selected": list(self.selected), "failed": list(self.failed)}
+        return {"selected": list(self.selected), "failed": list(self.failed), "ended": self.ended}
 
 
 def command_for(sandbox: Sandbox, paths: Sequence[str], root: str) -> str | None:
@@ -67,24 +83,47 @@ def command_for(sandbox: Sandbox, paths: Sequence[str], root: str) -> str | None
     return f"python -m pytest -q {shlex.join(chosen)}" if chosen else None
 
 
-def run_tests(sandbox: Sandbox, command: str, root: str, environment: dict[str, str]) -> Results:
-    """Run tests in a sandbox that nobody else uses; a run that a limit ended is tried once more.
+def run_tests(
+    sandbox: Sandbox, command: str, root: str, environment: dict[str, str], cpu_s: float | None = None
+) -> Results:
+    """Run tests in a sandbox that nobody else uses; a run that wall time ended is tried once more.
 
     Args:
         sandbox: Where.
         command: What runs them.
         root: The folder it is run in.
         environment: All its variables; reports of pytest are asked for by one more.
+        cpu_s: Processor time they took in another run of the same state; `None` where there was none.
     """
     variables = {**environment, "PYTEST_ADDOPTS": _OPTIONS, "PYTHONDONTWRITEBYTECODE": "1"}
-    for _ in range(2):
+    most = LIMIT_S if cpu_s is None else min(LIMIT_S, 2 * cpu_s + 3)
+    timed = f"( ulimit -St {math.ceil(most)}; {own_shell(command, cwd=root, environment=variables)} )"
+    # The outer shell is a new one, so that its `times` are those of the tests.
+    text = f"( {timed}; ended=$?; times > {_TIMES}; exit $ended )"
+    for wall_s in (min(LIMIT_S, 4 * most), LIMIT_S):
         sandbox.run(f"command rm -f -- {_REPORT}")
-        ran = sandbox.run(own_shell(command, cwd=root, environment=variables), timeout_s=LIMIT_S)
+        ran = sandbox.run(text, timeout_s=wall_s)
         if ran.ended is None:
             break
-    if ran.ended is not None:
-        return Results(ended=ran.ended)
-    return _of_report(sandbox.read(_REPORT)) or _of_output(command, shown(ran.stdout) + shown(ran.stderr), ran.exit)
+    if ran.ended is not None or ran.exit == _OUT_OF_TIME:
+        return Results(ended=ran.ended or "time")
+    found = _of_report(sandbox.read(_REPORT)) or _of_output(command, shown(ran.stdout) + shown(ran.stderr), ran.exit)
+    return replace(found, cpu_s=_cpu_of(sandbox.read(_TIMES)))
+
+
+def _cpu_of(times: bytes | None) -> float:
+    """User and system time of all children, as bash's `times` says it on its second line; 0 where it was not run."""
+    lines = (times or b"").decode("ascii", "replace").splitlines()
+    return sum(60 * int(minutes) + float(rest) for minutes, rest in _CHILDREN.findall(lines[1] if lines[1:] else ""))
+
+
+def pace(state: str, command: str, results: Results | None = None) -> float | None:
+    """Processor time that these tests took in a state the first time they ended by themselves; noted from `results`."""
+    if results is not None and results.ended is None:
+        remembered(state, f"pace of {command}", lambda: results)
+    with _lock:
+        known = _kept.get((state, f"pace of {command}"))
+    return known.cpu_s if known is not None else None
 
 
 def remembered(state: str, command: str, run: Callable[[], Results]) -> Results:

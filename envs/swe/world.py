@@ -197,14 +197,16 @@ class SweWorld(SandboxWorld):
         if command is None:
             return {}
         assert self._snapshot is not None
+        state = self._snapshot.digest
         with self.probe() as copy:
-            now = testing.run_tests(copy, command, here.workdir, environment)
+            now = testing.run_tests(copy, command, here.workdir, environment, testing.pace(state, command))
+        took = testing.pace(state, command, now)
 
         def earlier() -> testing.Results:
             with self._before() as start:
-                return testing.run_tests(start, command, here.workdir, environment)
+                return testing.run_tests(start, command, here.workdir, environment, took)
 
-        before = testing.remembered(self._snapshot.digest, command, earlier)
+        before = testing.remembered(state, command, earlier)
         # A start in which the tests do not end is one in which they fail.
         failed = list(before.failed) if before.ended is None else [f"{command}: {before.ended}"]
         return {"tests": {**now.to_json(), "failed_before": failed}}

@@ -89,6 +89,13 @@ def test_tests_that_do_not_see_the_expert_s_edit_decide_nothing():
     )
 
 
+def test_tests_that_do_not_see_the_expert_s_edit_are_not_run_after_the_candidate_s():
+    candidate = edit("x = 2 - 1\n")
+    assert COMPARATOR.undecided(edit("x = 1\n", tests=results([])), candidate) == ("/r/a.py",)
+    assert COMPARATOR.undecided(edit("x = 1\n", tests=results(["t::a"])), candidate) == ()
+    assert "no test sees" in verdict(edit("x = 1\n", tests=results(["t::a"])), candidate).reason
+
+
 def test_no_tests_selected_decide_nothing():
     assert (
         verdict(edit("x = 1\n", tests=results([], selected=())), edit("x = 2\n", tests=results([], selected=()))).reward

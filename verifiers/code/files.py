@@ -2,6 +2,7 @@
 
 Owns: the comparison of `Effects.detail["files"]`. Does not own: syntax (`verifiers.code.syntax`), running tests.
 
+Tests do not decide on files that only one of the actions changed, nor on tests: they would be judged by themselves.
 An edit that changes only comments, docstrings or formatting leaves no trace in the syntax tree: where the expert's is
 one, the candidate's text must be the same up to space at the ends of lines and empty lines.
 """
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pivotgym.verifiers.code.paths import byproduct
+from pivotgym.verifiers.code.paths import byproduct, of_tests, plain
 from pivotgym.verifiers.code.syntax import same_syntax
 
 Level = Literal["same", "syntax", "undecided", "different"]
@@ -71,7 +72,7 @@ def compare_files(expert: Mapping[str, Any], candidate: Mapping[str, Any]) -> Co
             # The expert's own second run gave something else.
             compared.files[path] = "same"
             continue
-        level, reason = _entry(path, before, due, given)
+        level, reason = _entry(plain(path, expert.get("root")), before, due, given)
         compared.files[path] = level
         if reason:
             compared.reasons[path] = reason
@@ -112,8 +113,12 @@ def _texts(path: str, before: str | None, due: str, given: str) -> tuple[Level, 
         return "syntax", "only space at the ends of lines differs"
     if same is False and same_syntax(path, given, given) is None:
         return "different", "it is no correct text of its language any more"
-    if before is not None and before == given:
-        return "different", "the candidate leaves it as it was"
+    if before is not None and before in (due, given):
+        return "different", "the candidate leaves it as it was" if before == given else "the expert leaves it as it was"
+    if before is not None and same_syntax(path, before, given):
+        return "different", "the candidate changes only comments or formatting"
+    if of_tests(path):
+        return "different", "it is a test, which no test can judge"
     return "undecided", "its syntax tree is another one" if same is False else "its text is another one"
 
 

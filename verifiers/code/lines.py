@@ -14,7 +14,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from pivotgym.verifiers.code.operations import Find, Operation, Prefix, Search, View
@@ -42,6 +42,20 @@ class Line:
     number: int | None = None
 
 
+def _behind_number(mark: str) -> Callable[[Line], str | None]:
+    return lambda line: None if line.number is None else f"{line.number}{mark}{line.text}"
+
+
+_NUMBERED = tuple(_behind_number(mark) for mark in (":", "\t", ": ", " ", "| ", " | "))
+_FORMS: tuple[Callable[[Line], str | None], ...] = (
+    lambda line: line.text or (line.file if line.number is None else ""),
+    *_NUMBERED,
+    lambda line: None if line.file is None else f"{line.file}:{line.text}",
+    lambda line: None if line.file is None or line.number is None else f"{line.file}:{line.number}:{line.text}",
+)
+"""Ways in which commands show lines."""
+
+
 def reached(operation: Operation, output: str, root: str | None = None) -> list[Line] | None:
     """The lines that an operation reached, by its output; `None` where only the text is known.
 
@@ -63,7 +77,27 @@ def as_text(output: str, root: str | None = None) -> list[Line]:
     """The lines of an output of which nothing else is known; the root is left out wherever it stands."""
     base = f"{posixpath.normpath(root)}/" if root else ""
     lines = (line.rstrip() for line in output.splitlines())
-    return [Line(line.replace(base, "") if base else line) for line in lines if line]
+    return [Line((line.replace(base, "") if base else line).removeprefix("./")) for line in lines if line]
+
+
+def told_in(known: Sequence[Line], output: Sequence[Line]) -> bool:
+    """Whether an output of which only the text is known tells the lines that were reached, in one form for all.
+
+    Args:
+        known: Lines that were reached.
+        output: An output, as `as_text` gives it.
+    """
+    told = Counter(line.text.strip() for line in output)
+    exact = Counter(line.text for line in output)
+    for form in _FORMS:
+        texts = [form(line) for line in known]
+        if None in texts:
+            continue
+        shown = Counter(text.rstrip() for text in texts if text and text.strip())
+        # A number may stand in a column, so the space before it is none of the line's.
+        if shown and shown == (told if form in _NUMBERED else exact):
+            return True
+    return False
 
 
 def same_lines(expert: Sequence[Line], candidate: Sequence[Line]) -> bool:
@@ -143,7 +177,9 @@ def _searched(search: Search, output: str, root: str | None) -> list[Line]:
             continue
         rest: tuple[Prefix, ...] = tuple(prefix for prefix in search.shown if prefix != "name")
         # A search that filters a view has its own numbers before the file's.
-        lines.append(_numbered(text, file, rest))
+        line = _numbered(text, file, rest)
+        if line.text.strip():
+            lines.append(line)
     return lines
 
 

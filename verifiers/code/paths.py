@@ -1,6 +1,7 @@
 """Paths of a repository, however they are written.
 
-Owns: when two paths are the same file, and which files are only by-products of running programs.
+Owns: when two paths are the same file, and which files are tests, or only by-products of
+running programs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ _BYPRODUCTS = re.compile(
     r"|node_modules/\.cache)(?:/|$)|\.py[co]$|\.orig$|(?:^|/)\.coverage$|(?:^|/)\.git(?:/|$)|^/(?:tmp|var/tmp|run)/"
 )
 """Caches, compiled files, the copies `patch` leaves, git's own files (compared as refs) and temporary folders."""
+_TESTS = re.compile(r"(?:^|/)(?:tests?|testing|__tests__)/|(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|tests)\.py$")
 
 
 def plain(path: str, root: str | None = None) -> str:
@@ -48,3 +50,12 @@ def same_path(one: str, other: str, root: str | None = None) -> bool:
 def byproduct(path: str) -> bool:
     """Whether a file is what running a program leaves behind, which no edit means."""
     return _BYPRODUCTS.search(path) is not None
+
+
+def of_tests(path: str) -> bool:
+    """Whether a file, by its path in the repository, is a test, or what tests are run with.
+
+    >>> of_tests("tests/data.json"), of_tests("src/test_a.py"), of_tests("src/contest.py")
+    (True, True, False)
+    """
+    return _TESTS.search(path) is not None

@@ -46,12 +46,24 @@ _COMMENTS = {"comment", "line_comment", "block_comment"}
 _READ_BY_COMPILERS = re.compile(r"//go:|//\s*\+build|#!|#.*(?:frozen_string_literal|coding)\s*:")
 _LARGEST = 1_000_000
 """Characters of a text that is parsed."""
+_LARGEST_YAML = 100_000
+_MOST_NODES = 200_000
+"""Nodes of a tree that is compared leaf by leaf."""
+_FORMATTED = re.compile(r"\b(?:f|fr|rf)[\"']", re.IGNORECASE)
+_MOST_FIELDS = 2_000_000_000
+"""Up to Python 3.11, parsing takes time that grows with fields of formatted strings times their length."""
+_MOST_DOTS = 200
+"""In a line of TOML: the time grows with the square of the parts of a dotted key."""
 
 Reader = Callable[[str], Any]
 
 
 class _Broken(Exception):
     """The text is not of its language."""
+
+
+class _TooLarge(Exception):
+    """Parsing the text would take too long, whether or not it is of its language."""
 
 
 def same_syntax(path: str, one: str, other: str) -> bool | None:
@@ -63,8 +75,8 @@ def same_syntax(path: str, one: str, other: str) -> bool | None:
         other: Another.
 
     Returns:
-        `None` where that cannot be said: no parser for the language, or neither text is correct. `False` also where
-        only one of them is.
+        `None` where that cannot be said: no parser for the language, one text is too large, or neither is correct.
+        `False` also where only one of them is.
 
     Raises:
         MissingDependency: If the language's grammar is not installed.
@@ -75,7 +87,10 @@ def same_syntax(path: str, one: str, other: str) -> bool | None:
     reader = _reader(path)
     if reader is None or max(len(one), len(other)) > _LARGEST:
         return None
-    trees = [_tree(reader, text) for text in (one, other)]
+    try:
+        trees = [_tree(reader, text) for text in (one, other)]
+    except _TooLarge:
+        return None
     if None in trees:
         return None if trees == [None, None] else False
     return cast("bool", trees[0] == trees[1])
@@ -94,7 +109,7 @@ def _reader(path: str) -> Reader | None:
         "py": _python,
         "pyi": _python,
         "json": lambda text: _value(json.loads(text)),
-        "toml": lambda text: _value(tomllib.loads(text)),
+        "toml": _toml,
         "yaml": _yaml,
         "yml": _yaml,
     }
@@ -106,6 +121,8 @@ def _reader(path: str) -> Reader | None:
 @lru_cache(maxsize=64)
 def _python(text: str) -> str:
     """Digest of the tree; kept, as one expert's text is compared with that of many candidates."""
+    if text.count("{") * len(text) > _MOST_FIELDS and _FORMATTED.search(text):
+        raise _TooLarge
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = ast.parse(text)
@@ -123,25 +140,42 @@ def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.Asyn
         node.body = node.body[1:] or [ast.Pass()]
 
 
-def _yaml(text: str) -> Any:
-    return [_value(document) for document in yaml.safe_load_all(text)]
+def _toml(text: str) -> str:
+    if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+        raise _TooLarge
+    return _value(tomllib.loads(text))
 
 
-def _value(value: Any) -> Any:
-    """A value in which `1`, `1.0` and `true` differ and the order of keys does not count."""
-    if isinstance(value, dict):
-        return {
-            "dict": sorted(((repr(_value(key)), _value(item)) for key, item in value.items()), key=lambda one: one[0])
-        }
-    if isinstance(value, list):
-        return [_value(item) for item in value]
-    return type(value).__name__, repr(value)
+def _yaml(text: str) -> str:
+    if len(text) > _LARGEST_YAML:
+        raise _TooLarge
+    return _value(list(yaml.safe_load_all(text)))
+
+
+def _value(value: Any, known: dict[int, str] | None = None) -> str:
+    """Digest of a value in which `1`, `1.0` and `true` differ and the order of keys does not count.
+
+    A value that stands in many places, as YAML's aliases make them, is read once.
+    """
+    known = {} if known is None else known
+    if not isinstance(value, dict | list):
+        return f"{type(value).__name__} {value!r}"
+    if id(value) not in known:
+        if isinstance(value, dict):
+            parts = sorted(f"{_value(key, known)}: {_value(item, known)}" for key, item in value.items())
+        else:
+            parts = [_value(item, known) for item in value]
+        text = f"{type(value).__name__} {len(parts)} {parts}"
+        known[id(value)] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return known[id(value)]
 
 
 def _leaves_of(ending: str, text: str) -> list[tuple[str, bytes]]:
     root = _parser(ending)(text.encode("utf-8", "surrogateescape"))
     if root.has_error:
         raise _Broken
+    if root.descendant_count > _MOST_NODES:
+        raise _TooLarge
     return list(_leaves(root))
 
 

@@ -10,7 +10,7 @@ from pivotgym.envs.swe.memory import MAX_BYTES, MAX_UNDOS, Memory, dump, load
 from pivotgym.envs.swe.observing import normalised, observation
 from pivotgym.envs.swe.operations.read import commands_of
 from pivotgym.envs.swe.operations.window import Window
-from pivotgym.envs.swe.testing import _of_output, _of_report
+from pivotgym.envs.swe.testing import Results, _cpu_of, _of_output, _of_report, pace
 
 
 @given(st.builds(Window, st.text() | st.none(), st.integers(1, 99)), st.dictionaries(st.text(), st.lists(st.text())))
@@ -50,6 +50,21 @@ def test_no_report(report):
 @pytest.mark.parametrize(("status", "failed"), [(0, ()), (1, ("make check",))])
 def test_a_runner_without_a_report_is_one_test(status, failed):
     assert _of_output("make check", "", status).failed == failed
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [(b"0m0.002s 0m0.001s\n1m2.500s 0m0.250s\n", 62.75), (b"0m9.000s 0m9.000s\n", 0), (b"a\n0m0.0.0s", 0), (None, 0)],
+)
+def test_the_processor_time_of_children(times, seconds):
+    assert _cpu_of(times) == seconds
+
+
+def test_the_pace_of_tests_is_that_of_the_first_run_that_ended():
+    assert pace("state", "pytest", Results(ended="time")) is None
+    assert pace("state", "pytest", Results(("t",), cpu_s=2.0)) == 2.0
+    assert pace("state", "pytest", Results(("t",), cpu_s=9.0)) == 2.0
+    assert pace("another state", "pytest") is None
 
 
 def test_commands_are_run_as_they_stand():

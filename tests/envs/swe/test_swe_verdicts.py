@@ -75,6 +75,14 @@ def test_tests_that_never_end_at_the_start_are_ones_that_fail(runtime, pivot, mo
     assert runtime.verify(point, replaced("a - b", "b + a")).outcome == "equivalent"
 
 
+@pytest.mark.slow
+def test_a_candidate_in_whose_code_the_tests_run_on_and_on_is_ended_by_processor_time(runtime, pivot):
+    point = pivot(FIX, test_command="python -m pytest -q tests")
+    found = runtime.verify(point, replaced("    return a - b\n", "    while True:\n        pass\n"))
+    assert (found.outcome, found.method) == ("different", "tests")
+    assert "do not end with the candidate's: time" in found.reason
+
+
 def test_the_experts_own_action_proves_the_pivot(runtime, pivot):
     assert runtime.check(pivot(FIX)).reward == 1.0
 

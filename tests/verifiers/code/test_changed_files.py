@@ -35,7 +35,7 @@ def level(expert, candidate):
         ("if x > 0: y()\n", "if x < 0: y()\n", "undecided"),
         ("x = 1\n", "x = (\n", "different"),
         ("x = 1\n", "old = 0\n", "different"),
-        ("x = 1\n", "old = 0  # fixed\n", "undecided"),
+        ("x = 1\n", "old = 0  # fixed\n", "different"),
     ],
 )
 def test_an_edited_python_file(expert, candidate, expected):
@@ -53,6 +53,25 @@ def test_a_file_that_only_one_action_changed_is_compared_with_what_it_was():
     compared = compare_files(change("x = 0\n", "x = 1\n"), {"files": {}})
     assert compared.level == "different"
     assert compared.reasons == {"/r/a.py": "the candidate leaves it as it was"}
+
+
+def test_tests_do_not_decide_on_a_file_that_the_expert_leaves_as_it_was():
+    ours, theirs = change("x = 0\n", "x = 1\n"), change("y = 0\n", "y = 1\n", path="/r/b.py")
+    theirs["files"] |= change("x = 0\n", "x = 2\n")["files"]
+    compared = compare_files(ours, theirs)
+    assert compared.files == {"/r/a.py": "undecided", "/r/b.py": "different"}
+    assert compared.reasons["/r/b.py"] == "the expert leaves it as it was"
+
+
+@pytest.mark.parametrize("path", ["/test/tests/data.py", "/test/test_a.py", "/test/a_test.py", "/test/pkg/conftest.py"])
+def test_tests_do_not_decide_on_tests(path):
+    ours, theirs = (change("x = 0\n", text, path=path) | {"root": "/test"} for text in ("x = 1\n", "x = 2\n"))
+    assert compare_files(ours, theirs).reasons == {path: "it is a test, which no test can judge"}
+
+
+def test_a_repository_in_a_folder_of_tests_is_no_test():
+    ours, theirs = (change("x = 0\n", text, "/test/a.py") | {"root": "/test"} for text in ("x = 1\n", "x = 2\n"))
+    assert level(ours, theirs) == "undecided"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pivotgym.verifiers.code.commands import operation_of
-from pivotgym.verifiers.code.lines import Line, as_text, overlap, reached, same_lines
+from pivotgym.verifiers.code.lines import Line, as_text, overlap, reached, same_lines, told_in
 from pivotgym.verifiers.code.operations import Find, Search, View
 
 EDITOR = "Here's the result of running `cat -n` on /r/a.py:\n     3\tdef f():\n     4\t    return 1\n     5\t\n"
@@ -124,3 +124,39 @@ def test_order_never_counts_and_a_missing_line_always_does(texts, random):
     assert overlap(ours, theirs) == 1.0
     kept = [line for line in ours if line.text.strip()]
     assert not kept or not same_lines(kept, kept[1:])
+
+
+REACHED = [Line("def f():", "a.py", 3), Line("", "a.py", 4), Line("    return 1", "a.py", 5)]
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "def f():\n\n    return 1\n",
+        "3:def f():\n4:\n5:    return 1\n",
+        "     3\tdef f():\n     4\t\n     5\t    return 1\n",
+        "3: def f():\n4: \n5:     return 1\n",
+        "/r/a.py:3:def f():\n/r/a.py:4:\n/r/a.py:5:    return 1\n",
+        "./a.py:def f():\n./a.py:\n./a.py:    return 1\n",
+    ],
+)
+def test_a_command_may_tell_lines_in_any_form(output):
+    assert told_in(REACHED, as_text(output, "/r"))
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "",
+        "def f():\nreturn 1\n",
+        "4:def f():\n5:\n6:    return 1\n",
+        "3:def f():\n4:\n",
+        "b.py:3:def f():\nb.py:4:\nb.py:5:    return 1\n",
+    ],
+)
+def test_other_text_numbers_or_files_are_other_lines(output):
+    assert not told_in(REACHED, as_text(output, "/r"))
+
+
+def test_empty_lines_of_a_search_do_not_count():
+    assert same_lines(lines("cat a.py", "x\n\ny\n"), lines("grep '' a.py", "x\n\ny\n"))

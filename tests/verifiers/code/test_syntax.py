@@ -75,6 +75,26 @@ def test_very_deep_and_very_long_texts_are_not_decided():
     assert same_syntax("a.py", "#" * 1_000_001, "") is None
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.py", 'x = f"' + "{1}" * 30_000 + '"\n'),
+        ("a.toml", ".".join("a" * 5000) + " = 1\n"),
+        ("a.yaml", "- a\n" * 30_000),
+        ("a.js", "x=1;" * 50_000),
+    ],
+)
+def test_a_text_that_takes_too_long_to_parse_is_not_decided(path, text):
+    assert same_syntax(path, text, text) is None
+    assert same_syntax(path, "", text) is None
+
+
+def test_aliases_of_aliases_are_read_once():
+    doubled = "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
+    assert same_syntax("a.yaml", f"a0: &a0 [1]\n{doubled}", f"a0: &a0 [1]\n\n{doubled}") is True
+    assert same_syntax("a.yaml", f"a0: &a0 [1]\n{doubled}", f"a0: &a0 [2]\n{doubled}") is False
+
+
 def test_a_missing_grammar_is_named_with_what_mends_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "tree_sitter_go", None)
     syntax._parser.cache_clear()
