@@ -40,7 +40,17 @@ from pivotgym.verifiers.base import cut_short, decided
 from pivotgym.verifiers.code.commands import operation_of
 from pivotgym.verifiers.code.files import Compared, compare_files
 from pivotgym.verifiers.code.lines import Line, as_text, overlap, reached, same_lines, told_in
-from pivotgym.verifiers.code.operations import Invalid, Operation, RunTests, Shell, Submit, Think, from_json, to_json
+from pivotgym.verifiers.code.operations import (
+    Invalid,
+    Operation,
+    Replace,
+    RunTests,
+    Shell,
+    Submit,
+    Think,
+    from_json,
+    to_json,
+)
 from pivotgym.verifiers.code.reports import read_report
 from pivotgym.verifiers.code.rule import kinds_shared, same_operations
 from pivotgym.verifiers.shell.effects import difference
@@ -131,7 +141,7 @@ class SweComparator:
             same = pivot.reference.content.split() == action.content.split()
             reason = "the text is the expert's" if same else "the text is another one, and nothing is called"
             return decided(same, "operations_by_text", False, reason, {"partial": float(same)})
-        same = same_operations(expert, given, _root(pivot))
+        same = same_operations(expert, given, _root(pivot)) and old_texts_fit(pivot, expert, given)
         kinds = kinds_shared(expert, given)
         alike = similarity(pivot.reference, action)
         components = {"operation": kinds, "similarity": alike, "partial": 1.0 if same else 0.0}
@@ -146,18 +156,46 @@ class SweComparator:
         return known if known is not None else self._experts.keep(pivot, self._read(pivot, pivot.reference))
 
 
+def old_texts_fit(pivot: Pivot, expert: Sequence[Operation], candidate: Sequence[Operation]) -> bool:
+    """Whether a candidate's old texts are in the files for all that was seen of these, where they are not the expert's.
+
+    The expert's text stands once in its file. Lines that a wider one adds must be in the messages, where these show
+    the expert's; a narrower one must stand but once in each of them.
+    """
+    pairs = [
+        (due.old, given.old)
+        for due, given in zip(expert, candidate, strict=False)
+        if isinstance(due, Replace) and isinstance(given, Replace) and due.old != given.old
+    ]
+    if not pairs:
+        return True
+    seen = [
+        "\n".join([message.text, *(_text(call.arguments) for call in message.tool_calls or ())])
+        for message in pivot.messages
+    ]
+    return all(_fits(due, given, seen) for due, given in pairs)
+
+
+def _fits(due: str, given: str, seen: Sequence[str]) -> bool:
+    if given in due:
+        return max((text.count(given) for text in seen), default=0) < 2
+    theirs, ours = ({line.strip() for line in text.splitlines()} for text in (given, due))
+    shown = [text for text in seen if any(line and line in text for line in ours)]
+    return not shown or all(any(line in text for text in seen) for line in theirs - ours)
+
+
 def similarity(expert: Action, candidate: Action) -> float:
     """Similarity of two actions' arguments in [0, 1], for people; no verdict depends on it.
 
     Dice's coefficient of the triples of characters, counted: linear in the length, whatever the texts are.
     """
-    texts = ["\n".join(_values(call.arguments) for call in action.tool_calls) for action in (expert, candidate)]
+    texts = ["\n".join(_text(call.arguments) for call in action.tool_calls) for action in (expert, candidate)]
     ours, theirs = (Counter(map("".join, zip(text, text[1:], text[2:], strict=False))) for text in texts)
     total = ours.total() + theirs.total()
     return 2 * (ours & theirs).total() / total if total else float(texts[0] == texts[1])
 
 
-def _values(arguments: Mapping[str, Any] | str) -> str:
+def _text(arguments: Mapping[str, Any] | str) -> str:
     return arguments if isinstance(arguments, str) else "\n".join(str(arguments[key]) for key in sorted(arguments))
 
 

@@ -5,11 +5,11 @@ import hashlib
 import pytest
 
 from pivotgym.core.errors import InputError
-from pivotgym.core.messages import Action, ToolCall
+from pivotgym.core.messages import Action, Message, ToolCall
 from pivotgym.core.trajectory import Effects, Pivot
 from pivotgym.verifiers.code.commands import operation_of
 from pivotgym.verifiers.code.operations import Invalid, Replace, Submit, Think, View, to_json
-from pivotgym.verifiers.swe import SweComparator
+from pivotgym.verifiers.swe import SweComparator, old_texts_fit
 
 BASH = Action(tool_calls=(ToolCall(name="bash", arguments={"command": "cat a.py"}),))
 PIVOT = Pivot(id="t:0", domain="swe", messages=[], reference=BASH)
@@ -281,3 +281,26 @@ def test_a_world_may_record_commands_alone():
 
     assert verdict(ran("cat a.py", "x\n"), ran("cat -n /r/a.py", "     1\tx\n")).reward == 1.0
     assert verdict(ran("cat a.py", "x\n"), ran("cat b.py", "x\n")).reward == 0.0
+
+
+SHOWN = "     7\tdef f(x):\n     8\t    if x:\n     9\t        return x\n    10\t    return 0\n    11\t    return 0\n"
+
+
+@pytest.mark.parametrize(
+    ("expert", "candidate", "fit"),
+    [
+        ("    if x:\n", "def f(x):\n    if x:\n", True),
+        ("    if x:\n", "def g(x):\n    if x:\n", False),
+        ("        return x\n    return 0\n", "        return x\n", True),
+        ("        return x\n    return 0\n", "    return 0\n", False),
+        ("never seen\n", "nor this\nnever seen\n", True),
+    ],
+)
+def test_an_old_text_must_fit_what_the_messages_show_of_the_file(expert, candidate, fit):
+    messages = [
+        Message(role="user", content=[{"type": "text", "text": "Mend it."}]),
+        Message(role="tool", content=SHOWN),
+    ]
+    pivot = PIVOT.model_copy(update={"messages": messages})
+    operations = ([Replace("a.py", expert, "")], [Replace("a.py", candidate, "")])
+    assert old_texts_fit(pivot, *operations) is fit

@@ -9,8 +9,12 @@ from __future__ import annotations
 import posixpath
 import re
 
-_ROOTS = re.compile(r"/(?:testbed|workspace|repo|app|src|code|project|work)(?:/[^/]+)?|/(?:root|home/[^/]+)/[^/]+")
-"""Folders in which harnesses put a repository, for states whose origin does not say."""
+_ROOTS = re.compile(
+    r"/(?:testbed|workspace|repo|app|src|code|project|work)|/(?:workspace|src|code|project|work)/[^/]*(?:__|-)[^/]*"
+    r"|/(?:root|home/[^/]+)/[^/]+"
+)
+"""Folders in which harnesses put a repository, for states whose origin does not say. One in a folder of theirs must
+look like a repository's (`owner__name`, `name-1.2`): else it may as well be a folder of the repository."""
 _BYPRODUCTS = re.compile(
     r"(?:^|/)(?:__pycache__|\.pytest_cache|\.mypy_cache|\.ruff_cache|\.hypothesis|\.tox|\.eggs|[^/]+\.egg-info"
     r"|node_modules/\.cache)(?:/|$)|\.py[co]$|\.orig$|(?:^|/)\.coverage$|(?:^|/)\.git(?:/|$)|^/(?:tmp|var/tmp|run)/"

@@ -13,6 +13,7 @@ Owns: the rule, operation by operation. Does not own: effects (`verifiers.swe`),
 
 from __future__ import annotations
 
+import posixpath
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -36,7 +37,7 @@ from pivotgym.verifiers.code.operations import (
     Undo,
     View,
 )
-from pivotgym.verifiers.code.patches import FileChange, Refused, read_patch
+from pivotgym.verifiers.code.patches import FileChange, Hunk, Refused, read_patch
 from pivotgym.verifiers.code.paths import same_path
 from pivotgym.verifiers.code.syntax import same_syntax
 from pivotgym.verifiers.shell.rule import same_commands
@@ -106,6 +107,8 @@ def _same_views(expert: View, candidate: View, root: str | None) -> bool:
 
 
 def _same_searches(expert: Search, candidate: Search, root: str | None) -> bool:
+    if expert.recursive != candidate.recursive and not all(map(_a_file, (*expert.where, *candidate.where))):
+        return False
     ours, theirs = (
         replace(
             search,
@@ -118,6 +121,11 @@ def _same_searches(expert: Search, candidate: Search, root: str | None) -> bool:
         for search in (expert, candidate)
     )
     return ours == theirs and _same_paths(expert.where or (".",), candidate.where or (".",), root)
+
+
+def _a_file(path: str) -> bool:
+    """Whether a path is a file's by its name: searching through it or in it is one."""
+    return "." in posixpath.basename(path).strip(".")
 
 
 def _same_lists(expert: Find, candidate: Find, root: str | None) -> bool:
@@ -239,10 +247,16 @@ def _same_change(expert: FileChange, candidate: FileChange, root: str | None) ->
     if expert.text is not None and candidate.text is not None:
         return _same_fragment(expert.path, expert.text, candidate.text)
     pairs = zip(expert.hunks, candidate.hunks, strict=True)
-    return expert.text == candidate.text and all(
-        same_replacement(expert.path, (_joined(due.old), _joined(due.new)), (_joined(given.old), _joined(given.new)))
-        for due, given in pairs
-    )
+    return expert.text == candidate.text and all(_same_hunks(expert.path, due, given) for due, given in pairs)
+
+
+def _same_hunks(path: str, expert: Hunk, candidate: Hunk) -> bool:
+    """Whether two hunks of a file do the same; what they add to no line is added where their `@@` says."""
+    named = (expert.context, candidate.context)
+    if named[0] != named[1] and (None not in named or not expert.old or not candidate.old):
+        return False
+    ours, theirs = ((_joined(hunk.old), _joined(hunk.new)) for hunk in (expert, candidate))
+    return same_replacement(path, ours, theirs)
 
 
 def _joined(lines: Sequence[str]) -> str:

@@ -154,6 +154,17 @@ def test_patches_may_show_more_context():
     assert not same_operation(ours, Replace("a.py", "x = 1", "x = 2"))
 
 
+def test_patches_that_name_other_places_are_others():
+    assert not same_operation(patch("@@ class A:", "+x = 1"), patch("@@ class B:", "+x = 1"))
+    assert not same_operation(patch("@@ class A:", "-x = 1", "+x = 2"), patch("@@ class B:", "-x = 1", "+x = 2"))
+    assert same_operation(patch("@@ class A:", "-x = 1", "+x = 2"), patch("@@", "-x = 1", "+x = 2"))
+
+
+def test_a_search_through_a_folder_is_not_one_that_a_folder_refuses():
+    assert not shells_agree("grep -rn foo src", "grep -n foo src")
+    assert shells_agree("grep -rn foo src/a.py", "grep -n foo src/a.py")
+
+
 def test_thoughts_hand_ins_and_unknown_calls():
     assert same_operation(Submit("done"), Submit("finished"))
     assert not same_operation(Submit(), Think())
