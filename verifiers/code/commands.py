@@ -37,7 +37,7 @@ from pivotgym.verifiers.shell.parse import Block, Command, Script, Step, parse, 
 
 _QUIET = {("2>", "/dev/null"), ("2>>", "/dev/null"), ("2>&", "1")}
 _CD = re.compile(r"cd\s+([^\s;&|<>()$`~*?\[-][^\s;&|<>()$`*?\[]*|'[^']+')\s*&&\s*(?=\S)")
-_SPAN = re.compile(r"(?:(\d+|\$)(?:,(\d+|\$))?)?p")
+_SPAN = re.compile(r"(?:([0-9]{1,9}|\$)(?:,([0-9]{1,9}|\$))?)?p")
 
 
 def operation_of(command: str) -> Operation:
@@ -130,14 +130,14 @@ def _nl(given: list[str]) -> tuple[View | None, list[str]]:
 
 def _count(given: list[str]) -> Options | None:
     """Options of `head` and `tail`; the old form `-20` is `-n 20`."""
-    modern = [f"-n{word[1:]}" if re.fullmatch(r"-\d+", word) else word for word in given]
+    modern = [f"-n{word[1:]}" if re.fullmatch(r"-[0-9]+", word) else word for word in given]
     return read_options(modern, flags={"-q": ""}, values={"-n": "n", "--lines": "n"})
 
 
 def _head(given: list[str]) -> tuple[View | None, list[str]]:
     options = _count(given)
     number = options.values.get("n", ["10"])[-1] if options else ""
-    if options is None or not number.isdecimal() or len(options.operands) > 1:
+    if options is None or not re.fullmatch(r"[0-9]{1,9}", number) or len(options.operands) > 1:
         return None, []
     return View((), ((1, int(number)),)), options.operands
 
@@ -145,7 +145,7 @@ def _head(given: list[str]) -> tuple[View | None, list[str]]:
 def _tail(given: list[str]) -> tuple[View | None, list[str]]:
     options = _count(given)
     number = options.values.get("n", ["10"])[-1] if options else ""
-    if options is None or not re.fullmatch(r"[-+]?\d+", number) or len(options.operands) > 1:
+    if options is None or not re.fullmatch(r"[-+]?[0-9]{1,9}", number) or len(options.operands) > 1:
         return None, []
     return View((), ((int(number) if number[0] == "+" else -int(number.lstrip("-")), None),)), options.operands
 

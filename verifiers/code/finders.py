@@ -5,6 +5,8 @@ Owns: which of their options are read. Does not own: pipelines (`verifiers.code.
 
 from __future__ import annotations
 
+import re
+
 from pivotgym.verifiers.code.operations import Find
 from pivotgym.verifiers.code.options import read_options
 
@@ -24,7 +26,7 @@ def find_of(words: list[str]) -> Find | None:
     depth = given.get("-maxdepth", "")
     if len(left) % 2 or len(given) * 2 != len(left) or not given.keys() <= _TESTS or len(names) > 1:
         return None
-    if ("-maxdepth" in given and not depth.isdecimal()) or given.get("-type", "f") not in ("f", "d"):
+    if ("-maxdepth" in given and not re.fullmatch(r"[0-9]{1,9}", depth)) or given.get("-type", "f") not in ("f", "d"):
         return None
     flags = {"ignore-case"} if {"-iname", "-ipath"} & given.keys() else set()
     flags |= {"path"} if {"-path", "-ipath", "-wholename"} & given.keys() else set()

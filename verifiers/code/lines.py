@@ -28,8 +28,8 @@ _HEADER = re.compile(
 )
 """What editors say around the lines and names they show."""
 _FOLDER = re.compile(r"Here's the files and directories up to \d+ levels deep")
-_TAB = re.compile(r"\s*(\d+)(?:\t|\| ?|→)(.*)", re.DOTALL)
-_COLON = re.compile(r"(\d+)[:-](.*)", re.DOTALL)
+_TAB = re.compile(r"\s*([0-9]{1,9})(?:\t|\| ?|→)(.*)", re.DOTALL)
+_COLON = re.compile(r"([0-9]{1,9})[:-](.*)", re.DOTALL)
 _MARKS = re.compile(r"[/*@=|>]$")
 
 

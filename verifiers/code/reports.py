@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_PYTEST = re.compile(r"^=*[ \t]*((?:\d+ [a-z]+(?:, )?)+) in [\d.:]+ ?(?:s|seconds?).*$", re.MULTILINE)
-_PYTEST_COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?)")
+_PYTEST = re.compile(r"^=*[ \t]*((?:[0-9]{1,9} [a-z]+(?:, )?)+) in [\d.:]+ ?(?:s|seconds?).*$", re.MULTILINE)
+_PYTEST_COUNT = re.compile(r"([0-9]{1,9}) (passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?)")
 _PYTEST_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", re.MULTILINE)
 _NOTHING_RAN = re.compile(r"^=*[ \t]*no tests ran\b.*$", re.MULTILINE)
-_UNITTEST = re.compile(r"^Ran (\d+) tests? in [\d.]+s\s+(OK|FAILED|NO TESTS RAN)(?: \((.*)\))?", re.MULTILINE)
+_UNITTEST = re.compile(r"^Ran ([0-9]{1,9}) tests? in [\d.]+s\s+(OK|FAILED|NO TESTS RAN)(?: \((.*)\))?", re.MULTILINE)
 _UNITTEST_FAILED = re.compile(r"^(?:FAIL|ERROR): (\S+)(?: \(([^)]*)\))?", re.MULTILINE)
-_SYMPY = re.compile(r"tests finished: ((?:\d+ [a-z ]+(?:, )?)+?),? in [\d.]+ seconds")
-_SYMPY_COUNT = re.compile(r"(\d+) (passed|failed|exceptions?|skipped|expected to fail)")
+_SYMPY = re.compile(r"tests finished: ((?:[0-9]{1,9} [a-z ]+(?:, )?)+?),? in [\d.]+ seconds")
+_SYMPY_COUNT = re.compile(r"([0-9]{1,9}) (passed|failed|exceptions?|skipped|expected to fail)")
 _IGNORED = {"warning", "warnings", "deselected"}
 
 
@@ -51,7 +51,7 @@ def read_report(output: str) -> Report | None:
 
 def _unittest(found: re.Match[str], output: str) -> Report:
     counts = dict.fromkeys(("passed",), int(found[1]))
-    for name, number in re.findall(r"([a-z ]+)=(\d+)", found[3] or ""):
+    for name, number in re.findall(r"([a-z][a-z ]{0,30})=([0-9]{1,9})\b", found[3] or ""):
         counts[name.strip()] = int(number)
         counts["passed"] -= int(number)
     return _report(counts, {f"{case} {name}".strip() for name, case in _UNITTEST_FAILED.findall(output)})

@@ -38,13 +38,15 @@ from pivotgym.verifiers.code.operations import (
     View,
 )
 from pivotgym.verifiers.code.patches import FileChange, Hunk, Refused, read_patch
-from pivotgym.verifiers.code.paths import same_path
+from pivotgym.verifiers.code.paths import plain, same_path
 from pivotgym.verifiers.code.syntax import same_syntax
 from pivotgym.verifiers.shell.rule import same_commands
 
 _SPECIAL = frozenset(".[]*^$\\+?{}()|")
-_LONGEST = 50_000
+_LONGEST = 20_000
 """Characters of a part of a file that is parsed; longer ones are compared as text."""
+_MOST_PATHS = 100
+"""Paths that are compared pair by pair, as they are written in other ways."""
 _SHOWN_ONLY = {"tracked", "numbered"}
 """Flags that leave out what is in no repository, or say how lines were numbered."""
 
@@ -93,8 +95,11 @@ def same_operation(expert: Operation, candidate: Operation, root: str | None = N
 
 
 def _same_paths(ours: Iterable[str], theirs: Iterable[str], root: str | None) -> bool:
-    left = list(theirs)
-    for path in ours:
+    due, given = (Counter(plain(path, root) for path in paths) for paths in (ours, theirs))
+    left = list((given - due).elements())
+    if len(left) > _MOST_PATHS:
+        return False
+    for path in (due - given).elements():
         place = next((place for place, other in enumerate(left) if same_path(path, other, root)), None)
         if place is None:
             return False

@@ -85,7 +85,7 @@ def rg_of(words: list[str]) -> Search | None:
 
 def _old_context(words: list[str]) -> Options | None:
     """Options of `grep`; the old form `-3` is `-C 3`."""
-    modern = [f"-C{word[1:]}" if re.fullmatch(r"-\d+", word) else word for word in words]
+    modern = [f"-C{word[1:]}" if re.fullmatch(r"-[0-9]+", word) else word for word in words]
     options = read_options(modern, flags=_GREP_FLAGS, values=_GREP_VALUES)
     asked = {"files", "counts"} <= options.flags if options else True
     return None if asked else options
@@ -107,10 +107,10 @@ def _search(
     recursive: bool,
     named: bool,
 ) -> Search | None:
-    try:
-        before, after, around = (int(options.values.get(name, ["0"])[-1]) for name in ("before", "after", "around"))
-    except ValueError:
+    sizes = [options.values.get(name, ["0"])[-1] for name in ("before", "after", "around")]
+    if not all(re.fullmatch(r"[0-9]{1,9}", size) for size in sizes):
         return None
+    before, after, around = map(int, sizes)
     reports: Literal["lines", "files", "counts"] = "lines"
     shown: list[Prefix] = ["name"] if named else []
     if "files" in options.flags:

@@ -165,6 +165,13 @@ def test_a_search_through_a_folder_is_not_one_that_a_folder_refuses():
     assert shells_agree("grep -rn foo src/a.py", "grep -n foo src/a.py")
 
 
+def test_many_paths_may_come_in_any_order_but_not_each_in_another_form():
+    paths = [f"src/{number}.py" for number in range(2000)]
+    ours = View(tuple(paths))
+    assert same_operation(ours, View(tuple(f"./{path}" for path in reversed(paths))))
+    assert not same_operation(ours, View(tuple(f"/testbed/{path}" for path in paths)))
+
+
 def test_thoughts_hand_ins_and_unknown_calls():
     assert same_operation(Submit("done"), Submit("finished"))
     assert not same_operation(Submit(), Think())

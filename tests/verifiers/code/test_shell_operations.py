@@ -180,3 +180,19 @@ def test_an_empty_command_is_invalid(command):
 @given(st.text(alphabet="catsednlgrep -n'\"1,5p$|;&<>a.py\n\\", max_size=60))
 def test_any_text_is_some_operation(command):
     assert operation_of(command).kind
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "head -n {} a.py",
+        "tail -n +{} a.py",
+        "sed -n '{}p' a.py",
+        "grep -C {} x a.py",
+        "grep -{} x a.py",
+        "find . -maxdepth {}",
+    ],
+)
+@pytest.mark.parametrize("number", ["9" * 5000, "\u0663", "\u00b2"])
+def test_a_number_that_programs_do_not_read_leaves_the_command_as_it_is(command, number):
+    assert isinstance(operation_of(command.format(number)), Shell)

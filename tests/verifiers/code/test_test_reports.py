@@ -1,6 +1,8 @@
 """Reports of test runners."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pivotgym.verifiers.code.reports import Report, read_report
 
@@ -45,3 +47,16 @@ def test_a_run_without_tests_is_a_report():
 @pytest.mark.parametrize("output", ["", "bash: pytest: command not found", "3 passed the exam in 2021"])
 def test_other_outputs_are_none(output):
     assert read_report(output) is None
+
+
+@pytest.mark.parametrize(
+    "report", ["{} passed in 1.0s", "Ran {} tests in 1.0s\n\nOK", "Ran 1 test in 1s\nFAILED (a={})"]
+)
+def test_counts_that_no_runner_tells_are_not_read(report):
+    assert read_report(report.format("9" * 5000)) in (None, Report((("passed", 1),)))
+
+
+@given(st.text(alphabet="0123 passedfailedinRan tests()=,.s\n\t-:ERRORFAILED", max_size=200))
+def test_any_output_is_read(output):
+    found = read_report(output)
+    assert found is None or all(number for _, number in found.counts)
