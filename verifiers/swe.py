@@ -22,7 +22,7 @@ output, "exit": its exit status or `None`, "failed": whether the tool refused it
 [[file, number or `None`, text]] instead of the output}; without it, what `commands` says.
 `tests`: {"selected": [test ids], "failed": [those that fail after the action], "failed_before": [those that failed
 before it], "ended": the limit that ended the run, if one did}; the world adds it to both effects where `undecided`
-names files. Whether a limit was the machine's fault is the world's to find out, by trying again.
+names files. Whether a limit was the machine's fault is the world's to find out.
 `root`: the repository's folder. `commands`, `shell`, `compare` and `unstable`: as in the terminal domain.
 """
 

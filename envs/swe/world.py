@@ -191,11 +191,11 @@ class SweWorld(SandboxWorld):
         return _Closing(self.backend.open(self._snapshot, limits=self.limits(self.life.origin)))
 
     def examine(self, asked: Sequence[str]) -> dict[str, Any]:
-        """See `World.examine`: results of the tests that see these files, now and before the action."""
+        """See `World.examine`: results of the tests that see these files, now and before; empty where none does."""
         here, environment = self._here, self._variables()
         command = here.test_command or testing.command_for(self.sandbox, asked, here.workdir)
         if command is None:
-            return {}
+            return {"tests": {}}
         assert self._snapshot is not None
         state = self._snapshot.digest
         with self.probe() as copy:

@@ -94,6 +94,8 @@ def test_tests_that_do_not_see_the_expert_s_edit_are_not_run_after_the_candidate
     assert COMPARATOR.undecided(edit("x = 1\n", tests=results([])), candidate) == ("/r/a.py",)
     assert COMPARATOR.undecided(edit("x = 1\n", tests=results(["t::a"])), candidate) == ()
     assert "no test sees" in verdict(edit("x = 1\n", tests=results(["t::a"])), candidate).reason
+    assert COMPARATOR.undecided(edit("x = 1\n", tests={}), candidate) == ()
+    assert "no tests to decide" in verdict(edit("x = 1\n", tests={}), candidate).reason
 
 
 def test_no_tests_selected_decide_nothing():
