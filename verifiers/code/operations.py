@@ -184,10 +184,16 @@ class Shell:
 
 @dataclass(frozen=True)
 class Submit:
-    """Hand in the work: with a message, or a patch, or nothing."""
+    """Hand in the work.
+
+    Attributes:
+        message: What is said of it; counts for nothing.
+        command: What is handed in where that is a command's output, as the harness was given it.
+    """
 
     kind: ClassVar[str] = "submit"
     message: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True)

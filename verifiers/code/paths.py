@@ -17,9 +17,11 @@ _ROOTS = re.compile(
 look like a repository's (`owner__name`, `name-1.2`): else it may as well be a folder of the repository."""
 _BYPRODUCTS = re.compile(
     r"(?:^|/)(?:__pycache__|\.pytest_cache|\.mypy_cache|\.ruff_cache|\.hypothesis|\.tox|\.eggs|[^/]+\.egg-info"
-    r"|node_modules/\.cache)(?:/|$)|\.py[co]$|\.orig$|(?:^|/)\.coverage$|(?:^|/)\.git(?:/|$)|^/(?:tmp|var/tmp|run)/"
+    r"|node_modules/\.cache)(?:/|$)|\.py[co]$|\.orig$|(?:^|/)\.coverage$|(?:^|/)\.git(?:/(?!hooks/)|$)"
+    r"|^/(?:tmp|var/tmp|run)/"
 )
-"""Caches, compiled files, the copies `patch` leaves, git's own files (compared as refs) and temporary folders."""
+"""Caches, compiled files, the copies `patch` leaves, git's own files (compared as refs) but its hooks, and temporary
+folders."""
 _TESTS = re.compile(r"(?:^|/)(?:tests?|testing|__tests__)/|(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|tests)\.py$")
 
 

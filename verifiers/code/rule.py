@@ -8,6 +8,7 @@ Owns: the rule, operation by operation. Does not own: effects (`verifiers.swe`),
 - Edits: the same text put in the same place: one edit's old text is part of the other's, and what it makes of it is
   what the other makes. New texts of the same old one may differ in what Python's parser does not see.
 - Test runs: the same tests and the same options, by the same runner.
+- Handing in: the same command where its output is what is handed in; messages do not count.
 - Other commands: the terminal's rule. Calls that no table knows: the same name and arguments.
 """
 
@@ -76,7 +77,7 @@ def same_operation(expert: Operation, candidate: Operation, root: str | None = N
     True
     """
     if isinstance(expert, Submit):
-        return isinstance(candidate, Submit)
+        return isinstance(candidate, Submit) and same_commands([expert.command], [candidate.command])
     if expert == candidate:
         return True
     if isinstance(expert, EDITS) and isinstance(candidate, EDITS):

@@ -174,7 +174,7 @@ def _ended(operation: Operation, table: Harness, harness: str | None) -> Operati
         return operation
     ends = [one.submits for one in (harnesses().values() if harness is None else [table]) if one.submits]
     if any(re.fullmatch(pattern, operation.command.strip(), re.DOTALL) for pattern in ends):
-        return Submit()
+        return Submit(command=operation.command.strip())
     return _program(operation, table) if table.called_as_programs else operation
 
 

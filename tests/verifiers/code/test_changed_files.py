@@ -120,6 +120,10 @@ def test_by_products_do_not_count(path):
     assert level({"files": {}}, change(None, "x", path)) == "same"
 
 
+def test_a_repository_s_hook_is_no_by_product():
+    assert level({"files": {}}, change(None, "exit 1\n", "/r/.git/hooks/pre-commit")) == "different"
+
+
 def test_the_share_counts_files_that_are_the_same():
     ours = {"files": {**change(None, "x\n", "/r/a.txt")["files"], **change(None, "y\n", "/r/b.txt")["files"]}}
     assert compare_files(ours, change(None, "x\n", "/r/a.txt")).share == 0.5

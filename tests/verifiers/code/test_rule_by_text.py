@@ -174,6 +174,8 @@ def test_many_paths_may_come_in_any_order_but_not_each_in_another_form():
 
 def test_thoughts_hand_ins_and_unknown_calls():
     assert same_operation(Submit("done"), Submit("finished"))
+    assert same_operation(Submit(command="echo A && git diff"), Submit(command="echo 'A' &&  git diff"))
+    assert not same_operation(Submit(command="echo A && git diff"), Submit(command="echo A"))
     assert not same_operation(Submit(), Think())
     assert same_operation(Other("f", "{}"), Other("f", "{}"))
     assert not same_operation(Other("f", "{}"), Other("f", '{"a": 1}'))

@@ -143,11 +143,11 @@ def test_mini_swe_agent_speaks_in_one_block_and_hands_in_by_a_line_of_output():
         return operations_of(Action(content=text), (), "mini_swe_agent")
 
     assert spoken("THOUGHT: look.\n\n```bash\ncat a.py\n```") == (View(("a.py",)),)
-    assert spoken(f"```bash\n{SUBMISSION}\n```") == (Submit(),)
+    assert spoken(f"```bash\n{SUBMISSION}\n```") == (Submit(command=SUBMISSION),)
     assert spoken("no block") == (Invalid("expected exactly one bash block, got 0"),)
     assert spoken("```bash\nls\n```\n```bash\nls\n```") == (Invalid("expected exactly one bash block, got 2"),)
     assert spoken("```bash\n\n```") == (Invalid("the bash block is empty"),)
-    assert read("bash", {"command": SUBMISSION}) == Submit()
+    assert read("bash", {"command": SUBMISSION}) == Submit(command=SUBMISSION)
     assert read("bash", {"command": SUBMISSION}, "openhands") == Shell(SUBMISSION)
 
 
