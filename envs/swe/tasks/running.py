@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pivotgym.core.canonical import digest
-from pivotgym.core.errors import VerifierFailed
+from pivotgym.core.errors import InputError, VerifierFailed
 from pivotgym.envs.sandbox.contract import Backend, Base, Limits, Sandbox, ShellState, Snapshot
 from pivotgym.envs.swe import python_tools
 
@@ -162,7 +162,7 @@ def run(
 
     Raises:
         WorldFailed: If the sandbox breaks.
-        VerifierFailed: If a file cannot be put in its place.
+        VerifierFailed: If the suite's patch cannot be applied.
     """
     results = _run_once(backend, start, suite, changed, explain)
     while results.late and (tries := tries - 1):
@@ -176,7 +176,10 @@ def _run_once(
     limits = Limits(wall_s=suite.limit_s, cpu_s=int(suite.limit_s) + 1, memory_mb=2048, output_kb=4096)
     sandbox = backend.open(start, limits=limits)
     try:
-        put(sandbox, changed)
+        try:
+            put(sandbox, changed)
+        except InputError as refused:
+            return Results({}, f"a changed file has no place: {refused}")
         if suite.patch:
             _apply(sandbox, suite.patch)
         return run_in(sandbox, suite, explain=explain)
@@ -185,12 +188,17 @@ def _run_once(
 
 
 def put(sandbox: Sandbox, changed: Mapping[str, bytes | None]) -> None:
-    """Write and remove files below `ROOT`. Errors as for `run`."""
+    """Write and remove files below `ROOT`.
+
+    Raises:
+        InputError: If a path is no place for a file.
+        WorldFailed: If the sandbox breaks.
+    """
     gone = [f"{ROOT}/{path}" for path, content in changed.items() if content is None]
     if gone:
-        removed = sandbox.run(f"rm -f -- {shlex.join(gone)}")
+        removed = sandbox.run(f"rm -rf -- {shlex.join(gone)}")
         if removed.exit != 0:
-            raise VerifierFailed(f"files cannot be removed: {removed.stderr.decode(errors='replace')[-200:]}")
+            raise InputError(f"files cannot be removed: {removed.stderr.decode(errors='replace')[-200:]}")
     for path, content in changed.items():
         if content is not None:
             sandbox.write(f"{ROOT}/{path}", content)
