@@ -47,7 +47,7 @@ def told(value: Any, depth: int = 0) -> str:
         return repr(float(value)) if abs(value) < 2**53 else repr(value)
     for plain in (str, bytes, int, float):
         if isinstance(value, plain):
-            return plain.__repr__(value)  # type: ignore[arg-type]
+            return plain.__repr__(value)
     try:
         return re.sub(r"0x[0-9a-f]+", "0x", f"{kind.__qualname__}:{value!r}")
     except Exception as error:

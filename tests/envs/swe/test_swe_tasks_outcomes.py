@@ -75,7 +75,7 @@ def test_code_that_passes_every_test_and_mends_nothing_does_not_pay(runtime, cod
     with closing(at(runtime, bug.package)) as sandbox:
         sandbox.write(f"{ROOT}/{bug.path}", bug.files()[bug.path] + code.encode())
         told = catalogue.judged(task_id, sandbox, runtime.domain.backend())
-    assert (told.reward, told.reason.partition(",")[0]) == (0.0, "with other inputs than its tests have")
+    assert (told.reward, told.reason.partition(",")[0]) == (0.0, "with other inputs than those of the tests")
 
 
 def test_what_lies_outside_of_the_source_does_no_harm(runtime):
