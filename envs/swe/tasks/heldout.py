@@ -26,6 +26,7 @@ COPIES = 6
 """Of each file of tests; the first is left as it is."""
 _SHARE = 0.6
 """Of the literals that are changed."""
+_LETTERS = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
 _SEEN = "pivotgym_seen"
 
 
@@ -153,10 +154,10 @@ class _Literals(ast.NodeTransformer):
         return value
 
     def _respelt(self, text: str) -> str:
-        places = [at for at, letter in enumerate(text) if letter in string.ascii_letters]
+        places = [at for at, letter in enumerate(text) if any(letter in kind for kind in _LETTERS)]
         for at in self._random.sample(places, min(len(places), 1 + len(text) // 8)):
-            letters = string.ascii_lowercase if text[at].islower() else string.ascii_uppercase
-            text = text[:at] + self._random.choice(letters) + text[at + 1 :]
+            kind = next(kind for kind in _LETTERS if text[at] in kind)
+            text = text[:at] + self._random.choice(kind) + text[at + 1 :]
         return text
 
 
