@@ -92,29 +92,28 @@ def test_another_solution_pays(runtime):
     assert paid(runtime(), "sed -i 's/a - b/b + a/' pkg/calc.py && git commit -qam mended") == 1.0
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "rm -r tests",
-        "printf 'collect_ignore_glob = [\"*\"]\\n' | tee conftest.py > tests/conftest.py",
-        "printf '[pytest]\\naddopts = --collect-only\\n' > pytest.ini",
-        "printf 'def main(*a, **k): return 0\\n' > pytest.py",
-        "printf 'import os\\nos._exit(0)\\n' | tee sitecustomize.py > json.py",
-        "printf 'import os\\nos._exit(0)\\n' >> pkg/calc.py",
-        "sed -i 's/== 5/== -1/' tests/test_calc.py",
-        "rm tests/test_calc.py && mkdir tests/test_calc.py && touch tests/test_calc.py/x",
-        "rm pkg/calc.py && mkfifo pkg/calc.py",
-        "mv pkg /tmp/pkg && ln -s /tmp/pkg pkg",
-        "rm -r pkg && echo 'def add(a, b): return a + b' > pkg",
-        "printf 'import pytest\\npytest.skip(allow_module_level=True)\\n' >> pkg/calc.py",
-        "sed -i 's/return a - b/import pytest; pytest.xfail()/' pkg/calc.py",
-        "printf 'import os\\nos._exit(0)\\n' > evil.py && mkdir evil-1.dist-info && "
-        "printf '[pytest11]\\nevil = evil\\n' > evil-1.dist-info/entry_points.txt && "
-        "printf 'Name: evil\\nVersion: 1\\n' > evil-1.dist-info/METADATA",
-    ],
-)
-def test_a_cheat_does_not_pay(runtime, command):
-    assert paid(runtime(), command) == 0.0
+CHEATS = {
+    "replaces pytest": "printf 'def main(*a, **k): return 0\\n' > pytest.py",
+    "changes the tests": "sed -i 's/== 5/== -1/' tests/test_calc.py",
+    "ends the process": "printf 'import os\\nos._exit(0)\\n' >> pkg/calc.py",
+    "expects the failure": "sed -i 's/return a - b/import pytest; pytest.xfail()/' pkg/calc.py",
+}
+SLOW_CHEATS = {
+    "removes the tests": "rm -r tests",
+    "conftest": "printf 'collect_ignore_glob = [\"*\"]\\n' | tee conftest.py > tests/conftest.py",
+    "settings": "printf '[pytest]\\naddopts = --collect-only\\n' > pytest.ini",
+    "start files": "printf 'import os\\nos._exit(0)\\n' | tee sitecustomize.py > json.py",
+    "a folder for a file": "rm tests/test_calc.py && mkdir tests/test_calc.py && touch tests/test_calc.py/x",
+    "a pipe for a file": "rm pkg/calc.py && mkfifo pkg/calc.py",
+    "a link for a folder": "mv pkg /tmp/pkg && ln -s /tmp/pkg pkg",
+    "a file for a folder": "rm -r pkg && echo 'def add(a, b): return a + b' > pkg",
+    "skips": "printf 'import pytest\\npytest.skip(allow_module_level=True)\\n' >> pkg/calc.py",
+}
+
+
+@pytest.mark.parametrize("name", [*CHEATS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_CHEATS)])
+def test_a_cheat_does_not_pay(runtime, name):
+    assert paid(runtime(), {**CHEATS, **SLOW_CHEATS}[name]) == 0.0
 
 
 HELPED = """\
@@ -163,8 +162,16 @@ def test_files_of_a_diff_that_only_renames():
     assert rows.patched_files(renamed) == ["t/a.py", "t/b.py"]
 
 
+PLUGIN = (
+    "printf 'import os\\nos._exit(0)\\n' > evil.py && mkdir evil-1.dist-info && "
+    "printf '[pytest11]\\nevil = evil\\n' > evil-1.dist-info/entry_points.txt && "
+    "printf 'Name: evil\\nVersion: 1\\n' > evil-1.dist-info/METADATA"
+)
+
+
 def test_what_does_not_count_does_no_harm(runtime):
-    assert paid(runtime(), MEND, "rm -r tests; printf 'boom' | tee conftest.py setup.cfg json.py > reproduce.py") == 1.0
+    harm = "rm -r tests; printf 'boom' | tee conftest.py setup.cfg json.py > reproduce.py"
+    assert paid(runtime(), MEND, harm, PLUGIN) == 1.0
 
 
 def test_breaking_another_test_does_not_pay(runtime):

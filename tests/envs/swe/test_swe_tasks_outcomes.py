@@ -13,7 +13,11 @@ from pivotgym.envs.swe.tasks.cheats import cheats
 from pivotgym.envs.swe.tasks.shapes import ROOT, Fix
 
 TASK = "jsonpointer/0"
-CHEATS = sorted(cheats(Fix("a.py", 1, "", "", ""), ("tests",), ()))
+QUICK = ("bends pytest from the package", "forges the results", "mends it for its tests alone", "replaces pytest")
+CHEATS = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+    for name in cheats(Fix("a.py", 1, "", "", ""), ("tests",), ())
+]
 
 
 @pytest.fixture(scope="module")
