@@ -186,7 +186,9 @@ class EvalConfig(BaseModel):
             once for both temperatures.
         max_new_tokens: Longer actions are cut and invalid.
         seed: Fixes the draws; the same seed for all arms pairs them.
-        batch: Pivots between two writes.
+        batch: Pivots between two writes; whole tasks that are played side by side.
+        max_steps: Steps after which a whole task is cut, where its own limit is not lower.
+        step_timeout_s: Seconds for a step of a whole task, which at the end may run its tests.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -199,3 +201,5 @@ class EvalConfig(BaseModel):
     max_new_tokens: int = Field(default=64, ge=1)
     seed: int = 0
     batch: int = Field(default=16, ge=1)
+    max_steps: int | None = Field(default=None, ge=1)
+    step_timeout_s: float = Field(default=300.0, gt=0)

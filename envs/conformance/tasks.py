@@ -126,19 +126,32 @@ def validate_all(
     return found
 
 
-def chosen(runtime: Runtime, wanted: Iterable[str]) -> list[Task]:
-    """The domain's tasks whose id is, or begins with, one of `wanted`; all of them where that is empty.
+def chosen(runtime: Runtime, wanted: Iterable[str] = (), limit: int | None = None) -> list[Task]:
+    """Some of a domain's tasks. Arguments and errors as for `picked`."""
+    tasks = {task.id: task for task in runtime.tasks()}
+    return [tasks[task_id] for task_id in picked(list(tasks), runtime.domain.name, wanted, limit)]
+
+
+def picked(task_ids: Sequence[str], domain: str, wanted: Iterable[str] = (), limit: int | None = None) -> list[str]:
+    """Some of a domain's tasks by id.
+
+    Args:
+        task_ids: All of them.
+        domain: Its name.
+        wanted: Ids, or beginnings of ids; all tasks where it is empty.
+        limit: Most tasks, spread evenly over those that fit.
 
     Raises:
         NotFound: If one of `wanted` fits no task.
     """
-    tasks = runtime.tasks()
     prefixes = tuple(wanted)
     for prefix in prefixes:
-        if not any(task.id.startswith(prefix) for task in tasks):
-            some = ", ".join(task.id for task in tasks[:5])
-            raise NotFound(f"task: no id of {runtime.domain.name!r} begins with {prefix!r}; they are like {some}")
-    return [task for task in tasks if not prefixes or task.id.startswith(prefixes)]
+        if not any(task_id.startswith(prefix) for task_id in task_ids):
+            some = ", ".join(task_ids[:5])
+            raise NotFound(f"task: no id of {domain!r} begins with {prefix!r}; they are like {some}")
+    found = [task_id for task_id in task_ids if not prefixes or task_id.startswith(prefixes)]
+    kept = len(found) if limit is None else min(limit, len(found))
+    return [found[place * len(found) // kept] for place in range(kept)]
 
 
 def gold_trajectories(runtime: Runtime, tasks: Iterable[Task]) -> Iterator[Trajectory]:

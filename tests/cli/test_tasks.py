@@ -6,12 +6,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from openai_server import OpenAIServer, said
 
 from pivotgym.cli.main import run_app
 from pivotgym.core.jsonl import read_records
 from pivotgym.core.trajectory import Trajectory
 from pivotgym.envs.base.registry import load_domain
 from pivotgym.envs.sandbox.backends import close_all
+from pivotgym.trainer.episodes import EpisodeRow
 
 
 @pytest.fixture
@@ -43,11 +45,22 @@ def test_validate_plays_every_run(sandboxes, capsys, tmp_path):
     assert {run["name"] for run in found["runs"]} >= {"gold", "nothing", "alternative", "cheat: every day"}
 
 
-def test_gold_writes_trajectories(sandboxes, tmp_path):
+def test_gold_writes_trajectories(sandboxes, capsys, tmp_path):
     out = tmp_path / "gold.jsonl"
     assert run_app(["tasks", "gold", "terminal", "--task", "schedules/1", "--out", str(out)]) == 0
     (found,) = read_records(out, Trajectory)
     assert (found.id, found.outcome, found.origin.kind) == ("schedules/1", 1.0, "sandbox")
+    assert "mean outcome 1.000" in capsys.readouterr().out
+
+
+def test_a_policy_plays_tasks(sandboxes, capsys, tmp_path):
+    out = tmp_path / "runs.jsonl"
+    with OpenAIServer(lambda *_: said("Done.")) as server:
+        policy = ["--engine", "openai", "--base-url", server.url, "--model", "m", "--max-steps", "2"]
+        assert run_app(["tasks", "play", "terminal", "--limit", "2", "--out", str(out), *policy]) == 0
+    rows = list(read_records(out, EpisodeRow))
+    assert [(row.arm, row.outcome, row.end, row.steps) for row in rows] == [("base", 0.0, "ended", 1)] * 2
+    assert "base: mean outcome 0.000 over 2 tasks" in " ".join(capsys.readouterr().out.split())
 
 
 def test_an_unknown_task_is_bad_input(capsys):

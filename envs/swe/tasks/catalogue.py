@@ -199,7 +199,7 @@ def attempts(task: Task) -> Iterator[Attempt]:
         return Attempt(name, [actions], outcome)
 
     yield attempt("with patch", 1.0, f"cd {ROOT} && patch -p1 <<'EOF'\n{fix.patch()}EOF")
-    known = list(cheats(bug.path, bug.package.tests).items())
+    known = list(cheats(fix, bug.package.tests, bug.fails).items())
     name, commands = known[bug.number % len(known)]
     yield attempt(f"cheat: {name}", 0.0, *commands)
 

@@ -34,7 +34,7 @@ def describe(file: str, info: Any) -> dict[str, Any] | None:
 
     Args:
         file: The test's file.
-        info: pytest's exception information.
+        info: pytest's exception information; `None` for a test that passed, of which nothing is told.
 
     Returns:
         `line` of the statement, `kind` (`value`, `exception`, `no exception`), and per kind `got` (text of the value),
@@ -42,7 +42,7 @@ def describe(file: str, info: Any) -> dict[str, Any] | None:
         such statement.
     """
     entry = None
-    for one in info.traceback:
+    for one in info.traceback if info is not None else ():
         if str(one.path) == file:
             entry = one
     if entry is None:

@@ -77,14 +77,14 @@ def _tried(
     tree: Mapping[str, bytes],
 ) -> tuple[frozenset[str], issues.Failure] | None:
     """What a change breaks, and the failure that tells it best; `None` where it is not fit for a task."""
-    results = running.run(backend, start, suite, changed, explain=True, tries=1)
+    results = running.run(backend, start, suite, changed, describe="explaining", tries=1)
     failing = steady - results.passed()
     if results.broken or not 1 <= len(failing) <= MOST_FAILING:
         return None
     told = {}
-    for test in sorted(failing & results.failures.keys()):
+    for test in sorted(failing & results.described.keys()):
         source = tree[test.partition("::")[0]].decode()
-        found = issues.failure(test, results.failures[test], source)
+        found = issues.failure(test, results.described[test], source)
         if found is not None:
             told[test] = found, (len(issues.unknown(found, source)), found.kind != "value", len(found.got))
     if not told or steady - running.run(backend, start, suite, changed).passed() != failing:

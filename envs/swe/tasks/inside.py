@@ -4,8 +4,8 @@ Owns: what is recorded of each test, and the checks that pytest itself still tel
 it runs on (`running`), or what the results mean (`judge`).
 
 Reads one JSON object on standard input: `path` (folders to import from), `tests` (what pytest is given), `options`,
-`explain` (whether failures are described by `explaining.describe`), `mark`. Writes one to standard output, between two
-marks, where no other process can take it back or change it: `results` {test id: status}, `failures` {test id:
+`describe` (the module that describes tests, or ""), `mark`. Writes one to standard output, between two
+marks, where no other process can take it back or change it: `results` {test id: status}, `described` {test id:
 description}, `changed` (names of the test tools' own functions that are others after the run than before it).
 """
 
@@ -25,13 +25,13 @@ class Recorder:
     """A pytest plugin that keeps the status of every test.
 
     Args:
-        explain: Describes a failure by its test and exception; `None` where nobody asks.
+        describe: Describes a test by its file and what ended it; `None` where nobody asks.
     """
 
-    def __init__(self, explain: Any = None) -> None:
+    def __init__(self, describe: Any = None) -> None:
         self.results: dict[str, str] = {}
-        self.failures: dict[str, Any] = {}
-        self._explain = explain
+        self.described: dict[str, Any] = {}
+        self._describe = describe
 
     def pytest_collectreport(self, report: Any) -> None:
         """Keep what cannot be collected."""
@@ -51,11 +51,11 @@ class Recorder:
             self.results[report.nodeid] = "skipped"
 
     def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
-        """Describe a failure while its frames are still there."""
-        if self._explain is not None and call.excinfo is not None and call.when == "call":
-            described = self._explain(str(item.path), call.excinfo)
+        """Describe a test while its frames are still there."""
+        if self._describe is not None and call.when == "call":
+            described = self._describe(str(item.path), call.excinfo)
             if described is not None:
-                self.failures[item.nodeid] = described
+                self.described[item.nodeid] = described
 
 
 def functions() -> dict[str, int]:
@@ -87,14 +87,14 @@ def main() -> None:
     import pytest
 
     sys.path[:0] = asked["path"]
-    recorder = Recorder(importlib.import_module("explaining").describe if asked["explain"] else None)
+    recorder = Recorder(importlib.import_module(asked["describe"]).describe if asked["describe"] else None)
     for name in ("unittest", "unittest.mock", "unittest.case"):
         __import__(name)
     before = functions()
     pytest.main([*asked["options"], *asked["tests"]], plugins=[recorder])
     after = functions()
     changed = sorted(name for name, found in before.items() if after.get(name) != found)
-    told = json.dumps({"results": recorder.results, "failures": recorder.failures, "changed": changed})
+    told = json.dumps({"results": recorder.results, "described": recorder.described, "changed": changed})
     with os.fdopen(output, "w", encoding="utf-8") as stream:
         stream.write(f"\n{asked['mark']}{told}{asked['mark']}\n")
     os._exit(0)  # nothing that the tested code left for the end runs

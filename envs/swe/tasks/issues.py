@@ -157,7 +157,10 @@ def _literal(node: ast.expr) -> bool:
 
 
 def _steps(found: Failure, source: str) -> tuple[str, str] | None:
-    """What to run to see the failure, and what is expected, as code; `None` where it is too long or not there."""
+    """What to run to see the failure, and what is expected, as code.
+
+    `None` where it is too long or not there, or where all that it shows is a name that something else gives a value.
+    """
     statement = innermost(_parsed(source), found.line)
     if statement is None:
         return None
@@ -165,7 +168,10 @@ def _steps(found: Failure, source: str) -> tuple[str, str] | None:
     if shown is None:
         return None
     tree = _parsed(source)
-    steps = [ast.unparse(one) for one in _before(tree, found.line)] + [shown]
+    before = [ast.unparse(one) for one in _before(tree, found.line)]
+    if shown.isidentifier() and shown not in _made_in("\n".join(before)):
+        return None
+    steps = [*before, shown]
     try:
         used = _used(ast.parse("\n".join(steps)))
     except SyntaxError:

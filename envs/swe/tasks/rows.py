@@ -26,10 +26,11 @@ from pivotgym.core.messages import Message
 from pivotgym.core.trajectory import Origin
 from pivotgym.envs.base import sources
 from pivotgym.envs.base.contract import Task
-from pivotgym.envs.sandbox.contract import Backend, Change, Changes, Sandbox
+from pivotgym.envs.sandbox.contract import Backend, Change, Changes, Sandbox, Snapshot
 from pivotgym.envs.swe.origins import resolve
 from pivotgym.envs.swe.tasks import running
 from pivotgym.envs.swe.tasks.judge import Outcome, counted
+from pivotgym.envs.swe.tasks.packages import within
 from pivotgym.envs.swe.tasks.shapes import ROOT, SHAPES
 from pivotgym.envs.terminal.origins import images
 
@@ -40,11 +41,13 @@ IMAGE_PYTHON = "/opt/miniconda3/envs/testbed/bin"
 LIMIT_S = 900.0
 _SHAPE = SHAPES["mini_swe_agent"]
 _SETTINGS = {"conftest.py", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml"}
-_AT_START = re.compile(r"(site|user)customize\.py|.*\.pth")
+_KEPT = re.compile(r"__pycache__|(site|user)customize(\.py)?|.*\.(pth|egg-info|dist-info|egg-link)")
 _TOOLS = {"pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", *sys.stdlib_module_names}
-_CHANGED = re.compile(r"^(?:\+\+\+ b|--- a)/(.+?)(?:\t.*)?$", re.MULTILINE)
-_lock = Lock()
-_proven: set[str] = set()
+_CHANGED = re.compile(r"^(?:\+\+\+ b/|--- a/|rename from |rename to |copy to )(.+?)(?:\t.*)?$", re.MULTILINE)
+_TESTS = {"test", "tests"}
+_locks: dict[Row, Lock] = {}
+_proven: dict[Row, frozenset[str]] = {}
+"""By row, the tests that its own solution leaves failing as they say they will."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,24 @@ class Row:
     patch: str = ""
 
     @property
+    def tests(self) -> tuple[str, ...]:
+        """Names of all tests that must pass."""
+        return (*self.fail_to_pass, *self.pass_to_pass)
+
+    @property
     def test_files(self) -> tuple[str, ...]:
-        """The files that hold its tests, as its patch and the tests' names say."""
+        """The files that hold its tests, as the patch of the tests and their names say."""
         patched = [path for path in patched_files(self.test_patch) if path.endswith(".py")]
-        named = [name.partition("::")[0] for name in (*self.fail_to_pass, *self.pass_to_pass) if "::" in name]
+        named = [name.partition("::")[0] for name in self.tests if "::" in name]
         files = dict.fromkeys((*named, *patched))
         return tuple(path for path in files if posixpath.basename(path) not in _SETTINGS)
+
+    @property
+    def test_places(self) -> tuple[str, ...]:
+        """Files and folders that belong to its tests."""
+        folders = [file.split("/")[:-1] for file in self.test_files]
+        tops = [parts[: index + 1] for parts in folders for index, part in enumerate(parts) if part in _TESTS]
+        return (*self.test_files, *dict.fromkeys("/".join(parts) for parts in tops))
 
 
 def read_rows(file: Path) -> Iterator[Row]:
@@ -85,12 +100,17 @@ def read_rows(file: Path) -> Iterator[Row]:
     Raises:
         BadLine: At the first line that is none; names what it lacks.
     """
-    with file.open(encoding="utf-8") as stream:
+    seen: set[str] = set()
+    with file.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             if line.strip():
                 try:
-                    yield _row(json.loads(line))
-                except (ValueError, TypeError, KeyError) as error:
+                    row = _row(json.loads(line))
+                    if row.instance_id in seen:
+                        raise ValueError(f"instance_id: {row.instance_id!r} stands twice")
+                    seen.add(row.instance_id)
+                    yield row
+                except (ValueError, TypeError, KeyError, RecursionError) as error:
                     reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
                     raise BadLine(file.name, number, f"expected a row of SWE-bench: {reason}") from error
 
@@ -147,27 +167,35 @@ def judged(row: Row, origin: Origin, left: Sandbox, backend: Backend) -> Outcome
         start = backend.base(base)
     python = f"{IMAGE_PYTHON}/python" if origin.kind == "image" else running.Suite.python
     suite = running.Suite(row.test_files, (".", "src", "lib"), (), python, LIMIT_S, row.test_patch)
-    with _lock:
-        if row.patch and row.instance_id not in _proven:
-            own = replace(suite, patch=f"{row.patch.rstrip()}\n{row.test_patch}")
-            if (found := _counted(row, running.run(backend, start, own, {}))).reward == 0.0:
-                raise VerifierFailed(
-                    f"row {row.instance_id!r}: its own solution does not pass on this machine: {found.reason}",
-                    hint="what its repository needs is in its image: name that in the source 'images'",
-                )
-            _proven.add(row.instance_id)
+    excused = _own_solution(row, start, suite, backend) if row.patch else frozenset()
     try:
         changed = work(row, backend.changes_since_base(left.save()), left)
     except PivotRefused:
         return Outcome(0.0, "a program still has the terminal")
-    return _counted(row, running.run(backend, start, suite, changed))
+    return _counted(row, running.run(backend, start, suite, changed), excused)
+
+
+def _own_solution(row: Row, start: Snapshot, suite: running.Suite, backend: Backend) -> frozenset[str]:
+    """The named tests that a row's own solution leaves as expected failures. Errors as for `judged`."""
+    with _locks.setdefault(row, Lock()):
+        if row not in _proven:
+            results = running.run(backend, start, replace(suite, patch=f"{row.patch.rstrip()}\n{row.test_patch}"), {})
+            expected = frozenset(name for name in row.tests if _status(name, results.tests) == "xfailed")
+            if (found := _counted(row, results, expected)).reward == 0.0:
+                raise VerifierFailed(
+                    f"row {row.instance_id!r}: its own solution does not pass on this machine: {found.reason}",
+                    hint="what its repository needs is in its image: name that in the source 'images'",
+                )
+            _proven[row] = expected
+        return _proven[row]
 
 
 def work(row: Row, changes: Changes, left: Sandbox) -> dict[str, bytes | None]:
     """The files of the repository that an agent changed and that count; `None` for one it removed.
 
-    Not counted: what git and Python keep for themselves, files that the tests bring, settings of the tests unless the
-    row's own solution changes them, and new modules that would stand before Python's and the test tools' own.
+    Not counted: what git and Python keep for themselves, files that the tests bring; unless the row's own solution
+    changes them, whatever else belongs to the tests and their settings; new modules that would stand before Python's
+    and the test tools' own, and what announces plugins.
     """
     theirs, own = set(patched_files(row.test_patch)), set(patched_files(row.patch))
     found: dict[str, bytes | None] = {}
@@ -176,7 +204,7 @@ def work(row: Row, changes: Changes, left: Sandbox) -> dict[str, bytes | None]:
         kinds = {entry.kind for entry in (change.before, change.after) if entry is not None}
         if inner.startswith("../") or not kinds & {"file", "link"} or inner in theirs:
             continue
-        if inner in own or _counts(inner, change):
+        if inner in own or (_counts(inner, change) and not within(inner, row.test_places)):
             found[inner] = None if change.after is None else left.read(path)
     return found
 
@@ -188,16 +216,18 @@ def patched_files(patch: str) -> list[str]:
 
 def _counts(inner: str, change: Change) -> bool:
     parts = inner.split("/")
-    if parts[0] == ".git" or "__pycache__" in parts or parts[-1] in _SETTINGS or _AT_START.fullmatch(parts[-1]):
+    if parts[0] == ".git" or parts[-1] in _SETTINGS or any(map(_KEPT.fullmatch, parts)):
         return False
     top = parts[1] if parts[0] in ("src", "lib") and len(parts) > 1 else parts[0]
     return change.before is not None or top.removesuffix(".py") not in _TOOLS
 
 
-def _counted(row: Row, results: running.Results) -> Outcome:
+def _counted(row: Row, results: running.Results, excused: frozenset[str]) -> Outcome:
+    """The outcome of a run, where some tests may fail as they say they will."""
     if results.broken:
         return Outcome(0.0, results.broken)
-    named = {name: _status(name, results.tests) for name in (*row.fail_to_pass, *row.pass_to_pass)}
+    named = {name: _status(name, results.tests) for name in row.tests}
+    named |= {name: "passed" for name in excused if named[name] in ("xfailed", "xpassed")}
     return counted(running.Results(named), frozenset(row.fail_to_pass), frozenset(row.pass_to_pass))
 
 
@@ -233,7 +263,16 @@ def _row(given: Any) -> Row:
     failing, passing = (_names(name, given[name]) for name in ("FAIL_TO_PASS", "PASS_TO_PASS"))
     if not failing:
         raise ValueError("FAIL_TO_PASS: expected at least one test")
-    return Row(**texts, fail_to_pass=failing, pass_to_pass=passing, patch=given.get("patch") or "")
+    patch = given.get("patch") or ""
+    if not isinstance(patch, str):
+        raise TypeError(f"patch: expected a text, got {patch!r:.80}")
+    row = Row(**texts, fail_to_pass=failing, pass_to_pass=passing, patch=patch)
+    if not row.test_files:
+        raise ValueError("test_patch: expected a diff of a Python file, or tests named with their files")
+    outside = next((path for path in row.test_files if path.startswith("/") or ".." in path.split("/")), None)
+    if outside is not None:
+        raise ValueError(f"test_patch: expected files within the repository, got {outside!r}")
+    return row
 
 
 def _names(field: str, value: Any) -> tuple[str, ...]:

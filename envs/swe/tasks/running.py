@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pivotgym.core.canonical import digest
-from pivotgym.core.errors import VerifierFailed
+from pivotgym.core.errors import InputError, VerifierFailed
 from pivotgym.envs.sandbox.contract import Backend, Base, Limits, Sandbox, ShellState, Snapshot
 from pivotgym.envs.swe import python_tools
 
@@ -96,14 +96,14 @@ class Results:
         tests: Status by test id: passed, failed, error, skipped, xfailed, xpassed.
         broken: Why the run says nothing about the tests, or "".
         late: Whether that is because it took too long.
-        failures: What `explaining` said of failures, where it was asked.
+        described: What was said of tests by id, where it was asked.
         output: The end of what was printed.
     """
 
     tests: Mapping[str, str]
     broken: str = ""
     late: bool = False
-    failures: Mapping[str, Any] = field(default_factory=dict)
+    described: Mapping[str, Any] = field(default_factory=dict)
     output: str = ""
 
     def passed(self) -> frozenset[str]:
@@ -147,7 +147,7 @@ def run(
     suite: Suite,
     changed: Mapping[str, bytes | None],
     *,
-    explain: bool = False,
+    describe: str = "",
     tries: int = 2,
 ) -> Results:
     """Run a suite on a fresh machine with some files changed.
@@ -157,40 +157,48 @@ def run(
         start: From `machine`, or another one with pytest.
         suite: What to run.
         changed: New contents by path relative to `ROOT`; `None` to remove.
-        explain: Whether failures are described.
+        describe: The module that describes tests, `explaining` or `telling`; "" for none.
         tries: How often a run is tried that takes too long.
 
     Raises:
         WorldFailed: If the sandbox breaks.
-        VerifierFailed: If a file cannot be put in its place.
+        VerifierFailed: If the suite's patch cannot be applied.
     """
-    results = _run_once(backend, start, suite, changed, explain)
+    results = _run_once(backend, start, suite, changed, describe)
     while results.late and (tries := tries - 1):
-        results = _run_once(backend, start, suite, changed, explain)
+        results = _run_once(backend, start, suite, changed, describe)
     return results
 
 
 def _run_once(
-    backend: Backend, start: Snapshot, suite: Suite, changed: Mapping[str, bytes | None], explain: bool
+    backend: Backend, start: Snapshot, suite: Suite, changed: Mapping[str, bytes | None], describe: str
 ) -> Results:
     limits = Limits(wall_s=suite.limit_s, cpu_s=int(suite.limit_s) + 1, memory_mb=2048, output_kb=4096)
     sandbox = backend.open(start, limits=limits)
     try:
-        put(sandbox, changed)
+        try:
+            put(sandbox, changed)
+        except InputError as refused:
+            return Results({}, f"a changed file has no place: {refused}")
         if suite.patch:
             _apply(sandbox, suite.patch)
-        return run_in(sandbox, suite, explain=explain)
+        return run_in(sandbox, suite, describe=describe)
     finally:
         sandbox.close()
 
 
 def put(sandbox: Sandbox, changed: Mapping[str, bytes | None]) -> None:
-    """Write and remove files below `ROOT`. Errors as for `run`."""
+    """Write and remove files below `ROOT`.
+
+    Raises:
+        InputError: If a path is no place for a file.
+        WorldFailed: If the sandbox breaks.
+    """
     gone = [f"{ROOT}/{path}" for path, content in changed.items() if content is None]
     if gone:
-        removed = sandbox.run(f"rm -f -- {shlex.join(gone)}")
+        removed = sandbox.run(f"rm -rf -- {shlex.join(gone)}")
         if removed.exit != 0:
-            raise VerifierFailed(f"files cannot be removed: {removed.stderr.decode(errors='replace')[-200:]}")
+            raise InputError(f"files cannot be removed: {removed.stderr.decode(errors='replace')[-200:]}")
     for path, content in changed.items():
         if content is not None:
             sandbox.write(f"{ROOT}/{path}", content)
@@ -204,7 +212,7 @@ def _apply(sandbox: Sandbox, patch: str) -> None:
         raise VerifierFailed(f"the patch of the tests cannot be applied: {said}")
 
 
-def run_in(sandbox: Sandbox, suite: Suite, *, explain: bool = False) -> Results:
+def run_in(sandbox: Sandbox, suite: Suite, *, describe: str = "") -> Results:
     """Run a suite in an open sandbox, once. Arguments and errors as for `run`."""
     token = secrets.token_hex(8)
     here, mark = f"/run/{token}", secrets.token_hex(16)
@@ -212,13 +220,13 @@ def run_in(sandbox: Sandbox, suite: Suite, *, explain: bool = False) -> Results:
     collected = not beside.endswith(".py")
     canary = posixpath.join(beside if collected else posixpath.dirname(beside), f"test_{token}.py")
     sandbox.write(f"{ROOT}/{canary}", _CANARIES.encode())
-    for name in ("inside", "explaining") if explain else ("inside",):
+    for name in filter(None, ("inside", describe)):
         sandbox.write(f"{here}/{name}.py", resources.files(__package__).joinpath(f"{name}.py").read_bytes())
     asked = {
-        "path": [*([here] if explain else []), *(posixpath.normpath(f"{ROOT}/{one}") for one in suite.path)],
+        "path": [*([here] if describe else []), *(posixpath.normpath(f"{ROOT}/{one}") for one in suite.path)],
         "tests": [*suite.tests, *(() if collected else (canary,))],
         "options": [*_OPTIONS, *suite.options],
-        "explain": explain,
+        "describe": describe,
         "mark": mark,
     }
     ran = sandbox.run(
@@ -240,7 +248,7 @@ def _read(written: str, canary: str, output: str) -> Results:
     try:
         given = json.loads(written)
         results = dict(given["results"])
-        changed = list(given["changed"])
+        changed, said = list(given["changed"]), dict(given["described"])
     except (ValueError, TypeError, KeyError):
         return Results({}, "the run left no results that can be read", output=output)
     canaries = {name: results.pop(name) for name in list(results) if name.partition("::")[0] == canary}
@@ -249,7 +257,8 @@ def _read(written: str, canary: str, output: str) -> Results:
         broken = f"the tested code changed the test tools: {changed[0]}"
     elif not _true(canaries):
         broken = "tests whose results are known came out otherwise: the test tools were bent"
-    return Results(results, broken, failures=given.get("failures", {}), output=output)
+    described = {name: text for name, text in said.items() if name in results}
+    return Results(results, broken, described=described, output=output)
 
 
 def _true(canaries: Mapping[str, str]) -> bool:

@@ -8,7 +8,7 @@ from toy_counter import Counter, CounterDomain, add
 from pivotgym.core.errors import NotFound
 from pivotgym.envs.base.contract import Attempt
 from pivotgym.envs.base.runtime import Runtime
-from pivotgym.envs.conformance.tasks import chosen, gold_trajectories, play, validate, validate_all
+from pivotgym.envs.conformance.tasks import chosen, gold_trajectories, picked, play, validate, validate_all
 
 GOLD = [[add(3)], [add(2)]]
 
@@ -102,6 +102,13 @@ def test_progress_is_told():
     runtime, told = Runtime(Validated()), []
     validate_all(runtime, runtime.tasks(), times=1, on_progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "found"), [(None, list("abcdef")), (3, list("ace")), (4, list("abde")), (9, list("abcdef"))]
+)
+def test_a_limit_spreads_over_the_tasks(limit, found):
+    assert picked(list("abcdef"), "toy", limit=limit) == found
 
 
 def test_tasks_are_chosen_by_the_beginning_of_their_id():

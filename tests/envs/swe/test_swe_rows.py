@@ -4,6 +4,8 @@ import json
 from contextlib import closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pivotgym.core.errors import BadLine, NotFound, VerifierFailed
 from pivotgym.envs.base import sources
@@ -90,24 +92,86 @@ def test_another_solution_pays(runtime):
     assert paid(runtime(), "sed -i 's/a - b/b + a/' pkg/calc.py && git commit -qam mended") == 1.0
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "rm -r tests",
-        "printf 'collect_ignore_glob = [\"*\"]\\n' | tee conftest.py > tests/conftest.py",
-        "printf '[pytest]\\naddopts = --collect-only\\n' > pytest.ini",
-        "printf 'def main(*a, **k): return 0\\n' > pytest.py",
-        "printf 'import os\\nos._exit(0)\\n' | tee sitecustomize.py > json.py",
-        "printf 'import os\\nos._exit(0)\\n' >> pkg/calc.py",
-        "sed -i 's/== 5/== -1/' tests/test_calc.py",
-    ],
+CHEATS = {
+    "replaces pytest": "printf 'def main(*a, **k): return 0\\n' > pytest.py",
+    "changes the tests": "sed -i 's/== 5/== -1/' tests/test_calc.py",
+    "ends the process": "printf 'import os\\nos._exit(0)\\n' >> pkg/calc.py",
+    "expects the failure": "sed -i 's/return a - b/import pytest; pytest.xfail()/' pkg/calc.py",
+}
+SLOW_CHEATS = {
+    "removes the tests": "rm -r tests",
+    "conftest": "printf 'collect_ignore_glob = [\"*\"]\\n' | tee conftest.py > tests/conftest.py",
+    "settings": "printf '[pytest]\\naddopts = --collect-only\\n' > pytest.ini",
+    "start files": "printf 'import os\\nos._exit(0)\\n' | tee sitecustomize.py > json.py",
+    "a folder for a file": "rm tests/test_calc.py && mkdir tests/test_calc.py && touch tests/test_calc.py/x",
+    "a pipe for a file": "rm pkg/calc.py && mkfifo pkg/calc.py",
+    "a link for a folder": "mv pkg /tmp/pkg && ln -s /tmp/pkg pkg",
+    "a file for a folder": "rm -r pkg && echo 'def add(a, b): return a + b' > pkg",
+    "skips": "printf 'import pytest\\npytest.skip(allow_module_level=True)\\n' >> pkg/calc.py",
+}
+
+
+@pytest.mark.parametrize("name", [*CHEATS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_CHEATS)])
+def test_a_cheat_does_not_pay(runtime, name):
+    assert paid(runtime(), {**CHEATS, **SLOW_CHEATS}[name]) == 0.0
+
+
+HELPED = """\
+diff --git a/tests/test_more.py b/tests/test_more.py
+new file mode 100644
+--- /dev/null
++++ b/tests/test_more.py
+@@ -0,0 +1,11 @@
++import pytest
++
++from pkg.calc import add
++
++
++@pytest.mark.parametrize("text", ["a b::c [d]", "e"])
++def test_add(text):
++    assert add(2, len(text)) == 2 + len(text)
++@pytest.mark.xfail
++def test_later():
++    assert add("a", 1)
+"""
+
+
+def test_names_with_spaces_and_brackets_are_tests(runtime):
+    named = ["tests/test_more.py::test_add[a b::c [d]]", "tests/test_more.py::test_add[e]"]
+    found = runtime(instance_id="r-3", test_patch=HELPED, FAIL_TO_PASS=named)
+    assert paid(found, MEND, task_id="r-3") == 1.0
+    assert paid(found, task_id="r-3") == 0.0
+
+
+def test_a_test_that_fails_as_it_says_is_excused_where_the_rows_own_solution_leaves_it_so(runtime):
+    named = {"FAIL_TO_PASS": ["tests/test_more.py::test_add[a"], "PASS_TO_PASS": ["tests/test_more.py::test_later"]}
+    found = runtime(instance_id="r-4", test_patch=HELPED, **named)
+    assert paid(found, MEND, task_id="r-4") == 1.0
+    assert paid(found, "sed -i 's/return a - b/import pytest; pytest.xfail()/' pkg/calc.py", task_id="r-4") == 0.0
+
+
+def test_changes_of_what_belongs_to_the_tests_do_not_count(row):
+    judged = rows._row({**row, "PASS_TO_PASS": ["pkg/tests/unit/test_a.py::test_a", "pkg/test_b.py::test_b"]})
+    assert judged.test_places == (
+        "tests/test_calc.py", "pkg/tests/unit/test_a.py", "pkg/test_b.py", "tests", "pkg/tests",
+    )  # fmt: skip
+
+
+def test_files_of_a_diff_that_only_renames():
+    renamed = "diff --git a/t/a.py b/t/b.py\nsimilarity index 100%\nrename from t/a.py\nrename to t/b.py\n"
+    assert rows.patched_files(renamed) == ["t/a.py", "t/b.py"]
+
+
+PLUGIN = (
+    "printf 'import os\\nos._exit(0)\\n' > evil.py && mkdir evil-1.dist-info && "
+    "printf '[pytest11]\\nevil = evil\\n' > evil-1.dist-info/entry_points.txt && "
+    "printf 'Name: evil\\nVersion: 1\\n' > evil-1.dist-info/METADATA"
 )
-def test_a_cheat_does_not_pay(runtime, command):
-    assert paid(runtime(), command) == 0.0
 
 
 def test_what_does_not_count_does_no_harm(runtime):
-    assert paid(runtime(), MEND, "rm -r tests; printf 'boom' | tee conftest.py setup.cfg json.py > reproduce.py") == 1.0
+    harm = "rm -r tests; printf 'boom' | tee conftest.py setup.cfg json.py > reproduce.py"
+    assert paid(runtime(), MEND, harm, PLUGIN) == 1.0
 
 
 def test_breaking_another_test_does_not_pay(runtime):
@@ -148,6 +212,9 @@ def test_a_row_of_another_source_is_not_found(runtime, swe):
         ({"FAIL_TO_PASS": "[]"}, "FAIL_TO_PASS: expected at least one test"),
         ({"PASS_TO_PASS": 3}, "PASS_TO_PASS: expected a list of names of tests"),
         ({"FAIL_TO_PASS": ["test_a (app.tests.Case)"]}, "expected tests as pytest names them"),
+        ({"patch": 3}, "patch: expected a text, got 3"),
+        ({"test_patch": "x", "FAIL_TO_PASS": ["test_a"], "PASS_TO_PASS": []}, "expected a diff of a Python file"),
+        ({"PASS_TO_PASS": ["../t.py::test_a"]}, "expected files within the repository, got '../t.py'"),
     ],
 )
 def test_a_line_that_is_no_row(tmp_path, row, changed, message):
@@ -156,6 +223,21 @@ def test_a_line_that_is_no_row(tmp_path, row, changed, message):
     with pytest.raises(BadLine, match="line 2: expected a row of SWE-bench: ") as raised:
         list(rows.read_rows(file))
     assert message in str(raised.value)
+
+
+def test_a_row_that_stands_twice(tmp_path, row):
+    file = tmp_path / "rows.jsonl"
+    file.write_text((json.dumps(row) + "\n") * 2)
+    with pytest.raises(BadLine, match=r"line 2: .*'some__repo-7' stands twice"):
+        list(rows.read_rows(file))
+
+
+@given(st.binary(max_size=80))
+def test_any_line_is_a_row_or_refused(tmp_path_factory, line):
+    file = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    file.write_bytes(b"[" + line.replace(b"\n", b" ") + b"]")
+    with pytest.raises(BadLine, match="line 1: expected a row of SWE-bench"):
+        list(rows.read_rows(file))
 
 
 def test_a_line_that_lacks_a_field(tmp_path, row):

@@ -131,6 +131,11 @@ def test_refused():
 class Case(TestCase):
     def test_method(self):
         assert self.shop.price() == 1
+
+
+def test_callback():
+    def check(item):
+        assert item == 1
 """
 
 
@@ -173,6 +178,7 @@ def test_an_issue_of_a_missing_exception():
         (9, {"got": "<Basket object>", "wanted": "3"}),
         (9, {"got": "x" * 101, "wanted": "3"}),
         (1, {"got": "4", "wanted": "3"}),
+        (24, {"got": "4", "wanted": "1"}),
     ],
 )
 def test_a_failure_that_cannot_be_told(line, told):

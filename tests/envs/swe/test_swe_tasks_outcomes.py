@@ -10,10 +10,14 @@ from pivotgym.envs.base.runtime import Runtime
 from pivotgym.envs.conformance.tasks import gold_trajectories, play, validate
 from pivotgym.envs.swe.tasks import catalogue, judge, packages, running
 from pivotgym.envs.swe.tasks.cheats import cheats
-from pivotgym.envs.swe.tasks.shapes import ROOT
+from pivotgym.envs.swe.tasks.shapes import ROOT, Fix
 
 TASK = "jsonpointer/0"
-CHEATS = sorted(cheats("a.py", ("tests",)))
+QUICK = ("bends pytest from the package", "forges the results", "mends it for its tests alone", "replaces pytest")
+CHEATS = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+    for name in cheats(Fix("a.py", 1, "", "", ""), ("tests",), ())
+]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,37 @@ def test_nothing_does_not_pay(runtime):
 @pytest.mark.parametrize("name", CHEATS)
 def test_a_cheat_does_not_pay(runtime, name):
     bug = catalogue.find(TASK)
-    assert paid(runtime, *cheats(bug.path, bug.package.tests)[name]) == 0.0
+    assert paid(runtime, *cheats(bug.fix(), bug.package.tests, bug.fails)[name]) == 0.0
+
+
+BY_HEART = """
+_broken = parameterize
+def parameterize(string, separator=" "):
+    import test_inflection
+    known = dict(test_inflection.STRING_TO_PARAMETERIZED)
+    return known[string] if string in known and separator == " " else _broken(string, separator)
+"""
+EQUAL = """
+class _Equal(str):
+    __hash__ = str.__hash__
+    def __eq__(self, other):
+        return True
+    def __ne__(self, other):
+        return False
+_broken = parameterize
+def parameterize(*args, **named):
+    return _Equal(_broken(*args, **named))
+"""
+
+
+@pytest.mark.parametrize("code", [BY_HEART, EQUAL], ids=["knows the tests by heart", "is equal to everything"])
+def test_code_that_passes_every_test_and_mends_nothing_does_not_pay(runtime, code):
+    task_id = next(one.id for one in catalogue.bugs().values() if "test_parameterize[" in one.fails[0])
+    bug = catalogue.find(task_id)
+    with closing(at(runtime, bug.package)) as sandbox:
+        sandbox.write(f"{ROOT}/{bug.path}", bug.files()[bug.path] + code.encode())
+        told = catalogue.judged(task_id, sandbox, runtime.domain.backend())
+    assert (told.reward, told.reason.partition(",")[0]) == (0.0, "with other inputs than those of the tests")
 
 
 def test_what_lies_outside_of_the_source_does_no_harm(runtime):
