@@ -31,7 +31,7 @@ from pivotgym.verifiers.searching import words as cutting
 from pivotgym.verifiers.searching.addresses import address_key
 from pivotgym.verifiers.searching.words import content_words, words
 
-LAYOUT = 1
+LAYOUT = 2
 ABOUT = "corpus.json"
 _HEAP_BYTES = 128_000_000
 _TIES = 4
@@ -154,9 +154,8 @@ def _schema() -> Any:
 
 def _document(page: Page, number: int) -> Any:
     keys = dict.fromkeys(key_of(url) for url in (page.url, *page.redirects))
-    stored = json.dumps([page.url, page.title, page.text, list(page.redirects)], ensure_ascii=False)
     document = tantivy.Document(
-        page=stored, words=" ".join(words(f"{page.title} {page.text}")), address=[key for key in keys if key]
+        page=page.stored(), words=" ".join(words(f"{page.title} {page.text}")), address=[key for key in keys if key]
     )
     document.add_unsigned("number", number)
     return document
@@ -198,7 +197,7 @@ class Corpus:
         Thread-safe; the places that the last 4,096 queries found are kept.
         """
         ranked = self._ranking(tuple(sorted(content_words(query)[:_MOST_WORDS])), limit)
-        return tuple(Hit(page_from(self._stored(place)[1]), number, score) for score, number, place in ranked)
+        return tuple(Hit(Page.from_stored(self._stored(place)[1]), number, score) for score, number, place in ranked)
 
     def _ranked(self, terms: tuple[str, ...], limit: int) -> tuple[tuple[float, int, Any], ...]:
         if not terms:
@@ -227,13 +226,7 @@ class Corpus:
         query = tantivy.Query.term_query(self._schema, "address", key_of(url), "basic")
         found = self._searcher.search(query, limit=64, count=False).hits
         stored = [self._stored(place) for _, place in found]
-        return page_from(min(stored)[1]) if stored else None
-
-
-def page_from(stored: str) -> Page:
-    """A page from its stored form."""
-    url, title, text, redirects = json.loads(stored)
-    return Page(url, title, text, tuple(redirects))
+        return Page.from_stored(min(stored)[1]) if stored else None
 
 
 def about(folder: Path) -> About:
