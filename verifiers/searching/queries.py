@@ -38,6 +38,7 @@ ENOUGH_WITH_EVIDENCE = 1 / 3
 ENOUGH_WEIGHT = 0.5
 _NAME_WEIGHT = 3.0
 _PERSISTENCE = 0.9
+_LETTERS = re.compile(r"[^\W\d_]+")
 _ALIKE = 0.8
 """Least similarity of two spellings of a name."""
 
@@ -62,7 +63,7 @@ class Judged:
     reason: str = ""
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def key(query: str) -> tuple[str, ...]:
     """The content words of a query, sorted: equal for queries that differ in nothing that counts."""
     return tuple(sorted(content_words(query)))
@@ -212,23 +213,37 @@ def other_fact(expert: str, candidate: str) -> str | None:
     due, given = names(expert), names(candidate)
     said = set(content_words(expert)), set(content_words(candidate))
     own = said[0] - said[1], said[1] - said[0]
-    gone = {word for word in due & own[0] if not word.isdigit() and not _spelled_in(word, own[1], candidate)}
-    new = {word for word in given & own[1] if not word.isdigit() and not _spelled_in(word, own[0], expert)}
+    gone = _missing(due & own[0], own[1], candidate)
+    new = _missing(given & own[1], own[0], expert)
     if gone and new:
         return f"it names {sorted(new)[0]!r} for {sorted(gone)[0]!r}"
     return None
 
 
-def _spelled_in(word: str, known: set[str], text: str) -> bool:
-    """Whether a name stands in a text in another spelling, as part of a longer word, or in its initials."""
+def _missing(named: Collection[str], known: Collection[str], text: str) -> list[str]:
+    """The names that do not stand in a text in another spelling, as part of a longer word, or in its initials."""
+    if not named:
+        return []
+    letters = "".join(part[0] for part in _LETTERS.findall(fold(text)))
+    return [
+        word
+        for word in named
+        if not word.isdigit() and not (1 < len(word) <= 5 and word in letters) and not _spelled_in(word, known)
+    ]
+
+
+def _spelled_in(word: str, known: Collection[str]) -> bool:
+    """Whether a name is one of some words in another spelling, part of a longer one, or another word for a country."""
     if any(word in other or other in word for other in known if min(len(word), len(other)) > 3):
         return True
-    if any(word in alike and known & alike for alike in _COUNTRIES):
+    if any(word in alike and not alike.isdisjoint(known) for alike in _COUNTRIES):
         return True
-    if any(SequenceMatcher(None, word, other).ratio() >= _ALIKE for other in known):
-        return True
-    letters = "".join(part[0] for part in re.findall(r"[^\W\d_]+", fold(text)))
-    return 1 < len(word) <= 5 and word in letters
+    alike = SequenceMatcher(b=word)
+    for other in known:
+        alike.set_seq1(other)
+        if alike.real_quick_ratio() >= _ALIKE and alike.quick_ratio() >= _ALIKE and alike.ratio() >= _ALIKE:
+            return True
+    return False
 
 
 def _weights(query: str, named: frozenset[str]) -> dict[str, float]:

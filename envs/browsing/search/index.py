@@ -16,7 +16,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -195,9 +196,14 @@ class Corpus:
         """The best pages for a query, best first; of equal ones, the first of the corpus. None for a query of no words.
 
         Thread-safe; the places that the last 4,096 queries found are kept.
+
+        Raises:
+            WorldFailed: If the files of the index are damaged.
         """
-        ranked = self._ranking(tuple(sorted(content_words(query)[:_MOST_WORDS])), limit)
-        return tuple(Hit(Page.from_stored(self._stored(place)[1]), number, score) for score, number, place in ranked)
+        with self._reading():
+            ranked = self._ranking(tuple(sorted(content_words(query)[:_MOST_WORDS])), limit)
+            found = [(Page.from_stored(self._stored(place)[1]), number, score) for score, number, place in ranked]
+        return tuple(Hit(*one) for one in found)
 
     def _ranked(self, terms: tuple[str, ...], limit: int) -> tuple[tuple[float, int, Any], ...]:
         if not terms:
@@ -222,11 +228,29 @@ class Corpus:
         return int(str(number)), str(page)
 
     def page(self, url: str) -> Page | None:
-        """The page of an address, or of one that leads to it; the first of the corpus where several have it."""
+        """The page of an address, or of one that leads to it; the first of the corpus where several have it.
+
+        Raises:
+            WorldFailed: If the files of the index are damaged.
+        """
         query = tantivy.Query.term_query(self._schema, "address", key_of(url), "basic")
-        found = self._searcher.search(query, limit=64, count=False).hits
-        stored = [self._stored(place) for _, place in found]
-        return Page.from_stored(min(stored)[1]) if stored else None
+        with self._reading():
+            found = self._searcher.search(query, limit=64, count=False).hits
+            stored = [self._stored(place) for _, place in found]
+            return Page.from_stored(min(stored)[1]) if stored else None
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Damage that opening did not see is an error of ours; tantivy tells it by `ValueError`, or by a panic."""
+        try:
+            yield
+        except BaseException as error:
+            # What Rust calls a panic is no `Exception` in Python, and its class cannot be imported.
+            if not isinstance(error, ValueError) and type(error).__name__ != "PanicException":
+                raise
+            raise WorldFailed(
+                f"corpus {self.about.name!r}: its index is damaged: {error}"[:300], hint="build it again"
+            ) from error
 
 
 def about(folder: Path) -> About:

@@ -117,7 +117,7 @@ class SearchWorld(World):
             key = key_of(page.url)
             self._opened = (*(one for one in self._opened if one != key), key)
             shown.append(showing.page(page, request.goal))
-            # What stands on a page is what it is: two addresses of the same text are one page. A snippet is not the page.
+            # What stands on a page is what it is: two addresses of the same text are one page. A snippet is not that.
             text = digest([page.title, page.text]) if page.whole and page.text.strip() else None
             pages.append({"address": key, "text": text})
         return showing.BETWEEN.join(shown), missing == len(pages), {"pages": pages}
