@@ -49,6 +49,7 @@ def form(word: str) -> str:
 
 
 _MEANINGS = {form(word): line.split()[0] for line in _SAID_BY for word in words(line)}
+_ATTRIBUTE = 3
 _WEAK = frozenset(("date", "place", "count"))
 _KINDS = frozenset(_MEANINGS.get(form(word), form(word)) for word in words(_KIND_WORDS)) - _WEAK
 
@@ -62,13 +63,19 @@ def meanings(query: str, named: frozenset[str] = frozenset()) -> tuple[str, ...]
 
 
 def other_attribute(expert: str, candidate: str, named: Collection[str]) -> bool:
-    """Whether two queries ask for nothing in common of what both name; a query of names alone asks for anything."""
+    """Whether two queries ask for nothing in common of what both name; a query of names alone asks for anything.
+
+    More than three words are a description, which may be put in other words altogether.
+    """
     both = frozenset(named).intersection(content_words(expert), content_words(candidate))
     due, given = (
         frozenset(word for word in meanings(query, both) if word not in both and word.isalpha())
         for query in (expert, candidate)
     )
-    return bool(due) and bool(given) and not _told(due) & given and not _told(given) & due
+    told = _told(due), _told(given)
+    if not all(0 < len(some) <= _ATTRIBUTE for some in told):
+        return False
+    return not told[0] & given and not told[1] & due
 
 
 def _told(asked: frozenset[str]) -> frozenset[str]:

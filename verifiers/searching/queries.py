@@ -13,7 +13,7 @@ not own: searching (`envs.browsing.search`), or verdicts (`verifiers.search`).
 - a query that puts another year, number, month or name in the place of the expert's is another one, whatever it finds:
   a small corpus has often nothing better to show for it.
 
-*By text* (`by_text`). The same words but for order, case, punctuation and stop words; else half of all words in common
+*By text* (`by_text`). The same words but for order, case, punctuation and stop words; else 0.45 of all words in common
 by form and meaning, where names and years count three times; a name in common where both have any; no other number or
 name in the place of the expert's; and nothing else asked of what both name (`verifiers.searching.attributes`): `Marie
 Curie wife` is not `Marie Curie books`. This is a guess at what an engine would do; verdicts say so (`executed: false`).
@@ -35,7 +35,7 @@ from pivotgym.verifiers.searching.words import content_words, fold, months, name
 
 ENOUGH = 0.5
 ENOUGH_WITH_EVIDENCE = 1 / 3
-ENOUGH_WEIGHT = 0.5
+ENOUGH_WEIGHT = 0.45
 _NAME_WEIGHT = 3.0
 _PERSISTENCE = 0.9
 _LETTERS = re.compile(r"[^\W\d_]+")
