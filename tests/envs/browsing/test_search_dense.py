@@ -9,6 +9,11 @@ from hypothesis import strategies as st
 
 from pivotgym.cli.main import run_app
 from pivotgym.core.errors import ConfigError, MissingDependency
+from pivotgym.core.messages import Action
+from pivotgym.core.trajectory import Origin, Pivot
+from pivotgym.envs.base import sources
+from pivotgym.envs.base.runtime import Runtime
+from pivotgym.envs.browsing import domain
 from pivotgym.envs.browsing.search import dense
 from pivotgym.envs.browsing.search.dense import DenseIndex, Encoder, joined
 from pivotgym.envs.browsing.search.index import Corpus, build
@@ -92,6 +97,27 @@ def test_vectors_have_the_length_one_whatever_stands_beside(model):
     alone, among = encoder.encode(["the river"]), encoder.encode(["the river", "a ship in a town on the river"])
     assert np.allclose(np.linalg.norm(among, axis=1), 1, atol=1e-5)
     assert np.allclose(alone[0], among[0], atol=1e-5)
+
+
+def test_a_query_in_other_words_is_equivalent_where_the_encoder_knows_them(corpus, tmp_path):
+    assert _verified(corpus, "car", "automobile").reward == 1
+    assert _verified(corpus, "car", "lighthouse").reward == 0
+    build(PAGES, tmp_path / "words", name="things")
+    assert _verified(tmp_path / "words", "car", "automobile").reward == 0
+
+
+def _verified(folder, expert, candidate):
+    def search(query):
+        return Action.model_validate({"tool_calls": [{"name": "search", "arguments": {"query": query}}]})
+
+    sources.configure({"corpus": folder})
+    runtime, origin = Runtime(domain()), Origin.model_validate({"kind": "corpus", "corpus": "things"})
+    try:
+        pivot = Pivot(id="run:0", domain="browsing", messages=[], reference=search(expert), origin=origin)
+        return runtime.verify(pivot, search(candidate))
+    finally:
+        runtime.close()
+        sources.forget("corpus")
 
 
 def test_vectors_that_are_cut_are_told(corpus, model, tmp_path):
