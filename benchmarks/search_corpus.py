@@ -5,6 +5,7 @@ Run: python benchmarks/search_corpus.py [--pages 1000000] [--folder FOLDER] [--j
 The pages are generated as a JSON Lines file first (seeded; words by Zipf's law over 200,000, 20 to 80 to a page), so
 that the build reads what a user's would. Each part runs in a process of its own and reports its peak of memory.
 Queries take 2 to 8 words, rare and common ones; verdicts compare two queries each of which the index has not seen.
+All of it on one thread and without HTTP; the index has just been written, so that its files are in the page cache.
 """
 
 from __future__ import annotations

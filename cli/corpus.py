@@ -30,15 +30,21 @@ def build(
     files: Annotated[list[Path], typer.Argument(help="JSON Lines: url, title, and text or snippet; also .gz.")],
     out_folder: OutFolder,
     name: Annotated[str | None, typer.Option(help="The corpus's name; by default the first file's.")] = None,
+    dense: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a sentence encoder (transformers): dense retrieval beside BM25.", metavar="MODEL"),
+    ] = None,
     on_error: Annotated[str, typer.Option("--on-error", help="`stop` at the first bad line, or `skip` it.")] = "stop",
 ) -> None:
     """Build the index of pages. It appears complete or not at all; a page is in memory at a time."""
     from pivotgym.core.jsonl import ReadReport, read_lines
     from pivotgym.envs.browsing.search import index
+    from pivotgym.envs.browsing.search.dense import Encoder
     from pivotgym.envs.browsing.search.pages import Page, page_of
 
     if on_error not in ("stop", "skip"):
         raise InputError(f"on_error: expected 'stop' or 'skip', got {on_error!r}")
+    encoder = Encoder(dense) if dense is not None else None
     report = ReadReport()
 
     def pages() -> Iterator[Page]:
@@ -47,7 +53,11 @@ def build(
 
     with out.status("pages") as status:
         found = index.build(
-            pages(), out_folder, name=name or files[0].name, on_progress=lambda count: status.update(f"{count:,} pages")
+            pages(),
+            out_folder,
+            name=name or files[0].name,
+            on_progress=lambda count: status.update(f"{count:,} pages"),
+            encoder=encoder,
         )
     for reason in report.reasons:
         say(f"  skipped: {escape(reason)}")

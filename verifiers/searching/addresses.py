@@ -2,10 +2,13 @@
 
 Owns: the normal form of a URL. Does not own: redirects and pages with the same text (`envs.browsing.search`).
 
-RFC 3986, section 6: case of scheme and host, default ports, dot segments, percent encoding, an empty path; the fragment
-never reaches a server. Beyond it, what web servers and search engines treat as one page: `http` for `https`, a slash at
-the end of a path, an empty query, `+` for a space in it, brackets and colons that a path may have encoded,
-and parameters that only say where a click came from (`utm_*`, `gclid`, ...).
+By RFC 3986, section 6: case of scheme and host, default ports, dot segments, percent encoding, an empty path. The
+fragment never reaches a server.
+
+By our decision, as web servers and search engines treat these as one page: `http` for `https`; `www.`, `m.` and
+`mobile.` before a host; a slash at the end of a path; an empty query; `+` for a space in it; brackets and colons that a
+path may have encoded; names and passwords before the host; parameters that only say where a click came from (`utm_*`,
+`gclid`, ...). Not the same: another case in the path, another order of parameters, `/index.html` for `/`.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 _PLAIN_IN_PATHS = _UNRESERVED | frozenset("!'()*,:@")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?([/?#]|$)")
-_TRACKING = re.compile(r"(utm_\w+|gclid|dclid|fbclid|msclkid|yclid|igshid|mc_cid|mc_eid|srsltid)=", re.IGNORECASE)
+_CLICKS = "gclid dclid gbraid wbraid fbclid msclkid yclid twclid ttclid igshid mc_cid mc_eid srsltid _ga _gl"
+_TRACKING = re.compile(rf"(utm_\w+|{_CLICKS.replace(' ', '|')})=", re.IGNORECASE)
+_SAME_SITE = re.compile(r"(?<![\w-])(?:www|m|mobile)\.(?=[^.]+\.[^.])")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -50,7 +55,8 @@ def address_key(url: str) -> str | None:
     query = _decoded(query.replace("+", "%20"))
     kept = "&".join(part for part in query.split("&") if part and not _TRACKING.match(part))
     path = _decoded(path, _PLAIN_IN_PATHS).rstrip("/") or "/"
-    return f"{host.rstrip('.')}{port}{path}" + (f"?{kept}" if kept else "")
+    host = _SAME_SITE.sub("", host.rstrip("."))
+    return f"{host}{port}{path}" + (f"?{kept}" if kept else "")
 
 
 def _decoded(text: str, plain: Collection[str] = _UNRESERVED) -> str:

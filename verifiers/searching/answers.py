@@ -21,7 +21,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from pivotgym.verifiers.searching.quantities import UNIT_WORDS, amount_of, days_of, spelled_in_digits
+from pivotgym.verifiers.searching.numerals import spelled_in_digits
+from pivotgym.verifiers.searching.quantities import UNIT_WORDS, amount_of, days_of
 from pivotgym.verifiers.searching.words import fold, numbers, words
 
 _LEAD_IN = re.compile(
@@ -97,6 +98,8 @@ def rule_answer(expert: str, candidate: str, question: str = "") -> Ruled:
     if polar[0] is not None:
         same = polar[0] == polar[1]
         return Ruled(same, float(same), "the answer is the expert's" if same else "yes or no: the other one", True)
+    if polar[1] is not None and len(_bag(theirs[0])) == 1:
+        return Ruled(False, 0.0, "the answer is yes or no, the expert's is neither", True)
     if any(_initials(one, two) or _initials(two, one) for one in ours for two in theirs):
         return Ruled(True, 1.0, "the answer is the expert's, by its initials", True)
     valued = _by_value(ours[0], theirs[0])
@@ -122,7 +125,10 @@ def _by_overlap(ours: list[str], theirs: list[str], question: str) -> Ruled:
     if not score:
         return Ruled(False, 0.0, "the answer has no word of the expert's", True)
     due_numbers, given_numbers = numbers(spelled_in_digits(fold(expert))), numbers(spelled_in_digits(fold(candidate)))
-    if (due_numbers and due_numbers != given_numbers) or (due == given and _figures(expert) != _figures(candidate)):
+    # A year may be told beside a name; any other figure is part of it: `Iron Man 3`.
+    more_numbers = {number for number in given_numbers - due_numbers if len(number) != 4}
+    other_numbers = due_numbers != given_numbers if due_numbers else more_numbers
+    if other_numbers or (due == given and _figures(expert) != _figures(candidate)):
         return Ruled(False, score, "the answer has other numbers than the expert's", True)
     asked = frozenset(words(question))
     missing, more = set(due - given), set(given - due)
@@ -151,6 +157,7 @@ def _names_of(answer: str, *, others: bool = True) -> list[str]:
 def _tokens(text: str) -> list[str]:
     plain = spelled_in_digits(fold(text)).replace("&", " and ").replace("%", " percent ")
     plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", plain)
+    plain = re.sub(r"(?<!\S)[-−](?=\d)", "minus ", plain)
     plain = re.sub(r"(\d)\.0+\b", r"\1", plain)
     # Initials are one word: `J. K.` and `J.K.` as `JK`.
     plain = re.sub(r"\b(?:[a-z]\b[.\s]*){2,}", lambda match: re.sub(r"[.\s]", "", match[0]) + " ", plain)

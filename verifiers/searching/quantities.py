@@ -1,7 +1,7 @@
-"""Numbers with units, dates, and number words in answers.
+"""Numbers with units, and dates, in answers.
 
-Owns: reading them to values that are equal for equal amounts and days. Does not own: comparing whole answers
-(`verifiers.searching.answers`).
+Owns: reading them to values that are equal for equal amounts and days. Does not own: numbers in words
+(`verifiers.searching.numerals`), comparing whole answers (`verifiers.searching.answers`).
 """
 
 from __future__ import annotations
@@ -9,16 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pivotgym.verifiers.searching.numerals import spelled_in_digits
 from pivotgym.verifiers.searching.words import fold, month_number
 
-_ONES_WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-)
-_ONES = _ONES_WORDS.split()
-_TENS_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
-_TENS = dict(zip(_TENS_WORDS.split(), range(20, 100, 10), strict=True))
-_SMALL = {word: number for number, word in enumerate(_ONES)} | _TENS
 _SCALES = {
     "hundred": 1e2,
     "thousand": 1e3,
@@ -128,15 +121,3 @@ def _day(parts: dict[str, str]) -> Day | None:
     month = int(parts["m"]) if parts["m"].isdigit() else month_number(parts["m"])
     day = int(parts.get("d", 0))
     return (int(parts["y"]), month, day) if month is not None and 1 <= month <= 12 and day <= 31 else None
-
-
-def spelled_in_digits(text: str) -> str:
-    """A text in lower case with its number words below a hundred as digits."""
-
-    def one(match: re.Match[str]) -> str:
-        tens, ones = match[1], match[2]
-        return str(_TENS[tens] + _SMALL[ones]) if ones else str(_SMALL[tens])
-
-    tens = "|".join(_TENS)
-    text = re.sub(rf"\b({tens})[- ]({'|'.join(_ONES[1:10])})\b", one, text)
-    return re.sub(rf"\b({'|'.join(_SMALL)})\b()", one, text)

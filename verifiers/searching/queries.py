@@ -13,12 +13,13 @@ not own: searching (`envs.browsing.search`), or verdicts (`verifiers.search`).
 - a query that puts another year, number, month or name in the place of the expert's is another one, whatever it finds:
   a small corpus has often nothing better to show for it.
 
-*By text* (`by_text`). The same words but for order, case, punctuation and stop words; else half of all words in common,
-where names and years count three times; a name in common where both have any; and no other number or name in the place
-of the expert's. This is a guess at what an engine would do; verdicts say so (`executed: false`).
+*By text* (`by_text`). The same words but for order, case, punctuation and stop words; else 0.45 of all words in common
+by form and meaning, where names and years count three times; a name in common where both have any; no other number or
+name in the place of the expert's; and nothing else asked of what both name (`verifiers.searching.attributes`): `Marie
+Curie wife` is not `Marie Curie books`. This is a guess at what an engine would do; verdicts say so (`executed: false`).
 
-*Batches* query by query, in any order: every query of the expert's has one of the candidate's that reaches the same;
-few may be beside them.
+*Batches* query by query, in any order: every query of the expert's has one of the candidate's to itself that reaches
+the same, and few may be beside them; or fewer queries of the candidate's do for all of the expert's, none beside them.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
+from pivotgym.verifiers.searching.attributes import meanings, other_attribute
 from pivotgym.verifiers.searching.words import content_words, fold, months, names, numbers
 
 ENOUGH = 0.5
 ENOUGH_WITH_EVIDENCE = 1 / 3
-ENOUGH_WEIGHT = 0.5
+ENOUGH_WEIGHT = 0.45
 _NAME_WEIGHT = 3.0
 _PERSISTENCE = 0.9
+_LETTERS = re.compile(r"[^\W\d_]+")
 _ALIKE = 0.8
 """Least similarity of two spellings of a name."""
 
@@ -60,7 +63,7 @@ class Judged:
     reason: str = ""
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def key(query: str) -> tuple[str, ...]:
     """The content words of a query, sorted: equal for queries that differ in nothing that counts."""
     return tuple(sorted(content_words(query)))
@@ -94,11 +97,14 @@ def by_text(expert: str, candidate: str, known: Collection[str] = ()) -> Judged:
     if key(expert) == key(candidate):
         return Judged(True, 1.0)
     swapped = other_fact(expert, candidate)
-    ours, theirs = _weights(expert, known), _weights(candidate, known)
+    named = names(expert).union(names(candidate), known)
+    ours, theirs = _weights(expert, named), _weights(candidate, named)
     shared = {word: weight for word, weight in ours.items() if word in theirs}
     score = sum(shared.values()) / sum((ours | theirs).values())
     if swapped is not None:
         return Judged(False, score, swapped)
+    if shared and other_attribute(expert, candidate, named):
+        return Judged(False, score, "it asks for something else of what it names")
     if _named(ours) and _named(theirs) and not _named(shared):
         return Judged(False, score, "it names something else than the expert's query")
     if score < ENOUGH_WEIGHT:
@@ -119,21 +125,62 @@ def batch(
     Returns:
         Whether they reach the same, the share of the expert's queries that are reached, and why not.
     """
-    reached, reason = 0, ""
-    used: set[int] = set()
+    judged = [[compare(place, other) for other in range(len(candidate))] for place in range(len(expert))]
+    same = [[other for other, one in enumerate(row) if one.same] for row in judged]
+    paired = _paired(_alike_first(expert, candidate, same))
+    if len(candidate) < len(expert):
+        # Fewer queries may each do for several, but then none may be beside them.
+        paired = {other: place for place, others in enumerate(same) for other in others}
+        missed = [place for place, others in enumerate(same) if not others]
+    else:
+        missed = [place for place in range(len(expert)) if place not in paired.values()]
+    share = 1 - len(missed) / len(expert)
+    beside = [query for other, query in enumerate(candidate) if other not in paired]
+    if missed:
+        best = max(judged[missed[0]], key=lambda one: (one.same, one.score))
+        return False, share, _unreached(expert[missed[0]], best)
+    if len(beside) > (max(1, len(expert) // 2) if len(candidate) > len(expert) else 0):
+        return False, share, f"{len(beside)} queries beside the expert's, e.g. {beside[0]!r:.100}"
+    return True, share, ""
+
+
+def _alike_first(expert: Sequence[str], candidate: Sequence[str], same: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Queries of the same words go with each other, so that one with another year cannot pass for its neighbour."""
+    alike: dict[int, int] = {}
     for place, query in enumerate(expert):
-        judged = [(compare(place, other), other) for other in range(len(candidate))]
-        best, _ = max(judged, key=lambda pair: (pair[0].same, pair[0].score, -pair[1]))
-        if best.same:
-            reached += 1
-            used |= {other for one, other in judged if one.same}
-        elif not reason:
-            reason = f"nothing reaches what {query!r:.100} does: {best.reason}"
-    share = reached / len(expert)
-    beside = [query for place, query in enumerate(candidate) if place not in used]
-    if not reason and len(beside) > max(1, len(expert) // 2):
-        reason = f"{len(beside)} queries beside the expert's, e.g. {beside[0]!r:.100}"
-    return not reason, share, reason
+        free = (other for other, one in enumerate(candidate) if key(one) == key(query))
+        other = next((other for other in free if other not in alike.values()), None)
+        if other is not None:
+            alike[place] = other
+    taken = set(alike.values())
+    return [
+        [alike[place]] if place in alike else [other for other in others if other not in taken]
+        for place, others in enumerate(same)
+    ]
+
+
+def _unreached(query: str, best: Judged) -> str:
+    if best.same:
+        return f"nothing but what does for another query reaches what {query!r:.100} does"
+    return f"nothing reaches what {query!r:.100} does: {best.reason}"
+
+
+def _paired(same: Sequence[Sequence[int]]) -> dict[int, int]:
+    """The most pairs (candidate's place to the expert's) of which no two share a query: Kuhn's augmenting paths."""
+    paired: dict[int, int] = {}
+
+    def find(place: int, seen: set[int]) -> bool:
+        for other in same[place]:
+            if other not in seen:
+                seen.add(other)
+                if other not in paired or find(paired[other], seen):
+                    paired[other] = place
+                    return True
+        return False
+
+    for place in range(len(same)):
+        find(place, set())
+    return paired
 
 
 def agreement(ours: Sequence[str], theirs: Sequence[str]) -> float:
@@ -166,30 +213,43 @@ def other_fact(expert: str, candidate: str) -> str | None:
     due, given = names(expert), names(candidate)
     said = set(content_words(expert)), set(content_words(candidate))
     own = said[0] - said[1], said[1] - said[0]
-    gone = {word for word in due & own[0] if not word.isdigit() and not _spelled_in(word, own[1], candidate)}
-    new = {word for word in given & own[1] if not word.isdigit() and not _spelled_in(word, own[0], expert)}
+    gone = _missing(due & own[0], own[1], candidate)
+    new = _missing(given & own[1], own[0], expert)
     if gone and new:
         return f"it names {sorted(new)[0]!r} for {sorted(gone)[0]!r}"
     return None
 
 
-def _spelled_in(word: str, known: set[str], text: str) -> bool:
-    """Whether a name stands in a text in another spelling, as part of a longer word, or in its initials."""
+def _missing(named: Collection[str], known: Collection[str], text: str) -> list[str]:
+    """The names that do not stand in a text in another spelling, as part of a longer word, or in its initials."""
+    if not named:
+        return []
+    letters = "".join(part[0] for part in _LETTERS.findall(fold(text)))
+    return [
+        word
+        for word in named
+        if not word.isdigit() and not (1 < len(word) <= 5 and word in letters) and not _spelled_in(word, known)
+    ]
+
+
+def _spelled_in(word: str, known: Collection[str]) -> bool:
+    """Whether a name is one of some words in another spelling, part of a longer one, or another word for a country."""
     if any(word in other or other in word for other in known if min(len(word), len(other)) > 3):
         return True
-    if any(word in alike and known & alike for alike in _COUNTRIES):
+    if any(word in alike and not alike.isdisjoint(known) for alike in _COUNTRIES):
         return True
-    if any(SequenceMatcher(None, word, other).ratio() >= _ALIKE for other in known):
-        return True
-    letters = "".join(part[0] for part in re.findall(r"[^\W\d_]+", fold(text)))
-    return 1 < len(word) <= 5 and word in letters
+    alike = SequenceMatcher(b=word)
+    for other in known:
+        alike.set_seq1(other)
+        if alike.real_quick_ratio() >= _ALIKE and alike.quick_ratio() >= _ALIKE and alike.ratio() >= _ALIKE:
+            return True
+    return False
 
 
-def _weights(query: str, known: Collection[str]) -> dict[str, float]:
-    named = names(query).union(known)
+def _weights(query: str, named: frozenset[str]) -> dict[str, float]:
     return {
         word: _NAME_WEIGHT if word in named or (word.isdigit() and len(word) == 4) else 1.0
-        for word in content_words(query)
+        for word in meanings(query, named)
     }
 
 

@@ -42,7 +42,8 @@ ARGUMENTS: dict[Does, tuple[str, ...]] = {
 GOALS = ("goal", "purpose", "intent", "question", "query", "prompt")
 """Where the goal of opening a page stands; it says what to look for, not what to open, and counts for nothing."""
 MOST_QUERIES = 20
-_LONGEST = 20_000
+LONGEST: dict[Does, int] = {"search": 2_000, "open": 8_000, "find": 2_000, "finish": 20_000}
+"""Most characters of a value: what search engines and web servers take, and an answer that is a report."""
 _ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.DOTALL | re.IGNORECASE)
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
 _SAID = re.compile(r"(?:\A|\n)[ \t#*]*(?:final )?answer[ \t*]*:[ \t*]*(.+)", re.IGNORECASE | re.DOTALL)
@@ -95,8 +96,8 @@ def request_of(call: ToolCall) -> Request:
         problem = f"{call.name}: expected {_expected(kind)} in {ARGUMENTS[kind][0]!r}, got none"
     elif len(values) > MOST_QUERIES:
         problem = f"{call.name}: expected at most {MOST_QUERIES} at once, got {len(values)}"
-    elif any(len(value) > _LONGEST for value in values):
-        problem = f"{call.name}: expected texts of at most {_LONGEST} characters, got a longer one"
+    elif any(len(value) > LONGEST[kind] for value in values):
+        problem = f"{call.name}: expected texts of at most {LONGEST[kind]} characters, got a longer one"
     if kind == "finish":
         values = (", ".join(values),) if values else ()
     rest = {name: value for name, value in call.arguments.items() if name != place}

@@ -16,7 +16,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -26,12 +27,14 @@ from typing import Any
 import tantivy
 
 from pivotgym.core.errors import ConfigError, InputError, NotFound, WorldFailed
+from pivotgym.envs.browsing.search import dense
+from pivotgym.envs.browsing.search.dense import DenseIndex, Encoder, VectorWriter
 from pivotgym.envs.browsing.search.pages import Page
 from pivotgym.verifiers.searching import words as cutting
 from pivotgym.verifiers.searching.addresses import address_key
 from pivotgym.verifiers.searching.words import content_words, words
 
-LAYOUT = 1
+LAYOUT = 2
 ABOUT = "corpus.json"
 _HEAP_BYTES = 128_000_000
 _TIES = 4
@@ -48,6 +51,7 @@ class About:
         pages: How many.
         layout: The folder's layout and `words`, the version of cutting texts into words.
         engine: The library that wrote it.
+        encoder: SHA-256 of the encoder of a corpus with dense retrieval, else ""; it goes into `digest` too.
     """
 
     name: str
@@ -56,18 +60,26 @@ class About:
     layout: int = LAYOUT
     words: str = cutting.VERSION
     engine: str = f"tantivy {version('tantivy')}"
+    encoder: str = ""
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A page that a query found, its place in the corpus, and its BM25 score."""
+    """A page that a query found, its place in the corpus, and its score: BM25's, or of both rankings joined."""
 
     page: Page
     number: int
     score: float
 
 
-def build(pages: Iterable[Page], folder: Path, *, name: str, on_progress: Callable[[int], None] | None = None) -> About:
+def build(
+    pages: Iterable[Page],
+    folder: Path,
+    *,
+    name: str,
+    on_progress: Callable[[int], None] | None = None,
+    encoder: Encoder | None = None,
+) -> About:
     """Write the index of some pages; one page is in memory at a time, beside a buffer of 128 MB.
 
     The folder appears complete or not at all; one that is there already is replaced, readers of the old one go on.
@@ -77,6 +89,7 @@ def build(pages: Iterable[Page], folder: Path, *, name: str, on_progress: Callab
         folder: Where; its parent is made.
         name: The corpus's name.
         on_progress: Called with the number of pages after every 10,000.
+        encoder: For dense retrieval beside BM25; `None` for BM25 alone.
 
     Raises:
         InputError: If there is no page.
@@ -88,7 +101,7 @@ def build(pages: Iterable[Page], folder: Path, *, name: str, on_progress: Callab
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
-        about = _write(pages, made, name, on_progress)
+        about = _write(pages, made, name, on_progress, encoder)
         made.chmod(0o755)
         _exchange(made, folder)
     except (OSError, ValueError) as error:
@@ -99,19 +112,28 @@ def build(pages: Iterable[Page], folder: Path, *, name: str, on_progress: Callab
     return about
 
 
-def _write(pages: Iterable[Page], folder: Path, name: str, on_progress: Callable[[int], None] | None) -> About:
+def _write(
+    pages: Iterable[Page],
+    folder: Path,
+    name: str,
+    on_progress: Callable[[int], None] | None,
+    encoder: Encoder | None,
+) -> About:
     (folder / "index").mkdir()
     index = tantivy.Index(_schema(), path=str(folder / "index"))
     # One thread, so that equal pages give equal files.
     writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
     content, count = hashlib.sha256(), 0
     try:
-        for number, page in enumerate(pages):
-            content.update(hashlib.sha256(page.canonical()).digest())
-            writer.add_document(_document(page, number))
-            count = number + 1
-            if on_progress is not None and count % 10_000 == 0:
-                on_progress(count)
+        with VectorWriter(encoder, folder) if encoder is not None else nullcontext() as vectors:
+            for number, page in enumerate(pages):
+                content.update(hashlib.sha256(page.canonical()).digest())
+                writer.add_document(_document(page, number))
+                if vectors is not None:
+                    vectors.add(f"{page.title}\n{page.text}")
+                count = number + 1
+                if on_progress is not None and count % 10_000 == 0:
+                    on_progress(count)
         if not count:
             raise InputError("corpus: expected at least one page, got none")
         writer.commit()
@@ -121,7 +143,9 @@ def _write(pages: Iterable[Page], folder: Path, name: str, on_progress: Callable
     finally:
         # Its threads write until then, also into a folder that is about to be removed.
         writer.wait_merging_threads()
-    about = About(name, content.hexdigest(), count)
+    model = encoder.save(folder / dense.MODEL) if encoder is not None else ""
+    content.update(model.encode())
+    about = About(name, content.hexdigest(), count, encoder=model)
     with (folder / ABOUT).open("w", encoding="utf-8") as file:
         json.dump(asdict(about), file, indent=2)
         file.flush()
@@ -145,7 +169,7 @@ def _exchange(made: Path, folder: Path) -> None:
 
 def _schema() -> Any:
     builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("number", stored=True)
+    builder.add_unsigned_field("number", stored=True, indexed=True)
     builder.add_text_field("page", stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("words", tokenizer_name="whitespace", index_option="freq")
     builder.add_text_field("address", tokenizer_name="raw", index_option="basic")
@@ -154,9 +178,8 @@ def _schema() -> Any:
 
 def _document(page: Page, number: int) -> Any:
     keys = dict.fromkeys(key_of(url) for url in (page.url, *page.redirects))
-    stored = json.dumps([page.url, page.title, page.text, list(page.redirects)], ensure_ascii=False)
     document = tantivy.Document(
-        page=stored, words=" ".join(words(f"{page.title} {page.text}")), address=[key for key in keys if key]
+        page=page.stored(), words=" ".join(words(f"{page.title} {page.text}")), address=[key for key in keys if key]
     )
     document.add_unsigned("number", number)
     return document
@@ -189,16 +212,24 @@ class Corpus:
             ) from error
         self._searcher = self._index.searcher()
         self._schema = self._index.schema
+        self._dense = DenseIndex(folder, self.about.pages) if self.about.encoder else None
         # Places only: the texts of so many results could take more memory than the index.
         self._ranking = lru_cache(maxsize=4096)(self._ranked)
+        self._joint = lru_cache(maxsize=4096)(self._joined)
 
     def search(self, query: str, limit: int = 10) -> tuple[Hit, ...]:
         """The best pages for a query, best first; of equal ones, the first of the corpus. None for a query of no words.
 
         Thread-safe; the places that the last 4,096 queries found are kept.
+
+        Raises:
+            WorldFailed: If the files of the index are damaged.
         """
-        ranked = self._ranking(tuple(sorted(content_words(query)[:_MOST_WORDS])), limit)
-        return tuple(Hit(page_from(self._stored(place)[1]), number, score) for score, number, place in ranked)
+        with self._reading():
+            terms = tuple(sorted(content_words(query)[:_MOST_WORDS]))
+            ranked = self._ranking(terms, limit) if self._dense is None else self._joint(terms, query.strip(), limit)
+            found = [(Page.from_stored(self._stored(place)[1]), number, score) for score, number, place in ranked]
+        return tuple(Hit(*one) for one in found)
 
     def _ranked(self, terms: tuple[str, ...], limit: int) -> tuple[tuple[float, int, Any], ...]:
         if not terms:
@@ -217,23 +248,48 @@ class Corpus:
         )
         return tuple(scored[:limit])
 
+    def _joined(self, terms: tuple[str, ...], query: str, limit: int) -> tuple[tuple[float, int, Any], ...]:
+        """BM25's ranking and the encoder's as one."""
+        if not terms or self._dense is None:
+            return ()
+        depth = max(limit, dense.DEPTH)
+        words_first = {number: place for _, number, place in self._ranked(terms, depth)}
+        best = dense.joined([list(words_first), self._dense.search(query, depth)])[:limit]
+        return tuple((score, number, words_first.get(number) or self._place(number)) for score, number in best)
+
+    def _place(self, number: int) -> Any:
+        query = tantivy.Query.term_query(self._schema, "number", number)
+        return self._searcher.search(query, limit=1, count=False).hits[0][1]
+
     def _stored(self, place: Any) -> tuple[int, str]:
         document = self._searcher.doc(place)
         number, page = document.get_first("number"), document.get_first("page")
         return int(str(number)), str(page)
 
     def page(self, url: str) -> Page | None:
-        """The page of an address, or of one that leads to it; the first of the corpus where several have it."""
+        """The page of an address, or of one that leads to it; the first of the corpus where several have it.
+
+        Raises:
+            WorldFailed: If the files of the index are damaged.
+        """
         query = tantivy.Query.term_query(self._schema, "address", key_of(url), "basic")
-        found = self._searcher.search(query, limit=64, count=False).hits
-        stored = [self._stored(place) for _, place in found]
-        return page_from(min(stored)[1]) if stored else None
+        with self._reading():
+            found = self._searcher.search(query, limit=64, count=False).hits
+            stored = [self._stored(place) for _, place in found]
+            return Page.from_stored(min(stored)[1]) if stored else None
 
-
-def page_from(stored: str) -> Page:
-    """A page from its stored form."""
-    url, title, text, redirects = json.loads(stored)
-    return Page(url, title, text, tuple(redirects))
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Damage that opening did not see is an error of ours; tantivy tells it by `ValueError`, or by a panic."""
+        try:
+            yield
+        except BaseException as error:
+            # What Rust calls a panic is no `Exception` in Python, and its class cannot be imported.
+            if not isinstance(error, ValueError) and type(error).__name__ != "PanicException":
+                raise
+            raise WorldFailed(
+                f"corpus {self.about.name!r}: its index is damaged: {error}"[:300], hint="build it again"
+            ) from error
 
 
 def about(folder: Path) -> About:

@@ -21,18 +21,28 @@ class Page:
         title: Its title, or "".
         text: What stands on it; of a page of which only a snippet is known, the snippet.
         redirects: Further addresses that lead to it.
+        whole: Whether the text is the page's own; two pages of one snippet may be two pages.
     """
 
     url: str
     title: str
     text: str
     redirects: tuple[str, ...] = ()
+    whole: bool = True
 
     def canonical(self) -> bytes:
         """The page as bytes, for digests."""
-        return json.dumps([self.url, self.title, self.text, self.redirects], ensure_ascii=False).encode(
-            "utf-8", "surrogatepass"
-        )
+        return self.stored().encode("utf-8", "surrogatepass")
+
+    def stored(self) -> str:
+        """The page as JSON text, for the index."""
+        return json.dumps([self.url, self.title, self.text, self.redirects, self.whole], ensure_ascii=False)
+
+    @classmethod
+    def from_stored(cls, stored: str) -> Page:
+        """A page from its stored form."""
+        url, title, text, redirects, whole = json.loads(stored)
+        return cls(url, title, text, tuple(redirects), whole)
 
 
 def page_of(row: dict[str, Any]) -> Page:
@@ -55,7 +65,7 @@ def page_of(row: dict[str, Any]) -> Page:
     if text is None and not given["title"]:
         raise InputError("text: expected `text` or `snippet` (or at least a `title`), got none")
     clean = [_plain(part) for part in (url.strip(), given["title"] or "", text or "")]
-    return Page(clean[0], clean[1], clean[2], tuple(map(_plain, redirects)))
+    return Page(clean[0], clean[1], clean[2], tuple(map(_plain, redirects)), whole=given["text"] is not None)
 
 
 def _plain(text: str) -> str:

@@ -106,19 +106,21 @@ class SearchWorld(World):
         return text, False, {"results": [[key_of(hit.page.url) for hit in hits] for hits in found]}
 
     def _open(self, request: Request) -> tuple[str, bool, dict[str, Any]]:
-        shown, pages = [], []
+        shown, pages, missing = [], [], 0
         for url in request.values:
             page = self.corpus.page(url)
             if page is None:
                 shown.append(f"Error: no page is known at {url[:300]}")
                 pages.append({"address": key_of(url), "text": None})
+                missing += 1
                 continue
             key = key_of(page.url)
             self._opened = (*(one for one in self._opened if one != key), key)
             shown.append(showing.page(page, request.goal))
-            # What stands on a page is what it is; two addresses of the same text are one page.
-            pages.append({"address": key, "text": digest([page.title, page.text])})
-        return showing.BETWEEN.join(shown), all(one["text"] is None for one in pages), {"pages": pages}
+            # What stands on a page is what it is: two addresses of the same text are one page. A snippet is not that.
+            text = digest([page.title, page.text]) if page.whole and page.text.strip() else None
+            pages.append({"address": key, "text": text})
+        return showing.BETWEEN.join(shown), missing == len(pages), {"pages": pages}
 
     def _find(self, request: Request) -> tuple[str, bool, dict[str, Any]]:
         url = request.page or (self._opened[-1] if self._opened else "")

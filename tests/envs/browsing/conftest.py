@@ -15,7 +15,7 @@ BARWICK = "Barwick was founded in 1203 on the river Wend."
 CALMERE = "Calmere was founded in 1303 on the river Wend."
 PAGES = [
     _page("a.example/wend", "Wend", "The Wend is a river. Two towns lie on it."),
-    {"url": "https://a.example/barwick", "title": "Barwick", "snippet": BARWICK},
+    _page("a.example/barwick", "Barwick", BARWICK),
     _page("a.example/calmere", "Calmere", CALMERE, redirects=["https://a.example/old-calmere"]),
     _page("mirror.example/barwick", "Barwick", BARWICK),
     _page("a.example/heron", "heron", "The heron is a bird."),

@@ -1,15 +1,18 @@
 """Building and reading the index of a corpus."""
 
+import contextlib
 import json
 import math
 import multiprocessing
 import os
+import random
+import shutil
 import signal
 import time
 
 import pytest
 
-from pivotgym.core.errors import BadLine, ConfigError, InputError, NotFound
+from pivotgym.core.errors import BadLine, ConfigError, InputError, NotFound, WorldFailed
 from pivotgym.envs.browsing.search import index
 from pivotgym.envs.browsing.search.catalogue import read_pages
 from pivotgym.envs.browsing.search.index import Corpus, about, build
@@ -44,7 +47,9 @@ def test_scores_are_bm25(corpus):
     assert hit.score == pytest.approx(idf * 2 * 2.2 / (2 + 1.2 * length), rel=1e-5)
 
 
-@pytest.mark.parametrize("query", ["", "?!", "the of", "nowhere", "a" * 5000, "x AND (y", "title:\"'", "\x00"])
+@pytest.mark.parametrize(
+    "query", ["", "?!", "the of", "nowhere", "a" * 5000, "x AND (y", "title:\"'", "\x00", "+a -b [c TO d}^2 ~3 *:*"]
+)
 def test_any_query_is_answered(corpus, query):
     assert isinstance(corpus.search(query), tuple)
 
@@ -131,6 +136,75 @@ def test_files_of_the_index_that_are_gone_are_told(corpus, tmp_path):
     (tmp_path / "index" / "index" / "meta.json").unlink()
     with pytest.raises(ConfigError, match="its index cannot be read"):
         Corpus(tmp_path / "index")
+
+
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("numbered") / "index"
+    build((Page(f"https://a.example/{n}", f"t{n}", f"word{n % 7} {n}") for n in range(3000)), folder, name="n")
+    return folder
+
+
+@pytest.mark.parametrize("ending", [".store", ".idx", ".term"])
+@pytest.mark.parametrize("seed", range(4))
+def test_damage_is_an_error_of_ours_or_not_seen(numbered, tmp_path, ending, seed):
+    folder, chance = tmp_path / "index", random.Random(seed)
+    shutil.copytree(numbered, folder)
+    [file] = folder.rglob(f"*{ending}")
+    content = bytearray(file.read_bytes())
+    for _ in range(50):
+        content[chance.randrange(len(content) - 200)] = chance.randrange(256)
+    file.write_bytes(content)
+    with contextlib.suppress(WorldFailed):
+        _read_all(Corpus(folder))
+
+
+def test_damage_that_opening_does_not_see_is_told(numbered, tmp_path):
+    shutil.copytree(numbered, tmp_path / "index")
+    [file] = tmp_path.rglob("*.store")
+    content = file.read_bytes()
+    file.write_bytes(bytes([255]) * (len(content) // 2) + content[len(content) // 2 :])
+    with pytest.raises(WorldFailed, match="its index is damaged"):
+        _read_all(Corpus(tmp_path / "index"))
+
+
+def _read_all(corpus):
+    for number in range(7):
+        corpus.search(f"word{number}")
+        corpus.page(f"https://a.example/{number}")
+
+
+def test_a_build_that_was_not_finished_is_no_corpus(corpus, tmp_path):
+    (tmp_path / "index" / index.ABOUT).unlink()
+    with pytest.raises(NotFound, match="expected a built corpus"):
+        Corpus(tmp_path / "index")
+
+
+def test_two_processes_that_build_one_folder_leave_one_corpus(pages_file, tmp_path):
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        digests = pool.starmap(_built, [(pages_file, tmp_path / "both")] * 2)
+    assert set(digests) == {about(tmp_path / "both").digest}
+    assert Corpus(tmp_path / "both").search("Calmere")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["both", "towns.jsonl"]
+
+
+def _built(file, folder):
+    return build(read_pages(file), folder, name="towns").digest
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"{", "line 7"),
+        (b"[1]", "line 7"),
+        (b'{"url": "https://a.example/\xff", "text": "x"}', "line 7"),
+        (b'{"url": 5, "text": "x"}', "line 7.*url: expected an address, got 5"),
+    ],
+)
+def test_a_bad_line_is_told_by_its_number(pages_file, tmp_path, line, message):
+    pages_file.write_bytes(pages_file.read_bytes() + line + b"\n")
+    with pytest.raises(BadLine, match=message):
+        build(read_pages(pages_file), tmp_path / "index", name="towns")
 
 
 def test_a_folder_without_a_corpus_is_told(tmp_path):

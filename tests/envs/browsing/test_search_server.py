@@ -59,6 +59,37 @@ def test_a_corpus_that_is_not_configured_is_an_error_with_a_code(http):
     assert (answer.status_code // 100, answer.json()["code"]) == (4, "missing_dependency")
 
 
+HOSTILE = {
+    "a megabyte": "a " * 500_000,
+    "many names": " ".join(f"N{number}ame" for number in range(220)),
+    "control characters": "\x00\x1b[31m Sorrin \u202e\ud7ff",
+    "query syntax": '"Great Sorrin" +title:x AND (y OR field:[a TO b}^2 ~3 *:*',
+    "accents": "e" + "\u0301" * 1900,
+    "a list in text": "[" * 1900,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize(
+    ("tool", "argument"), [("search", "query"), ("open", "url"), ("find", "text"), ("finish", "answer")]
+)
+def test_hostile_values_are_verdicts_and_never_a_failure(http, text, tool, argument):
+    reference = SEARCH if tool == "search" else action(tool, **{argument: "Great Sorrin"})
+    for candidate in (action(tool, **{argument: text}), action(tool, **{argument: [text] * 20}), {"content": text}):
+        answer = http.post("/verify", json={"pivot": pivot(reference), "action": candidate})
+        assert answer.status_code in (200, 413, 422), answer.text[:300]
+        if answer.status_code == 200:
+            assert answer.json()["outcome"] in ("different", "invalid")
+
+
+@pytest.mark.parametrize(("tool", "argument"), [("search", "query"), ("open", "url"), ("find", "text"), ("other", "x")])
+def test_hostile_calls_in_a_session_are_observations(http, tool, argument):
+    session = http.post("/sessions", json={"task_id": TASK}).json()["session_id"]
+    for text in HOSTILE.values():
+        step = http.post(f"/sessions/{session}/step", json={"action": action(tool, **{argument: text})})
+        assert step.status_code in (200, 413), step.text[:300]
+
+
 def test_a_task_is_played_to_its_outcome(http):
     made = http.post("/sessions", json={"task_id": TASK}).json()
     gold = next(task for task in domain().tasks() if task.id == TASK).gold[0]

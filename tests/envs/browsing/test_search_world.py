@@ -1,5 +1,7 @@
 """The search world over a small corpus: what tools show, what counts as state, and what a pivot pays."""
 
+import json
+
 import pytest
 
 from pivotgym.core.errors import InputError, MissingDependency, NotFound, PivotRefused, WrongState
@@ -139,6 +141,21 @@ def test_a_page_with_the_same_text_or_a_redirect_is_the_same_page(runtime):
     )
     assert runtime.verify(pivot(act("open", url=CALMERE)), act("open", url="https://a.example/old-calmere")).reward == 1
     assert runtime.verify(pivot(act("open", url=BARWICK)), act("open", url=CALMERE)).reward == 0
+
+
+def test_pages_of_one_snippet_are_two_pages(tmp_path):
+    rows = [{"url": f"https://a.example/{name}", "title": "A will", "snippet": "He signed it."} for name in "ab"]
+    (tmp_path / "wills.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    sources.configure({"corpus": tmp_path / "wills.jsonl"})
+    runtime = Runtime(domain())
+    try:
+        opened = act("open", url="https://a.example/a")
+        at = pivot(opened, origin=Origin.model_validate({"kind": "corpus", "corpus": "wills.jsonl"}))
+        assert runtime.verify(at, act("open", url="https://www.a.example/a")).reward == 1
+        assert runtime.verify(at, act("open", url="https://a.example/b")).reward == 0
+    finally:
+        runtime.close()
+        sources.forget("corpus")
 
 
 def test_pages_that_the_corpus_lacks_are_compared_by_address(runtime):

@@ -36,6 +36,12 @@ SAME = [
     ("Epsom Derby", "the Epsom Derby race"),
     ("Morgan", "Mr. Morgan"),
     ("Hudson River", "Hudson"),
+    ("World War II", "World War 2"),
+    ("Louis XIV", "Louis 14"),
+    ("the third", "3rd"),
+    ("twelfth century", "12th century"),
+    ("twenty-first", "21st"),
+    ("Hurricane Katrina", "Hurricane Katrina (2005)"),
 ]
 OTHER = [
     ("dragon tv", "web series"),
@@ -63,6 +69,11 @@ OTHER = [
     ("Paris", "It could be any of the towns that are named above, and some of them are near Paris"),
     ("Apollo 11", "Apollo 12"),
     ("John Paul II", "John Paul"),
+    ("John Paul II", "John Paul I"),
+    ("Iron Man", "Iron Man 3"),
+    ("Dr. No", "No"),
+    ("-5", "5"),
+    ("minus 5", "5"),
 ]
 
 

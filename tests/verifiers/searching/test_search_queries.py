@@ -93,6 +93,26 @@ def test_many_queries_beside_the_experts_are_refused():
     assert reason == "2 queries beside the expert's, e.g. 'three'"
 
 
+def test_each_query_needs_one_of_its_own():
+    expert = ["founding of Calmere", "founding year of Calmere", "river Wend"]
+    same, share, reason = _batch(expert, ["founding of Calmere", "a ferry", "river Wend"])
+    assert (same, round(share, 2)) == (False, 0.67)
+    assert reason.startswith("nothing but what does for another query reaches what 'founding year of Calmere' does")
+
+
+def test_one_query_may_do_for_several_where_none_is_beside_it():
+    expert = ["founding of Calmere", "founding year of Calmere"]
+    assert _batch(expert, ["year of the founding of Calmere"])[0]
+    same, _, reason = _batch([*expert, "Calmere founding"], ["Calmere founding year", "a ferry"])
+    assert (same, reason) == (False, "1 queries beside the expert's, e.g. 'a ferry'")
+
+
+def test_a_query_with_another_year_does_not_pass_for_its_neighbour():
+    expert = ["egg prices March 2024", "egg prices"]
+    assert not _batch(expert, ["egg prices March 2023", "egg prices"])[0]
+    assert not _batch(expert, ["egg prices", "egg prices March 2023"])[0]
+
+
 def _batch(expert, candidate):
     return batch(expert, candidate, lambda one, other: by_text(expert[one], candidate[other]))
 

@@ -51,7 +51,7 @@ def test_values_are_found_in_each_shape(asked, values):
         (call("search", query=["a", " "]), "search: expected queries in 'query', got none"),
         (call("visit", goal="g", depth=1), "visit: expected addresses in 'url', got none"),
         (call("search", query=["a"] * 21), "search: expected at most 20 at once, got 21"),
-        (call("search", query="a" * 20_001), "search: expected texts of at most 20000 characters, got a longer one"),
+        (call("search", query="a" * 20_001), "search: expected texts of at most 2000 characters, got a longer one"),
         (ToolCall.model_validate({"name": "search", "arguments": "{"}), "search: the arguments are not a JSON object"),
     ],
 )
