@@ -32,10 +32,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--git-mirrors", type=Path, required=True)
+    parser.add_argument("--packages", nargs="*", default=["declared"], help="the origins' packages (default: declared)")
+    parser.add_argument("--constraints", nargs="*", default=[], help="limits on their versions")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     sources.configure({"git_mirrors": given.git_mirrors})
-    rows = [restored(run) for path in given.runs for run in read_chat(path)]
+    rows = [restored(run, given.packages, given.constraints) for path in given.runs for run in read_chat(path)]
     for row in rows:
         print(f"{row['restored']:4d} of {row['turns']:4d}  {row['id']}: {row['cause']}", flush=True)
     known = [row for row in rows if row["known"]]
@@ -47,13 +49,14 @@ def main() -> None:
         given.json.write_text(json.dumps(rows, indent=2))
 
 
-def restored(run: Trajectory) -> dict[str, Any]:
-    """Turns of a run that can be restored, and why the next one cannot."""
+def restored(run: Trajectory, packages: list[str], constraints: list[str]) -> dict[str, Any]:
+    """Turns of a run that can be restored with these packages, and why the next one cannot."""
     turns = len(run.turns())
     row: dict[str, Any] = {"id": run.id, "turns": turns, "restored": 0, "known": True, "cause": "all turns"}
+    fields = {"packages": packages, "constraints": constraints} if packages else {}
     world = domain().world()
     try:
-        world.start(run.origin, 0)
+        world.start(run.origin.model_copy(update=fields), 0)
         row["restored"] = 1
         for number, step in enumerate(islice(steps_of(run.messages), turns - 1)):
             world.replay(step, number)
