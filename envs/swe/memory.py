@@ -12,6 +12,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 
+from pydantic import TypeAdapter
+
 from pivotgym.envs.swe.operations.window import Window
 
 PATH = "/var/lib/pivotgym-tools.json"
@@ -44,11 +46,10 @@ class Memory:
 def load(read: Callable[[str], bytes | None]) -> Memory:
     """The memory of a machine; an empty one where the file is missing or is none (the policy can write anywhere)."""
     try:
-        kept = json.loads(read(PATH) or b"{}")
-        undos = {str(path): tuple(texts) for path, texts in kept.get("undos", {}).items()}
-        return Memory(Window(**kept.get("window", {})), undos)
-    except (ValueError, TypeError, AttributeError):
+        kept = TypeAdapter(Memory).validate_json(read(PATH) or b"{}")
+    except ValueError:
         return Memory()
+    return kept if kept.window.size > 0 else Memory()
 
 
 def dump(memory: Memory) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -102,7 +103,8 @@ def _setup_cfg(text: str) -> dict[str, Any]:
 
     def lines(section: str, option: str) -> tuple[str, ...]:
         value = parser.get(section, option, fallback="")
-        return tuple(line.strip() for line in value.splitlines() if line.strip() and not line.strip().startswith("#"))
+        found = (re.sub(r"(^|\s)#.*", "", line).strip() for line in value.splitlines())
+        return tuple(line for line in found if line)
 
     version = parser.get("metadata", "version", fallback="").strip()
     extras = parser.options("options.extras_require") if parser.has_section("options.extras_require") else []

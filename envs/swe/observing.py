@@ -51,6 +51,10 @@ _MASKS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^(<python>/[^\s:]+):\d+", r"\1:<number>"),
         (r"(?<!#!)/[\w./-]*/bin/python(?:3(?:\.\d+)?)?\b", "<python>"),
         (r"\(3\.\d+\.\d+-\w+-\d+\)", "(<version>)"),
+        # what Python itself says otherwise since 3.11
+        (r"\blocal variable ('\w+') referenced before assignment", r"no value yet: \1"),
+        (r"\bcannot access local variable ('\w+') where it is not associated with a value", r"no value yet: \1"),
+        (r"\bidentifier field can't represent ('\w+') constant", r"Name node can't be used with \1 constant"),
         # seeds that are drawn anew each time
         (r"\b((?:random seed|PYTHONHASHSEED) *[:=] *)\d+", r"\1<seed>"),
         # pytest: rulers as wide as what stands in them lets them be, warnings, one line or two

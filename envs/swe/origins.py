@@ -12,9 +12,9 @@ Owns: the kinds of origin with their fields, and what each resolves to on this m
 
 - Both trees also have `patch`, a git diff of what was changed before the run began; `packages`, a list of Python
   packages that the server lays into the tree (`wheelhouse`; names with optional versions, and `declared` for all that
-  the tree's own metadata names); `constraints`, limits on the versions of whatever is chosen for these; and `develop`:
+  the tree's own metadata names); `constraints`, limits on the versions of whatever is chosen for these; `develop`:
   whether the tree is importable from everywhere, with its console scripts, as after `pip install -e .` (default: where
-  there are packages).
+  there are packages); `pytest`: false where the run's machine had none.
 
 All have: `workdir` (default `/testbed`); `files` {path below it: text}, put over the tree; `harness` (whose tools the
 policy has, see `operations`; by default the tables that fit); `shell`: `fresh` (each command is a `bash -c` of its own
@@ -57,7 +57,7 @@ _SHARED = {
     "workdir", "files", "harness", "shell", "test_command", "env", "time_limit_s", "network", "observation",
     "trajectory_writes_not_replayed",
 }  # fmt: skip
-_OF_TREES = {"patch", "packages", "constraints", "develop"}
+_OF_TREES = {"patch", "packages", "constraints", "develop", "pytest"}
 SDISTS: Mapping[tuple[str, str], str] = {
     ("cachetools", "5.5.0"): "2cc24fb4cbe39633fb7badd9db9ca6295d766d9c2995f245725a46715d050f2a",
     ("inflection", "0.5.1"): "1a29730d366e996aaacffb2f1f1cb9593dc38e2ddd30c91250c6dde09ea9b417",
@@ -302,7 +302,8 @@ def _mutation(origin: Origin, value: Any) -> Mutation:
 def _below(origin: Origin, path: str, name: str = "files") -> str:
     """A path below the work folder, which leads nowhere else."""
     parts = path.split("/")
-    if not path or path.startswith("/") or "\0" in path or {"", ".", ".."} & set(parts):
+    long = len(parts) > fields.MAX_DEPTH or any(len(part) > fields.MAX_NAME_BYTES for part in parts)
+    if not path or long or "\0" in path or not _encodes(path) or {"", ".", ".."} & set(parts):
         raise fields.bad(origin, name, "paths below the work folder, without '.' and '..'", path)
     return path
 

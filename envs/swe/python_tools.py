@@ -39,12 +39,13 @@ def fetch() -> None:
         fetch_wheel(wheel)
 
 
-def install(root: Path, *, without: Collection[str] = ()) -> Path:
+def install(root: Path, *, without: Collection[str] = (), pytest: bool = True) -> Path:
     """Put it at `FOLDER` below a folder.
 
     Args:
         root: That folder.
         without: Canonical names of packages to leave out, which others bring.
+        pytest: Whether there is to be a pytest; if not, only the folders and the interpreter are made.
 
     Returns:
         Its folder `site-packages`.
@@ -60,6 +61,8 @@ def install(root: Path, *, without: Collection[str] = ()) -> Path:
     for name in ("python", "python3"):
         (home / "bin" / name).symlink_to(_PYTHON)
     (home / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = true\n")
+    if not pytest:
+        return packages
     for wheel in WHEELS:
         if wheel.name not in without:
             shutil.copytree(fetch_wheel(wheel), packages, dirs_exist_ok=True)

@@ -1,6 +1,6 @@
 """The Python of a tree: pytest, the packages that its origin asks for, and the tree itself in development mode.
 
-Owns: what the fields `packages`, `constraints` and `develop` of an origin come to. Does not own: fetching
+Owns: what the fields `packages`, `constraints`, `develop` and `pytest` of an origin come to. Does not own: fetching
 (`wheelhouse`), reading a tree's metadata (`metadata`), what is laid beside a tree (`python_tools`, `develop`).
 """
 
@@ -32,15 +32,17 @@ class Python:
         wheels: Packages beside pytest.
         metadata: What the tree says of itself, where it is installed in development mode.
         version: Its version then.
+        pytest: Whether pytest is there where no package brings it.
     """
 
     wheels: tuple[wheelhouse.Wheel, ...] = ()
     metadata: Metadata | None = None
     version: str = ""
+    pytest: bool = True
 
     def identity(self) -> dict[str, Any]:
         """JSON that says what it is made of, for keys of states."""
-        found: dict[str, Any] = {"python": python_tools.identity()}
+        found: dict[str, Any] = {"python": python_tools.identity() if self.pytest else python_tools.version()}
         if self.wheels:
             found["packages"] = [[wheel.file, wheel.sha256] for wheel in self.wheels]
         if self.metadata is not None:
@@ -59,7 +61,8 @@ class Python:
             MissingDependency: If a wheel is not what it should be.
         """
         own = {canonicalize_name(self.metadata.name)} if self.metadata else set()
-        packages = python_tools.install(root, without=wheelhouse.names_of(self.wheels) | own)
+        brought = wheelhouse.names_of(self.wheels) | own
+        packages = python_tools.install(root, without=brought, pytest=self.pytest or "pytest" in brought)
         scripts = root / python_tools.FOLDER.lstrip("/") / "bin"
         if self.wheels:
             wheelhouse.unpack(self.wheels, packages, scripts, _INTERPRETER)
@@ -80,7 +83,7 @@ class Python:
 
 
 def python_of(origin: Origin, read: Reader, version: Callable[[], str]) -> Python:
-    """What an origin's `packages`, `constraints` and `develop` come to.
+    """What an origin's `packages`, `constraints`, `develop` and `pytest` come to.
 
     Args:
         origin: The origin.
@@ -97,14 +100,17 @@ def python_of(origin: Origin, read: Reader, version: Callable[[], str]) -> Pytho
     installed = fields.flag(origin, "develop", bool(named))
     asked = wheelhouse.checked(one for one in named if one != wheelhouse.DECLARED)
     limits = wheelhouse.checked(fields.texts(origin, "constraints"), field="constraints")
-    if not asked and not installed and not named:
-        return Python()
+    pytest = fields.flag(origin, "pytest", True)
+    if not installed and not named:
+        return Python(pytest=pytest)
     metadata = read_metadata(read)
     choose = partial(_declared, metadata) if wheelhouse.DECLARED in named else wheelhouse.wheels_for
     wheels = choose(asked, limits)
     own = canonicalize_name(metadata.name)
     wheels = tuple(one for one in wheels if not installed or own not in wheelhouse.names_of([one]))
-    return Python(wheels, metadata, version() or metadata.version) if installed else Python(wheels)
+    if not installed:
+        return Python(wheels, pytest=pytest)
+    return Python(wheels, metadata, version() or metadata.version, pytest)
 
 
 def _declared(metadata: Metadata, asked: Sequence[str], limits: Sequence[str]) -> tuple[wheelhouse.Wheel, ...]:

@@ -32,7 +32,7 @@ name = one
 version = 1.2
 [options]
 install_requires =
-    numpy>=1.20
+    numpy>=1.20  # since 2021
     # why it is needed
     click
 package_dir =
