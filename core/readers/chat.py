@@ -102,14 +102,15 @@ def derive_origin(row: dict[str, Any]) -> Origin:
 
 
 def _run_of_mini_swe(row: dict[str, Any]) -> dict[str, Any]:
-    """What a run of mini-swe-agent tells of its start: the harness, the blobs that its patch changes, earlier changes.
+    """What a run of mini-swe-agent tells of its start: the harness, the blobs that its diffs change, earlier changes.
 
     What its patch changes without that any action names the file was changed before the run began.
     """
     told = (str(message.get("content")) for message in row["messages"] if message.get("role") == "tool")
     found: dict[str, Any] = {"harness": "mini_swe_agent"} if next(told, "").startswith("<returncode>") else {}
     submitted = str(row.get("submission") or "")
-    blobs = {path: blob for path, blob in _BLOBS.findall(submitted) if blob.strip("0")}
+    shown = "\n".join(str(message.get("content")) for message in row["messages"] if message.get("role") == "tool")
+    blobs = {path: blob for path, blob in _BLOBS.findall(f"{shown}\n{submitted}") if blob.strip("0")}
     said = json.dumps([message for message in row["messages"] if message.get("role") == "assistant"])
     earlier = [one for one in _FILES.split(submitted) if (path := _CHANGED.match(one)) and _name(path[1]) not in said]
     return found | ({"blobs": blobs} if blobs else {}) | ({"patch": "".join(earlier)} if earlier else {})

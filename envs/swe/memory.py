@@ -12,8 +12,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 
-from pydantic import TypeAdapter
-
 from pivotgym.envs.swe.operations.window import Window
 
 PATH = "/var/lib/pivotgym-tools.json"
@@ -46,10 +44,20 @@ class Memory:
 def load(read: Callable[[str], bytes | None]) -> Memory:
     """The memory of a machine; an empty one where the file is missing or is none (the policy can write anywhere)."""
     try:
-        kept = TypeAdapter(Memory).validate_json(read(PATH) or b"{}")
-    except ValueError:
+        kept = json.loads(read(PATH) or b"{}")
+        undos = {str(path): tuple(texts) for path, texts in kept.get("undos", {}).items()}
+        found = Memory(Window(**kept.get("window", {})), undos)
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return Memory()
-    return kept if kept.window.size > 0 else Memory()
+    return found if _fits(found) else Memory()
+
+
+def _fits(memory: Memory) -> bool:
+    """Whether the values are of their types."""
+    window = memory.window
+    numbers = all(isinstance(one, int) for one in (window.first, window.size, window.overlap)) and window.size > 0
+    texts = (window.path, *(text for stack in memory.undos.values() for text in stack))
+    return numbers and all(text is None or isinstance(text, str) for text in texts)
 
 
 def dump(memory: Memory) -> bytes:

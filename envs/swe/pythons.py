@@ -103,7 +103,8 @@ def python_of(origin: Origin, read: Reader, version: Callable[[], str]) -> Pytho
     pytest = fields.flag(origin, "pytest", True)
     if not installed and not named:
         return Python(pytest=pytest)
-    metadata = read_metadata(read)
+    over = fields.mapping(origin, "files")
+    metadata = read_metadata(lambda path: over[path] if isinstance(over.get(path), str) else read(path))
     choose = partial(_declared, metadata) if wheelhouse.DECLARED in named else wheelhouse.wheels_for
     wheels = choose(asked, limits)
     own = canonicalize_name(metadata.name)
