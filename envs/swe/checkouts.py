@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 from pivotgym.core.errors import InputError, NotFound
@@ -110,6 +111,7 @@ def write_below(folder: Path, path: str, text: str) -> None:
         raise InputError(f"files: {path[:200]} cannot be written: {error.strerror}") from error
 
 
+@lru_cache(maxsize=1024)
 def read_at(repo: str, commit: str, path: str) -> str | None:
     """The text of a file of a commit; `None` where it has none of that name. Errors as for `git_dir`."""
     source = git_dir(repo)
@@ -119,6 +121,7 @@ def read_at(repo: str, commit: str, path: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=1024)
 def version_of(repo: str, commit: str) -> str:
     """The version that the history gives a commit, see `develop.version_at`. Errors as for `git_dir`."""
     return develop.version_at(git_dir(repo), commit)

@@ -32,7 +32,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +177,7 @@ def _sdist(origin: Origin) -> Setting:
     return _tree(origin, content, build, python)
 
 
+@lru_cache(maxsize=256)
 def _text_of(sdist: sdists.Sdist, path: str) -> str | None:
     content = sdists.tree(sdists.fetch_sdist(sdist)).get(path)
     return None if content is None else content.decode(errors="replace")

@@ -130,7 +130,7 @@ def _declared(metadata: Metadata, asked: Sequence[str], limits: Sequence[str]) -
 
 def _readable(names: Sequence[str]) -> list[str]:
     """Those that are requirements of the index: what a tree says may be anything."""
-    found = []
+    found: list[str] = []
     for name in names:
         try:
             found.extend(wheelhouse.checked([name]))

@@ -42,6 +42,9 @@ MAX_NAMED, MAX_BYTES = 100, 2**31
 _LIMIT_S = 900.0
 _PLAIN = re.compile(r"[A-Za-z0-9._\[\],<>=!~* -]{1,200}")
 _lock = threading.Lock()
+_without: dict[Path, str] = {}
+"""Choices that this process found to be none, with the reason: pip takes long to say so."""
+_MAX_WITHOUT = 1000
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,14 @@ def _wheels_for(requirements: tuple[str, ...], constraints: tuple[str, ...], cac
     with _lock:
         if not choice.is_file():
             _check_allowed(requirements)
-            _choose(requirements, constraints, choice)
+            if choice in _without:
+                raise NotFound(_without[choice])
+            try:
+                _choose(requirements, constraints, choice)
+            except NotFound as error:
+                if len(_without) < _MAX_WITHOUT:
+                    _without[choice] = error.message
+                raise
     return tuple(Wheel(**one) for one in json.loads(choice.read_text())["wheels"])
 
 

@@ -79,6 +79,13 @@ def test_what_no_wheel_gives_is_not_found(index, monkeypatch, asked, limits):
         wheelhouse.wheels_for(asked, limits)
 
 
+def test_what_is_not_found_is_asked_for_once(index):
+    for _ in range(2):
+        with pytest.raises(NotFound, match="no wheels for Python"):
+            wheelhouse.wheels_for(("lower>=3",))
+        make_wheel(index, "lower", "3.0", {})
+
+
 def test_a_package_too_large_is_refused(index, monkeypatch):
     monkeypatch.setattr(wheelhouse, "MAX_BYTES", 3)
     with pytest.raises(InputError, match="at most"):
