@@ -53,10 +53,12 @@ def test_requirements_come_with_what_they_need(index):
     assert files_of(wheelhouse.wheels_for(("upper",))) == ["lower-2.0", "upper-1.0"]
 
 
+@pytest.mark.slow
 def test_constraints_limit_what_others_need(index):
     assert files_of(wheelhouse.wheels_for(("upper",), ("lower<2",))) == ["lower-1.0", "upper-1.0"]
 
 
+@pytest.mark.slow
 def test_a_choice_stays_and_needs_no_leave(index, monkeypatch):
     before = wheelhouse.wheels_for(("lower",))
     make_wheel(index, "lower", "3.0", {})
@@ -72,6 +74,7 @@ def test_a_name_that_is_not_allowed_is_not_fetched(index, monkeypatch):
     assert caught.value.hint.endswith("PIVOTGYM_SWE_PACKAGES=upper, or * for all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("asked", "limits"), [(("nothing-like-it",), ()), (("lower>=2",), ("lower<2",))])
 def test_what_no_wheel_gives_is_not_found(index, monkeypatch, asked, limits):
     monkeypatch.setenv(wheelhouse.ALLOWED, "*")
@@ -79,6 +82,7 @@ def test_what_no_wheel_gives_is_not_found(index, monkeypatch, asked, limits):
         wheelhouse.wheels_for(asked, limits)
 
 
+@pytest.mark.slow
 def test_what_is_not_found_is_asked_for_once(index):
     for _ in range(2):
         with pytest.raises(NotFound, match="no wheels for Python"):
@@ -86,6 +90,7 @@ def test_what_is_not_found_is_asked_for_once(index):
         make_wheel(index, "lower", "3.0", {})
 
 
+@pytest.mark.slow
 def test_a_package_too_large_is_refused(index, monkeypatch):
     monkeypatch.setattr(wheelhouse, "MAX_BYTES", 3)
     with pytest.raises(InputError, match="at most"):
