@@ -2,7 +2,10 @@
 
     python benchmarks/swe_restored.py RUNS.jsonl ... --git-mirrors FOLDER [--json FILE]
 
-Prints, by run, turns restored of all turns, and counts the causes of refusals.
+Prints, by run and by repository, turns restored of all turns, and counts the causes of refusals; runs whose repository
+is not here are counted apart. Each tree has the packages that it declares itself (PIVOTGYM_SWE_PACKAGES must allow to
+fetch them), in versions of its time where later ones no longer go with it (`VERSIONS`); one whose run found no pytest
+has none. Commands have 300 s, as this may be a slower machine than the one that was recorded.
 """
 
 from __future__ import annotations
@@ -21,9 +24,27 @@ from pivotgym.core.trajectory import Trajectory, steps_of
 from pivotgym.envs.base import sources
 from pivotgym.envs.swe import domain
 
+VERSIONS = {
+    "astropy": ["numpy<1.25", "pytest<8"],
+    "flask": ["pytest<8", "werkzeug<3"],
+    "pytest": ["pluggy<1", "py<2"],
+    "sphinx": [
+        "alabaster<0.7.14", "docutils<0.18", "jinja2<3.1", "pytest<8", "setuptools<70", "sphinxcontrib-applehelp<1.0.5",
+        "sphinxcontrib-devhelp<1.0.3", "sphinxcontrib-htmlhelp<2.0.2", "sphinxcontrib-qthelp<1.0.4",
+        "sphinxcontrib-serializinghtml<1.1.6",
+    ],
+    "sympy": ["mpmath<1.4"],
+    "xarray": ["dask<2023", "numpy<1.24", "pandas<2", "pydap<3.5", "pytest<8", "scipy<1.11", "setuptools<69"],
+}  # fmt: skip
+"""Limits on versions by the name of the repository."""
+MORE = {"xarray": ["bottleneck", "cftime", "dask", "h5netcdf", "netcdf4", "pydap", "pytest", "scipy"]}
+"""What runs used beyond what their repository requires."""
+NO_PYTEST = re.compile(r"No module named '?pytest|pytest: command not found")
 _CAUSES = (
-    ("a package the sandbox lacks", r"ModuleNotFoundError|ImportError|No module named|command not found"),
     ("the run ended by a limit", r"\[ended "),
+    ("parts that must be compiled", r"You appear to be trying to import astropy|_compiler|broken installation"),
+    ("a package the sandbox lacks", r"ModuleNotFoundError|No module named|command not found"),
+    ("Python of another version", r"cannot import name '\w+' from 'collections'|required field \"lineno\""),
 )
 
 
@@ -35,25 +56,47 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     sources.configure({"git_mirrors": given.git_mirrors})
-    rows = [restored(run) for path in given.runs for run in read_chat(path)]
-    for row in rows:
+    rows = []
+    for run in (run for path in given.runs for run in read_chat(path)):
+        rows.append(row := restored(run))
         print(f"{row['restored']:4d} of {row['turns']:4d}  {row['id']}: {row['cause']}", flush=True)
     known = [row for row in rows if row["known"]]
-    for name, some in (("all runs", rows), ("runs whose repository is here", known)):
-        print(f"{name}: {sum(row['restored'] for row in some)} of {sum(row['turns'] for row in some)} turns")
+    show("all runs", rows)
+    show("runs whose repository is here", known)
+    for name in sorted({row["repository"] for row in known}):
+        show(f"  {name}", [row for row in known if row["repository"] == name])
     for cause, count in Counter(row["cause"] for row in rows).most_common():
         print(f"  {count} x {cause}")
     if given.json:
         given.json.write_text(json.dumps(rows, indent=2))
 
 
+def show(name: str, rows: list[dict[str, Any]]) -> None:
+    """Print the turns restored of some runs."""
+    done, turns = (sum(row[key] for row in rows) for key in ("restored", "turns"))
+    print(f"{name}: {done} of {turns} turns, {len(rows)} runs")
+
+
+def fields_of(run: Trajectory) -> dict[str, Any]:
+    """What a run's origin needs beyond what its file tells."""
+    name = str(run.origin.get("instance_id", "")).partition("__")[2].rpartition("-")[0]
+    told = "\n".join(message.text for message in run.messages if message.role == "tool")
+    return {
+        "packages": ["declared", *MORE.get(name, ())],
+        "constraints": VERSIONS.get(name, []),
+        "pytest": NO_PYTEST.search(told) is None,
+        "time_limit_s": 300.0,
+    }
+
+
 def restored(run: Trajectory) -> dict[str, Any]:
     """Turns of a run that can be restored, and why the next one cannot."""
     turns = len(run.turns())
     row: dict[str, Any] = {"id": run.id, "turns": turns, "restored": 0, "known": True, "cause": "all turns"}
+    row["repository"] = str(run.origin.get("instance_id", "")).rpartition("-")[0].replace("__", "/")
     world = domain().world()
     try:
-        world.start(run.origin, 0)
+        world.start(run.origin.model_copy(update=fields_of(run)), 0)
         row["restored"] = 1
         for number, step in enumerate(islice(steps_of(run.messages), turns - 1)):
             world.replay(step, number)
@@ -61,7 +104,10 @@ def restored(run: Trajectory) -> dict[str, Any]:
     except PivotRefused as refusal:
         row |= {"cause": _cause(refusal), "details": refusal.details, "message": refusal.message}
     except (NotFound, MissingDependency, InputError) as error:
-        row |= {"known": False, "cause": re.sub(r"\S+/\S+|\b[0-9a-f]{7,}\b", "...", error.message)[:120]}
+        row |= {
+            "known": error.message.startswith("packages:"),
+            "cause": re.sub(r"\S+/\S+|\b[0-9a-f]{7,}\b", "...", error.message)[:120],
+        }
     except PivotGymError as error:
         row |= {"cause": error.code, "message": error.message}
     finally:

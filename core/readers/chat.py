@@ -26,6 +26,8 @@ _OURS = {
 _BLOBS = re.compile(
     r"^diff --git a/(\S+) b/\S+\n(?:(?:old mode|new mode) .*\n)*index ([0-9a-f]{7,40})\.\.", re.MULTILINE
 )
+_FILES = re.compile(r"^(?=diff --git a/)", re.MULTILINE)
+_CHANGED = re.compile(r"diff --git a/(\S+) b/\S+\nindex ")
 
 
 def read_chat(
@@ -100,11 +102,22 @@ def derive_origin(row: dict[str, Any]) -> Origin:
 
 
 def _run_of_mini_swe(row: dict[str, Any]) -> dict[str, Any]:
-    """What a run of mini-swe-agent tells of its start: the harness, and the blobs that its patch changes."""
+    """What a run of mini-swe-agent tells of its start: the harness, the blobs that its diffs change, earlier changes.
+
+    What its patch changes without that any action names the file was changed before the run began.
+    """
     told = (str(message.get("content")) for message in row["messages"] if message.get("role") == "tool")
     found: dict[str, Any] = {"harness": "mini_swe_agent"} if next(told, "").startswith("<returncode>") else {}
-    blobs = {path: blob for path, blob in _BLOBS.findall(str(row.get("submission") or "")) if blob.strip("0")}
-    return found | ({"blobs": blobs} if blobs else {})
+    submitted = str(row.get("submission") or "")
+    shown = "\n".join(str(message.get("content")) for message in row["messages"] if message.get("role") == "tool")
+    blobs = {path: blob for path, blob in _BLOBS.findall(f"{shown}\n{submitted}") if blob.strip("0")}
+    said = json.dumps([message for message in row["messages"] if message.get("role") == "assistant"])
+    earlier = [one for one in _FILES.split(submitted) if (path := _CHANGED.match(one)) and _name(path[1]) not in said]
+    return found | ({"blobs": blobs} if blobs else {}) | ({"patch": "".join(earlier)} if earlier else {})
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _derive_task(row: dict[str, Any]) -> dict[str, str]:

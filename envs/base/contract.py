@@ -144,12 +144,16 @@ class World(ABC):
             return
         for place, recorded in enumerate(step.observations):
             replayed = effects.observations[place] if place < len(effects.observations) else "<nothing>"
-            if self.normalise(replayed) != self.normalise(recorded):
+            if not self.agrees(step, replayed, recorded):
                 raise PivotRefused(
                     f"prefix step {number}, observation {place}: the replay differs from the recording",
                     hint="the origin, the seed or the world's version is not the one it was recorded with",
                     details={"step": number, "recorded": recorded[:500], "replayed": replayed[:500]},
                 )
+
+    def agrees(self, step: Step, replayed: str, recorded: str) -> bool:
+        """Whether a step's replay shows what was recorded, by default the same after `normalise`."""
+        return self.normalise(replayed) == self.normalise(recorded)
 
     def normalise(self, observation: str) -> str:
         """What of an observation must match: by default everything but white space runs."""

@@ -53,9 +53,8 @@ def base_commit(repository: Path, blobs: Mapping[str, str], *, number: str = "")
 
 @lru_cache(maxsize=1024)
 def _found(repository: Path, blobs: tuple[tuple[str, str], ...], number: str) -> str:
-    path, blob = blobs[0]
     before_merge = _merged(repository, number) if number else ""
-    if before_merge and _blob_at(repository, before_merge, path).startswith(blob):
+    if before_merge and all(_blob_at(repository, before_merge, path).startswith(blob) for path, blob in blobs):
         return before_merge
     held = {commit: 0 for path, blob in blobs for commit in _holding(repository, path, blob, number)}
     for commit in held:

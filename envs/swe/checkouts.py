@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 from pivotgym.core.errors import InputError, NotFound
+from pivotgym.envs.swe import develop
 from pivotgym.envs.swe.mirrors import git, git_dir
 
 BRANCH = "main"
@@ -70,6 +73,58 @@ def check_out(repo: str, commit: str, folder: Path) -> None:
     for sample in (folder / ".git" / "hooks").glob("*.sample"):
         sample.unlink()
     _settle(folder, int(git(folder, "log", "-1", "--format=%ct")))
+
+
+def apply_patch(folder: Path, patch: str) -> None:
+    """Apply a git diff to a tree.
+
+    Raises:
+        InputError: If it does not apply, or leads out of the tree.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".diff", encoding="utf-8") as file:
+        file.write(patch)
+        file.flush()
+        try:
+            git(folder, "apply", "--whitespace=nowarn", file.name)
+        except NotFound as error:
+            raise InputError(f"patch: expected a git diff that applies: {error.message}") from error
+
+
+def write_below(folder: Path, path: str, text: str) -> None:
+    """Write a file of a tree, whose own links are not followed out of it.
+
+    Args:
+        folder: The tree.
+        path: Below it, without `.` and `..`.
+        text: Its content.
+
+    Raises:
+        InputError: If there is no place for a file of that name.
+    """
+    place = folder / path
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.parent.resolve().is_relative_to(folder.resolve()) or place.is_symlink():
+            raise InputError(f"files: expected paths below the work folder, {path} leads elsewhere by a link")
+        place.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"files: {path[:200]} cannot be written: {error.strerror}") from error
+
+
+@lru_cache(maxsize=1024)
+def read_at(repo: str, commit: str, path: str) -> str | None:
+    """The text of a file of a commit; `None` where it has none of that name. Errors as for `git_dir`."""
+    source = git_dir(repo)
+    try:
+        return git(source, "cat-file", "blob", f"{commit}:{path}").decode(errors="replace")
+    except NotFound:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def version_of(repo: str, commit: str) -> str:
+    """The version that the history gives a commit, see `develop.version_at`. Errors as for `git_dir`."""
+    return develop.version_at(git_dir(repo), commit)
 
 
 def _settle(folder: Path, seconds: int) -> None:

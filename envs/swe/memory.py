@@ -46,9 +46,18 @@ def load(read: Callable[[str], bytes | None]) -> Memory:
     try:
         kept = json.loads(read(PATH) or b"{}")
         undos = {str(path): tuple(texts) for path, texts in kept.get("undos", {}).items()}
-        return Memory(Window(**kept.get("window", {})), undos)
-    except (ValueError, TypeError, AttributeError):
+        found = Memory(Window(**kept.get("window", {})), undos)
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return Memory()
+    return found if _fits(found) else Memory()
+
+
+def _fits(memory: Memory) -> bool:
+    """Whether the values are of their types."""
+    window = memory.window
+    numbers = all(isinstance(one, int) for one in (window.first, window.size, window.overlap)) and window.size > 0
+    texts = (window.path, *(text for stack in memory.undos.values() for text in stack))
+    return numbers and all(text is None or isinstance(text, str) for text in texts)
 
 
 def dump(memory: Memory) -> bytes:

@@ -1,13 +1,14 @@
 """Git repositories on this machine, by `owner/name`.
 
-Owns: finding a repository's git directory in the source `git_mirrors`, cloning it once where the server allows that,
-and running git there. Does not own: checkouts (`checkouts`), which commit is meant (the origin).
+Owns: finding a repository's git directory or bundle in the source `git_mirrors`, cloning it once where the server
+allows that, and running git there. Does not own: checkouts (`checkouts`), which commit is meant (the origin).
 
 A client names `owner/name` and nothing else: neither a URL nor a path of its choice is ever followed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -44,9 +45,12 @@ def git_dir(repo: str) -> Path:
     found = None if mirrors is None else _git_dir_below(mirrors / name)
     if found is not None:
         return found
+    bundle = None if mirrors is None else _bundle_below(mirrors, name)
+    if bundle is not None:
+        return _unbundled(repo, bundle)
     if os.environ.get(CLONE):
         return _cloned(repo, cache_dir() / "git" / f"{name}.git")
-    how = f"put its clone at {name}/ in that folder, or set {CLONE}=https://github.com to clone what is missing"
+    how = f"put its clone at {name}/ in that folder, or a bundle at {name}.bundle, or set {CLONE}=https://github.com"
     if mirrors is None:
         raise MissingDependency(
             f"source {SOURCE!r}: not configured on this machine, so {repo} cannot be checked out",
@@ -83,17 +87,37 @@ def _git_dir_below(folder: Path) -> Path | None:
     return next((one for one in places if (one / "HEAD").is_file() and (one / "objects").is_dir()), None)
 
 
+def _bundle_below(folder: Path, name: str) -> Path | None:
+    """The bundle of a repository: `owner+name.bundle`, or the first one in its folder."""
+    places = [folder / f"{name}.bundle", *sorted((folder / name).glob("*.bundle"))]
+    return next((one for one in places if one.is_file()), None)
+
+
+def _unbundled(repo: str, bundle: Path) -> Path:
+    """A bundle's clone in the cache; one that was put there anew is cloned anew."""
+    told = bundle.stat()
+    key = hashlib.sha256(f"{bundle.absolute()} {told.st_size} {told.st_mtime_ns}".encode()).hexdigest()[:16]
+    try:
+        return _clone(str(bundle.absolute()), cache_dir() / "git" / f"{repo.replace('/', '+')}-{key}.git")
+    except (NotFound, subprocess.TimeoutExpired) as error:
+        hint = "make it with `git bundle create FILE --all` of a whole clone"
+        raise NotFound(f"repo: the bundle of {repo} cannot be read: {error}", hint=hint) from error
+
+
 def _cloned(repo: str, place: Path) -> Path:
+    try:
+        return _clone(f"{os.environ[CLONE].rstrip('/')}/{repo}", place)
+    except (NotFound, subprocess.TimeoutExpired) as error:
+        raise Unreachable(f"repo: {repo} cannot be cloned: {error}", hint=f"check {CLONE} and the network") from error
+
+
+def _clone(source: str, place: Path) -> Path:
+    """A mirror of a repository, made once. Errors as for `git`."""
     if place.is_dir():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
-        try:
-            git(Path(scratch), "clone", "--quiet", "--mirror", f"{os.environ[CLONE].rstrip('/')}/{repo}", "clone.git")
-        except (NotFound, subprocess.TimeoutExpired) as error:
-            raise Unreachable(
-                f"repo: {repo} cannot be cloned: {error}", hint=f"check {CLONE} and the network"
-            ) from error
+        git(Path(scratch), "clone", "--quiet", "--mirror", source, "clone.git")
         try:
             (Path(scratch) / "clone.git").rename(place)
         except OSError:  # another process was quicker

@@ -10,6 +10,12 @@ Owns: the kinds of origin with their fields, and what each resolves to on this m
   `line`, `old`, `new`}: line `line`, which must be `old`, becomes `new`.
 - `image`: `image`, a name in the source `images`, as in the terminal domain; its repository is at `workdir` already.
 
+- Both trees also have `patch`, a git diff of what was changed before the run began; `packages`, a list of Python
+  packages that the server lays into the tree (`wheelhouse`; names with optional versions, and `declared` for all that
+  the tree's own metadata names); `constraints`, limits on the versions of whatever is chosen for these; `develop`:
+  whether the tree is importable from everywhere, with its console scripts, as after `pip install -e .` (default: where
+  there are packages); `pytest`: false where the run's machine had none.
+
 All have: `workdir` (default `/testbed`); `files` {path below it: text}, put over the tree; `harness` (whose tools the
 policy has, see `operations`; by default the tables that fit); `shell`: `fresh` (each command is a `bash -c` of its own
 in `workdir`) or `session` (default: `session` for a harness that keeps one, else `fresh`); `test_command`, run in
@@ -26,7 +32,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +43,7 @@ from pivotgym.envs.swe import checkouts, python_tools, sdists
 from pivotgym.envs.swe.base_commit import base_commit
 from pivotgym.envs.swe.mirrors import git_dir
 from pivotgym.envs.swe.operations.tables import harnesses, table_of
+from pivotgym.envs.swe.pythons import Python, python_of
 from pivotgym.envs.terminal import fields
 from pivotgym.envs.terminal.origins import images
 
@@ -50,6 +57,7 @@ _SHARED = {
     "workdir", "files", "harness", "shell", "test_command", "env", "time_limit_s", "network", "observation",
     "trajectory_writes_not_replayed",
 }  # fmt: skip
+_OF_TREES = {"patch", "packages", "constraints", "develop", "pytest"}
 SDISTS: Mapping[tuple[str, str], str] = {
     ("cachetools", "5.5.0"): "2cc24fb4cbe39633fb7badd9db9ca6295d766d9c2995f245725a46715d050f2a",
     ("inflection", "0.5.1"): "1a29730d366e996aaacffb2f1f1cb9593dc38e2ddd30c91250c6dde09ea9b417",
@@ -123,9 +131,11 @@ def identity(origin: Origin) -> dict[str, Any]:
 
 
 def _git(origin: Origin) -> Setting:
-    fields.check_names(origin, _SHARED | {"repo", "commit", "base_commit", "instance_id", "blobs", "image_name"}, set())
+    known = {"repo", "commit", "base_commit", "instance_id", "blobs", "image_name"}
+    fields.check_names(origin, _SHARED | _OF_TREES | known, set())
     repo, commit = _commit_of(origin)
-    return _tree(origin, {"repo": repo, "commit": commit}, partial(checkouts.check_out, repo, commit))
+    python = python_of(origin, partial(checkouts.read_at, repo, commit), partial(checkouts.version_of, repo, commit))
+    return _tree(origin, {"repo": repo, "commit": commit}, partial(checkouts.check_out, repo, commit), python)
 
 
 def _commit_of(origin: Origin) -> tuple[str, str]:
@@ -149,7 +159,7 @@ def _commit_of(origin: Origin) -> tuple[str, str]:
 
 def _sdist(origin: Origin) -> Setting:
     known = {"package", "version", "sha256", "mutations"}
-    fields.check_names(origin, _SHARED | known, {"package", "version"})
+    fields.check_names(origin, _SHARED | _OF_TREES | known, {"package", "version"})
     package, version = fields.text(origin, "package"), fields.text(origin, "version")
     sdist = _known_sdist(origin, package, version, fields.text(origin, "sha256"))
     mutations = tuple(_mutation(origin, one) for one in origin.get("mutations") or ())
@@ -163,7 +173,14 @@ def _sdist(origin: Origin) -> Setting:
             mutate(folder, one)
 
     content = {"sdist": sdist.sha256, "mutations": [list(vars(one).values()) for one in mutations]}
-    return _tree(origin, content, build)
+    python = python_of(origin, partial(_text_of, sdist), lambda: version)
+    return _tree(origin, content, build, python)
+
+
+@lru_cache(maxsize=256)
+def _text_of(sdist: sdists.Sdist, path: str) -> str | None:
+    content = sdists.tree(sdists.fetch_sdist(sdist)).get(path)
+    return None if content is None else content.decode(errors="replace")
 
 
 def _known_sdist(origin: Origin, package: str, version: str, given: str) -> sdists.Sdist:
@@ -194,20 +211,24 @@ def _image(origin: Origin) -> Setting:
     return replace(setting, image=reference)
 
 
-def _tree(origin: Origin, content: dict[str, Any], build: Builder) -> Setting:
+def _tree(origin: Origin, content: dict[str, Any], build: Builder, python: Python) -> Setting:
     setting = _setting(origin, {})
     files = {_below(origin, path): _text(origin, path, text) for path, text in fields.mapping(origin, "files").items()}
-    content = {**content, "workdir": setting.workdir, "files": files, "python": python_tools.identity()}
+    patch = fields.text(origin, "patch")
+    if not _encodes(patch):
+        raise fields.bad(origin, "patch", "a text", repr(patch))
+    content = {**content, "workdir": setting.workdir, "files": files, **python.identity()}
+    content |= {"patch": patch} if patch else {}
 
     def whole(root: Path) -> None:
         folder = root / setting.workdir.lstrip("/")
         folder.parent.mkdir(parents=True, exist_ok=True)
         build(folder)
+        if patch:
+            checkouts.apply_patch(folder, patch)
         for path, text in files.items():
-            place = folder / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text, encoding="utf-8")
-        python_tools.install(root)
+            checkouts.write_below(folder, path, text)
+        python.lay(root, setting.workdir)
 
     environment = {"PATH": PATH, **setting.shell.environment}
     return replace(setting, content=content, build=whole, shell=replace(setting.shell, environment=environment))
@@ -215,8 +236,10 @@ def _tree(origin: Origin, content: dict[str, Any], build: Builder) -> Setting:
 
 def _setting(origin: Origin, content: dict[str, Any]) -> Setting:
     workdir = fields.folder(origin, "workdir", WORKDIR)
-    if workdir == "/":
-        raise fields.bad(origin, "workdir", "a folder below '/'", workdir)
+    # Trees are made by the server: no link of theirs may stand where it puts the tools.
+    taken = python_tools.FOLDER
+    if workdir == "/" or f"{workdir}/".startswith(f"{taken}/") or f"{taken}/".startswith(f"{workdir}/"):
+        raise fields.bad(origin, "workdir", f"a folder below '/' that neither holds {taken} nor lies in it", workdir)
     harness = _harness(origin)
     default = "session" if harness in SESSIONS else "fresh"
     style = "mini_swe_agent" if harness == "mini_swe_agent" else "plain" if default == "fresh" else "status"
@@ -280,15 +303,20 @@ def _mutation(origin: Origin, value: Any) -> Mutation:
 def _below(origin: Origin, path: str, name: str = "files") -> str:
     """A path below the work folder, which leads nowhere else."""
     parts = path.split("/")
-    if not path or path.startswith("/") or "\0" in path or {"", ".", ".."} & set(parts):
+    long = len(parts) > fields.MAX_DEPTH or any(len(part) > fields.MAX_NAME_BYTES for part in parts)
+    if not path or long or "\0" in path or not _encodes(path) or {"", ".", ".."} & set(parts):
         raise fields.bad(origin, name, "paths below the work folder, without '.' and '..'", path)
     return path
 
 
 def _text(origin: Origin, path: str, text: Any) -> str:
-    if not isinstance(text, str):
-        raise fields.bad(origin, f"files.{path}", "a text", text)
+    if not isinstance(text, str) or not _encodes(text):
+        raise fields.bad(origin, f"files.{path}", "a text", repr(text))
     return text
+
+
+def _encodes(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _made(build: Builder, folder: Path) -> Path:

@@ -1,13 +1,14 @@
 """A Python with pytest for sandboxes that have none: a virtual environment over the machine's own Python.
 
-Owns: which wheels it holds and what it looks like on disk. Does not own: fetching wheels (`core.wheels`), or any
-package that a repository needs: origins say what they need by naming an image.
+Owns: which wheels it holds and what it looks like on disk. Does not own: fetching wheels (`core.wheels`), or the
+packages that a repository needs (`wheelhouse`).
 """
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -29,7 +30,7 @@ _SCRIPT = f"#!{FOLDER}/bin/python\nimport sys\nfrom pytest import console_main\n
 
 def identity() -> list[str]:
     """What it is made of, for keys of states."""
-    return [_version(), *(wheel.sha256 for wheel in WHEELS)]
+    return [version(), *(wheel.sha256 for wheel in WHEELS)]
 
 
 def fetch() -> None:
@@ -38,30 +39,47 @@ def fetch() -> None:
         fetch_wheel(wheel)
 
 
-def install(root: Path) -> None:
+def install(root: Path, *, without: Collection[str] = (), pytest: bool = True) -> Path:
     """Put it at `FOLDER` below a folder.
+
+    Args:
+        root: That folder.
+        without: Canonical names of packages to leave out, which others bring.
+        pytest: Whether there is to be a pytest; if not, only the folders and the interpreter are made.
+
+    Returns:
+        Its folder `site-packages`.
 
     Raises:
         Unreachable: If a wheel is neither in the cache nor to be had from the package index.
         MissingDependency: If the machine has no Python of its own, or a wheel is another file than it should be.
     """
     home = root / FOLDER.lstrip("/")
-    packages = home / "lib" / f"python{_version()}" / "site-packages"
+    packages = home / "lib" / f"python{version()}" / "site-packages"
     packages.mkdir(parents=True)
     (home / "bin").mkdir()
     for name in ("python", "python3"):
         (home / "bin" / name).symlink_to(_PYTHON)
     (home / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = true\n")
+    if not pytest:
+        return packages
     for wheel in WHEELS:
-        shutil.copytree(fetch_wheel(wheel), packages, dirs_exist_ok=True)
+        if wheel.name not in without:
+            shutil.copytree(fetch_wheel(wheel), packages, dirs_exist_ok=True)
     for name in ("pytest", "py.test"):
         script = home / "bin" / name
         script.write_text(_SCRIPT)
         script.chmod(0o755)
+    return packages
+
+
+def markers() -> dict[str, str]:
+    """What environment markers of requirements say of it, where that may differ from this process' own Python."""
+    return {"python_version": version(), "python_full_version": f"{version()}.0", "implementation_name": "cpython"}
 
 
 @cache
-def _version() -> str:
+def version() -> str:
     """`3.11`: the version of the Python that sandboxes see."""
     asked = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:

@@ -11,11 +11,14 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from pivotgym.envs.sandbox.contract import Sandbox
+from pivotgym.core.errors import InputError
+from pivotgym.envs.sandbox.contract import Ran, Sandbox
 from pivotgym.envs.sandbox.effects import shown as as_text
+from pivotgym.envs.sandbox.shell.quoting import own_shell, quote
 from pivotgym.envs.swe import memory
 from pivotgym.envs.swe.operations.edits import OPENHANDS, SWE_AGENT, Edited, edited
 from pivotgym.envs.swe.operations.shown import told, viewed, window_text
@@ -37,6 +40,12 @@ from pivotgym.verifiers.code.patches import Refused, patched, paths_of
 from pivotgym.verifiers.code.paths import plain
 
 LIMIT_S = 30.0
+MAX_FILE = 10 * 2**20
+"""Characters of a file that editors open."""
+MAX_SHOWN = 100_000
+"""Characters of a view; longer ones are cut."""
+_LOOKED_AT, _NO_FOLDER, _GREP_REFUSES = 8192, 99, 2
+_PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SYNTAX = {"basic": "-G", "extended": "-E", "fixed": "-F", "perl": "-P"}
 _FLAGS = {"ignore-case": "-i", "word": "-w", "line": "-x", "invert": "-v", "only-matching": "-o"}
 Reached: TypeAlias = list[list[Any]]
@@ -79,7 +88,12 @@ class Tools:
         self._memory = memory.load(sandbox.read)
 
     def do(self, operation: Operation) -> Told:
-        """Do one operation; a refusal is told, never raised."""
+        """Do one operation; a refusal is told, never raised. Bytes that are no UTF-8 are told as U+FFFD."""
+        told = self._do(operation)
+        reached = None if told.reached is None else [[_plain(one) for one in line] for line in told.reached]
+        return replace(told, text=_plain(told.text), reached=reached)
+
+    def _do(self, operation: Operation) -> Told:
         if isinstance(operation, Submit):
             return Told(operation, "")
         if isinstance(operation, Patch):
@@ -116,15 +130,18 @@ class Tools:
         text = self._text(path)
         if text is None:
             return self._folder(operation)
-        shown = viewed(path, text, operation.spans[0])
-        return self._refused(operation, shown) if isinstance(shown, Refused) else Told(operation, shown)
+        shown = _unreadable(path, text) or viewed(path, text, operation.spans[0])
+        return self._refused(operation, shown) if isinstance(shown, Refused) else Told(operation, clipped(shown))
 
     def _folder(self, operation: View) -> Told:
         path = operation.paths[0]
-        listed = self._lines(["find", self._path(path), "-maxdepth", "2", "-not", "-path", "*/.*"])
-        if not listed:
+        place = self._path(path)
+        found = f"find -L {quote(place)} -mindepth 1 -maxdepth 2 -name '.*' -prune -o -print 2>/dev/null"
+        ran = self._beside(f"[ -d {quote(place)} ] || exit {_NO_FOLDER}; {found}")
+        if ran.exit == _NO_FOLDER:
             missing = f"Invalid `path` parameter: {path}. The path {path} does not exist. Please provide a valid path."
             return self._refused(operation, Refused(missing))
+        listed = [place, *as_text(ran.stdout).splitlines()]
         head = f"Here's the files and directories up to 2 levels deep in {path}, excluding hidden items:\n"
         return Told(operation, head + "".join(f"{line}\n" for line in sorted(listed)))
 
@@ -135,8 +152,11 @@ class Tools:
         options += [f"--include={name}" for name in search.only]
         options += [f"--exclude={name}" for name in search.skipped]
         options.append({"lines": "-n", "files": "-l", "counts": "-c"}[search.reports])
-        ran = self._lines(["grep", *options, "-Z", "-e", search.pattern, "--", *where])
-        found = sorted(filter(None, (self._found(line, search) for line in ran)), key=lambda one: (one[0], one[1] or 0))
+        ran = self._beside(shlex.join(["grep", *options, "-Z", "-e", search.pattern, "--", *where]))
+        if ran.exit == _GREP_REFUSES and ran.stderr:
+            return self._refused(search, Refused(_said(ran.stderr)))
+        lines = (self._found(line, search) for line in as_text(ran.stdout).splitlines())
+        found = sorted(filter(None, lines), key=lambda one: (one[0], one[1] or 0))
         if search.limit is not None:
             found = found[: search.limit]
         return Told(search, self._found_text(search, found), reached=found)
@@ -179,14 +199,19 @@ class Tools:
 
     def _lines(self, words: Sequence[str]) -> list[str]:
         """The lines that a program prints, run beside the session."""
-        ran = self._sandbox.run(f"( exec env LC_ALL=C.UTF-8 {shlex.join(words)} 2>/dev/null )", timeout_s=LIMIT_S)
-        return as_text(ran.stdout).splitlines()
+        return as_text(self._beside(f"{shlex.join(words)} 2>/dev/null").stdout).splitlines()
+
+    def _beside(self, command: str, stdin: bytes = b"") -> Ran:
+        """Run a command in a shell that knows nothing of the session's functions, aliases and variables."""
+        text = own_shell(command, cwd="/", environment={"PATH": _PROGRAMS, "LC_ALL": "C.UTF-8"})
+        return self._sandbox.run(text, timeout_s=LIMIT_S, stdin=stdin)
 
     def _edit(self, operation: Any, harness: str) -> Told:
         path = self._path(operation.path)
         before = self._text(path)
         stack = self._memory.undos.get(path, ())
-        result = edited(operation, before, harness=harness, previous=stack[-1] if stack else None)
+        refused = None if before is None else _unreadable(operation.path, before)
+        result = refused or edited(operation, before, harness=harness, previous=stack[-1] if stack else None)
         if isinstance(result, Edited):
             result = self._write(path, result.text) or result
         if isinstance(result, Refused):
@@ -198,18 +223,18 @@ class Tools:
         return Told(operation, f"The file {operation.path} has been updated.\n")
 
     def _write(self, path: str, text: str) -> Refused | None:
-        folder = shlex.quote(posixpath.dirname(path))
-        command = f"( umask 022; command mkdir -p -- {folder} && command cat > {shlex.quote(path)} )"
-        ran = self._sandbox.run(command, timeout_s=LIMIT_S, stdin=text.encode("utf-8", "surrogateescape"))
-        return (
-            None
-            if ran.exit == 0
-            else Refused(f"Ran into an error while trying to write to {path}: {_said(ran.stderr)}")
-        )
+        folder, place = quote(posixpath.dirname(path)), quote(path)
+        # A pipe that nobody reads would be waited for.
+        written = f"if [ -p {place} ]; then echo 'it is a pipe' >&2; false; else cat > {place}; fi"
+        command = f"umask 022; mkdir -p -- {folder} && {written}"
+        ran = self._beside(command, text.encode("utf-8", "surrogateescape"))
+        said = "" if ran.exit == 0 else _said(ran.stderr)
+        return None if ran.exit == 0 else Refused(f"Ran into an error while trying to write to {path[:500]}: {said}")
 
     def _remember(self, kept: memory.Memory) -> None:
         self._memory = kept
-        self._sandbox.write(memory.PATH, memory.dump(kept), mode=0o600)
+        with suppress(InputError):  # the policy put something else there: its tools forget
+            self._sandbox.write(memory.PATH, memory.dump(kept), mode=0o600)
 
     def _patch(self, operation: Patch) -> Told:
         paths = paths_of(operation.text)
@@ -283,6 +308,28 @@ def _of_window(operation: Operation) -> bool:
     if isinstance(operation, Create):
         return operation.text == "\n"
     return isinstance(operation, EDITS) and not getattr(operation, "path", "")
+
+
+def clipped(text: str) -> str:
+    """What is shown of a long text: its beginning, and that there is more."""
+    if len(text) <= MAX_SHOWN:
+        return text
+    return f"{text[:MAX_SHOWN]}\n<response clipped><NOTE>Only {MAX_SHOWN} of {len(text)} characters are shown.</NOTE>\n"
+
+
+def _unreadable(path: str, text: str) -> Refused | None:
+    """Why an editor does not open a file."""
+    if len(text) > MAX_FILE:
+        return Refused(f"File {path} is too large ({len(text) / 2**20:.1f}MB). Maximum allowed size is 10MB.")
+    if "\0" in text[:_LOOKED_AT]:
+        return Refused(f"File {path} appears to be binary and cannot be read or edited by this tool.")
+    return None
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _said(stderr: bytes) -> str:

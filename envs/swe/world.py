@@ -12,15 +12,16 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from pivotgym.core.messages import Action
-from pivotgym.core.trajectory import Effects, Origin
+from pivotgym.core.trajectory import Effects, Origin, Step
 from pivotgym.envs.base.contract import Task
 from pivotgym.envs.sandbox.contract import Backend, Base, Change, Changes, Limits, Sandbox, ShellState
-from pivotgym.envs.sandbox.effects import files_detail, ran_json, shell_detail, since
+from pivotgym.envs.sandbox.effects import files_detail, ran_json, shell_detail, shown, since
 from pivotgym.envs.sandbox.git_probe import git_detail
 from pivotgym.envs.sandbox.keeping import Keeper
 from pivotgym.envs.sandbox.shell.quoting import own_shell
 from pivotgym.envs.sandbox.world import SandboxWorld
 from pivotgym.envs.swe import memory, testing
+from pivotgym.envs.swe.listings import parts_of, uncut
 from pivotgym.envs.swe.observing import normalised, observation
 from pivotgym.envs.swe.operations.read import commands_of, operations_of
 from pivotgym.envs.swe.origins import Setting, identity, resolve
@@ -29,6 +30,7 @@ from pivotgym.verifiers.code.operations import Invalid, Operation, Other, Submit
 
 MAX_TEXT = 1_000_000
 """Bytes of a changed file whose text is given to comparators."""
+_LISTING_S = 30.0
 _SHELLS_OWN = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
 Outcome = Callable[[Task, Sandbox, Backend], float]
 
@@ -222,6 +224,20 @@ class SweWorld(SandboxWorld):
     def normalise(self, observation: str) -> str:
         """See `World.normalise`."""
         return normalised(observation)
+
+    def agrees(self, step: Step, replayed: str, recorded: str) -> bool:
+        """See `World.agrees`: also where both show some lines of one listing, which has no order of its own."""
+        if super().agrees(step, replayed, recorded):
+            return True
+        here = self._here
+        commands = commands_of(step.action, here.harness)
+        whole = uncut(commands[0]) if len(commands) == 1 and commands[0] else None
+        if whole is None or not here.fresh:
+            return False
+        with self.probe() as copy:
+            ran = copy.run(own_shell(whole, cwd=here.workdir, environment=self._variables()), timeout_s=_LISTING_S)
+        listed = normalised(shown(ran.stdout) + shown(ran.stderr))
+        return ran.ended is None and parts_of(listed, normalised(replayed), normalised(recorded))
 
 
 class _Closing:

@@ -9,6 +9,8 @@ tries where the text to replace is not found; both refuse or edit where the func
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pivotgym.core.errors import InputError
@@ -96,11 +98,13 @@ def _replace(operation: Replace, before: str, harness: str) -> Edited | Refused:
             f"Invalid `new_str` parameter: {new}. No replacement was performed. "
             "`new_str` and `old_str` must be different."
         )
+    if not old:
+        return Refused("No replacement was performed: `old_str` must not be empty.")
     starts = _places(before, old)
     if not starts:
         return Refused(f"No replacement was performed, old_str `{old}` did not appear verbatim in {operation.path}.")
     if len(starts) > 1:
-        lines = sorted({before.count("\n", 0, start) + 1 for start in starts})
+        lines = _lines_of(before, starts)
         return Refused(
             f"No replacement was performed. Multiple occurrences of old_str `{old}` in lines {lines}. "
             "Please ensure it is unique."
@@ -125,13 +129,18 @@ def _replace_plainly(operation: Replace, before: str) -> Edited | Refused:
 
 
 def _places(text: str, part: str) -> list[int]:
-    """Where a text stands, without overlaps; the empty text stands at every place."""
-    found: list[int] = []
-    start = text.find(part)
-    while start >= 0:
-        found.append(start)
-        start = text.find(part, start + max(len(part), 1))
-    return found
+    """Where a text that is not empty stands, without overlaps."""
+    return [found.start() for found in re.finditer(re.escape(part), text)]
+
+
+def _lines_of(text: str, starts: Iterable[int]) -> list[int]:
+    """The lines, from 1, in which places stand that are given in order, each once."""
+    found: dict[int, None] = {}
+    line, last = 1, 0
+    for start in starts:
+        line, last = line + text.count("\n", last, start), start
+        found[line] = None
+    return list(found)
 
 
 def _replace_in_window(operation: Replace, before: str, window: tuple[int, int] | None) -> Edited | Refused:

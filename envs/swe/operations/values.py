@@ -31,19 +31,19 @@ def read_value(kind: str, value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _encodes(value):
         raise BadValue("a text")
     return value
 
 
 def _filled(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip() or "\0" in value or not _encodes(value):
         raise BadValue("a text that is not empty")
     return value
 
 
 def _path(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or "\0" in value or "\n" in value:
+    if not isinstance(value, str) or not value.strip() or "\0" in value or "\n" in value or not _encodes(value):
         raise BadValue("a path")
     return value
 
@@ -69,7 +69,7 @@ def _range(value: Any) -> Span:
     if isinstance(value, str):
         try:
             given = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             given = None
     if not isinstance(given, list) or len(given) != 2:
         raise BadValue("two line numbers [first, last], last -1 for the end of the file")
@@ -91,11 +91,19 @@ def _ordered(first: int, last: int | None) -> Span:
 
 
 def _words(value: Any) -> list[str]:
-    if isinstance(value, str) and value.strip():
-        return [value]
-    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
+    words = [value] if isinstance(value, str) and value.strip() else value
+    if not isinstance(words, list) or not words or not all(map(_is_word, words)):
         raise BadValue("a list of words")
-    return value
+    return words
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and "\0" not in value and _encodes(value)
+
+
+def _encodes(text: str) -> bool:
+    """Whether a text can be written down: half of a surrogate pair, which JSON can hold, cannot."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 KINDS: dict[str, Callable[[Any], Any]] = {

@@ -3,11 +3,12 @@
 import shutil
 
 import pytest
-from swe_agents import git
+from swe_agents import FILES, git
 
 from pivotgym.core.errors import InputError, MissingDependency, NotFound, Unreachable
 from pivotgym.core.trajectory import Origin
 from pivotgym.envs.base import sources
+from pivotgym.envs.swe.checkouts import apply_patch, check_out, write_below
 from pivotgym.envs.swe.mirrors import CLONE, git_dir
 from pivotgym.envs.swe.origins import Mutation, mutate, resolve
 
@@ -64,6 +65,46 @@ def test_a_clone_that_fails_says_so(mirror, tmp_path, monkeypatch):
         git_dir("other/repo")
 
 
+@pytest.fixture
+def bundles(mirror, tmp_path, monkeypatch):
+    """A folder of mirrors for a bundle, which `source` names until the test ends."""
+    monkeypatch.setenv("PIVOTGYM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sources, "find", lambda name: tmp_path / "mirrors")
+    (tmp_path / "mirrors" / "some+repo").mkdir(parents=True)
+    return tmp_path / "mirrors"
+
+
+@pytest.mark.parametrize("place", ["some+repo.bundle", "some+repo/any.bundle"])
+@pytest.mark.parametrize("what", ["--all", "HEAD", "main"])
+def test_a_bundle_is_a_mirror(bundles, mirror, commit, tmp_path, place, what):
+    git(mirror, "bundle", "create", "-q", str(bundles / place), what)
+    check_out("some/repo", commit, tmp_path / "tree")
+    assert (tmp_path / "tree" / "pkg" / "calc.py").read_text() == FILES["pkg/calc.py"]
+
+
+def test_a_bundle_that_was_put_there_anew_is_read_anew(bundles, mirror, tmp_path):
+    other = tmp_path / "other"
+    git(tmp_path, "clone", "-q", str(mirror), "other")
+    git(other, "bundle", "create", "-q", str(bundles / "some+repo.bundle"), "HEAD")
+    before = git_dir("some/repo")
+    git(other, "commit", "-q", "--allow-empty", "-m", "New")
+    git(other, "bundle", "create", "-q", str(bundles / "some+repo.bundle"), "HEAD")
+    assert git_dir("some/repo") != before
+    assert git(git_dir("some/repo"), "cat-file", "-t", git(other, "rev-parse", "HEAD")) == "commit"
+
+
+def test_a_bundle_that_is_none_says_so(bundles):
+    (bundles / "some+repo.bundle").write_bytes(b"no bundle")
+    with pytest.raises(NotFound, match="the bundle of some/repo cannot be read"):
+        git_dir("some/repo")
+
+
+def test_a_bundle_of_a_part_of_the_history_says_so(bundles, mirror):
+    git(mirror, "bundle", "create", "-q", str(bundles / "some+repo.bundle"), "HEAD~1..main")
+    with pytest.raises(NotFound, match="prerequisite"):
+        git_dir("some/repo")
+
+
 def test_a_branch_is_no_commit():
     assert "full commit id" in refusal(commit="main")
 
@@ -85,8 +126,59 @@ def test_files_stay_below_the_work_folder():
     assert "paths below the work folder" in refusal(files={"../etc/passwd": "x"})
 
 
-def test_the_work_folder_is_not_the_root():
-    assert "a folder below '/'" in refusal(workdir="/")
+def test_files_are_texts():
+    assert "files.a.py: expected a text" in refusal(files={"a.py": "\ud800"})
+
+
+@pytest.mark.parametrize("path", ["out/file", "file", "link/file"])
+def test_files_are_not_written_through_links(tmp_path, path):
+    tree, outside = tmp_path / "tree", tmp_path / "outside"
+    outside.mkdir()
+    tree.mkdir()
+    for name, target in {"out": outside, "file": outside / "file", "link": tree / "out"}.items():
+        (tree / name).symlink_to(target)
+    with pytest.raises(InputError, match="leads elsewhere by a link"):
+        write_below(tree, path, "x")
+    assert not list(outside.iterdir())
+
+
+def test_a_file_in_the_place_of_a_folder(tmp_path):
+    (tmp_path / "a").write_text("x")
+    with pytest.raises(InputError, match="a/b cannot be written"):
+        write_below(tmp_path, "a/b", "x")
+
+
+DIFF = "diff --git a/{0} b/{0}\n--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n-one\n+two\n"
+
+
+def test_a_patch_is_applied(tmp_path):
+    (tmp_path / "a.py").write_text("one\n")
+    apply_patch(tmp_path, DIFF.format("a.py"))
+    assert (tmp_path / "a.py").read_text() == "two\n"
+
+
+@pytest.mark.parametrize("path", ["../a.py", "link/a.py", ".git/a.py", "b.py"])
+def test_a_patch_that_leads_elsewhere_is_refused(tmp_path, path):
+    tree, outside = tmp_path / "tree", tmp_path / "outside"
+    for folder in (tree / ".git", outside):
+        folder.mkdir(parents=True)
+    git(tree, "init", "-q")
+    for place in (tmp_path / "a.py", outside / "a.py", tree / ".git" / "a.py"):
+        place.write_text("one\n")
+    (tree / "link").symlink_to(outside)
+    with pytest.raises(InputError, match="patch: expected a git diff that applies"):
+        apply_patch(tree, DIFF.format(path))
+
+
+@pytest.mark.parametrize("text", ["", "no diff", "\0", "diff --git a/x b/x\n"])
+def test_a_patch_that_is_none_is_refused(tmp_path, text):
+    with pytest.raises(InputError, match="patch: expected a git diff"):
+        apply_patch(tmp_path, text)
+
+
+@pytest.mark.parametrize("workdir", ["/", "/opt", "/opt/python", "/opt/python/lib"])
+def test_the_work_folder_is_neither_the_root_nor_the_tools(workdir):
+    assert "a folder below '/'" in refusal(workdir=workdir)
 
 
 def test_an_unknown_harness():

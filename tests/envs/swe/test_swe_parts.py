@@ -19,7 +19,11 @@ def test_a_memory_is_read_back(window, undos):
     assert load(lambda path: dump(memory)) == memory
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"window": {"x": 1}}', b"\xff", b'{"undos": 3}'])
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"{", b"[]", b'{"window": {"x": 1}}', b"\xff", b'{"undos": 3}', b'{"undos": {"/a": [1]}}',
+     b'{"window": {"size": 0}}', b"[" * 100_000],
+)  # fmt: skip
 def test_a_memory_that_is_none_is_empty(content):
     assert load(lambda path: content) == Memory()
 
@@ -99,10 +103,57 @@ def test_a_command_that_takes_too_long_says_so():
         ("drwxrwxrwx 2 root root 4096 Oct 24  2024 doc\n", "drwxr-xr-x 5 root root 40 Nov  1 10:00 doc\n"),
         ("drwxr-xr-x 2 root root 4096 Oct 24  2024 x.egg-info\n", ""),
         ("./x.egg-info:\nPKG-INFO\n\n./y:\nz\n", "./y:\nz\n"),
+        ("grep: a/__pycache__/b.cpython-39.pyc: binary file matches\n", ""),
     ],
 )
 def test_what_a_built_repository_has_more_does_not_count(recorded, replayed):
     assert normalised(recorded) == normalised(replayed)
+
+
+TRACEBACK = 'Traceback:\n  File "{0}", line {1}, in f\n    g(x)\n{2}ValueError: no\n'
+SUMMARY = "=== warnings summary ===\nlib/a.py:3\n  DeprecationWarning: old\n\n-- Docs: here\n"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "replayed"),
+    [
+        ("index 3f9c60fb9..97f863c90 100644\n", "index 3f9c60f..97f863c 100644\n"),
+        ("[main 1234567] Say\n", "[main 89abcde] Say\n"),
+        ("/tmp/tmpab12_c3d/a.py\n", "/tmp/tmpx9y8z7w6/a.py\n"),
+        (TRACEBACK.format("/r/a.py", 3, ""), TRACEBACK.format("/r/a.py", 3, "    ^^^^\n")),
+        (TRACEBACK.format("/c/lib/python3.9/ast.py", 3, ""), TRACEBACK.format("/o/lib/python3.11/ast.py", 9, "")),
+        ("============ 2 passed, 7 warnings in 0.10s ============\n", "======= 2 passed in 3.21s =======\n"),
+        (f"==== test session starts ====\n{SUMMARY}==== 2 passed in 1s ====\n",
+         "=== test session starts ===\n=== 2 passed in 1s ===\n"),
+        ("platform linux -- Python 3.9, pytest-6.0\nplugins: cov-5.0\na\n", "platform linux -- Python 3, x\na\n"),
+        ("rootdir: /testbed, configfile: tox.ini\n", "rootdir: /testbed\nconfigfile: tox.ini\n"),
+        ("local variable 'k' referenced before assignment\n",
+         "cannot access local variable 'k' where it is not associated with a value\n"),
+        ("random seed:   771\n", "random seed:   993\n"),
+        ("/opt/conda/bin/python: No module named x\n", "/opt/python/bin/python: No module named x\n"),
+    ],
+)  # fmt: skip
+def test_another_python_does_not_count(recorded, replayed):
+    assert normalised(recorded) == normalised(replayed)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "replayed"),
+    [
+        ("index 3f9c60fb9..97f863c90 100644\n", "index 3f9c60f..97f863d 100644\n"),
+        (TRACEBACK.format("/r/a.py", 3, ""), TRACEBACK.format("/r/a.py", 4, "")),
+        (TRACEBACK.format("/r/a.py", 3, ""), TRACEBACK.format("/r/b.py", 3, "")),
+        ("=== 2 passed, 7 warnings in 1s ===\n", "=== 1 passed, 1 failed, 7 warnings in 1s ===\n"),
+        ("=====\nTitle\n=====\n", "Title\n=====\n"),
+        ("Title\n^^^^^\n", "Title\n"),
+        ("local variable 'k' referenced before assignment\n", "local variable 'l' referenced before assignment\n"),
+        ("#!/usr/bin/python3\n", "#!/opt/bin/python\n"),
+        (f"==== test session starts ====\n{SUMMARY}==== FAILURES ====\na\n",
+         f"==== test session starts ====\n{SUMMARY}==== FAILURES ====\nb\n"),
+    ],
+)  # fmt: skip
+def test_what_the_repository_says_counts(recorded, replayed):
+    assert normalised(recorded) != normalised(replayed)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,30 @@ def test_files_of_the_origin_are_put_over_the_tree(agent):
     assert agent(files={"notes/a.txt": "hello\n"}).bash("cat notes/a.txt") == "hello\n"
 
 
+def test_parts_of_one_listing_agree(agent):
+    world = agent(harness="mini_swe_agent").world
+    found = call("bash", command="find . -name '*.py' | head -n 1")
+    form = "<returncode>0</returncode>\n<output>\n{}\n</output>"
+    assert world.agrees(Step(action=found), form.format("./pkg/calc.py"), form.format("./tests/test_calc.py"))
+    assert not world.agrees(Step(action=found), form.format("./pkg/calc.py"), form.format("./pkg/none.py"))
+
+
+def test_what_was_changed_before_the_run_is_there(agent):
+    diff = "diff --git a/pkg/calc.py b/pkg/calc.py\n--- a/pkg/calc.py\n+++ b/pkg/calc.py\n"
+    diff += "@@ -1,4 +1,4 @@\n def add(a, b):\n-    return a - b\n+    return a * b\n \n \n"
+    assert agent(patch=diff).bash("git status --short; sed -n 2p pkg/calc.py") == " M pkg/calc.py\n    return a * b\n"
+
+
+def test_a_tree_in_development_mode_is_importable_from_everywhere(agent):
+    machine = agent(develop=True, files={"setup.py": "setup(name='pkg', version='7')"})
+    asked = "cd /; python -c 'import pkg.calc, importlib.metadata as m; print(pkg.calc.__file__, m.version(\"pkg\"))'"
+    assert machine.bash(asked) == "/testbed/pkg/calc.py 7\n"
+
+
+def test_a_machine_without_pytest(agent):
+    assert "No module named pytest" in agent(pytest=False).bash("python -m pytest 2>&1")
+
+
 def test_a_fresh_shell_forgets_and_a_session_goes_on(agent):
     fresh, session = agent(), agent(shell="session")
     for one in (fresh, session):

@@ -35,7 +35,7 @@ def test_what_is_not_there_or_there_twice_is_refused():
         "No replacement was performed, old_str `four` did not appear verbatim in /r/a.py."
     )
     assert "Multiple occurrences of old_str `two` in lines [2, 4]." in refusal(Replace(PATH, "two", "2"))
-    assert "Multiple occurrences" in refusal(Replace(PATH, "", "x"))
+    assert "must not be empty" in refusal(Replace(PATH, "", "x"))
 
 
 def test_a_replacement_by_itself_is_refused():
