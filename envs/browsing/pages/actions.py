@@ -4,8 +4,8 @@ Owns: which calls there are, what their arguments mean, and when one cannot be r
 (`envs.browsing.pages.session`), or what is shown afterwards (`envs.browsing.pages.observing`).
 
 A tool moves a real mouse and presses real keys; nothing is done behind a page's back but choosing an option of a list
-and setting a date, a time, a colour or a range, which browsers do in windows of their own. `REFERENCED` are the tools of
-recordings that name elements by `ref`, with a locator for each in the origin's `refs`.
+and setting a date, a time, a colour or a range, which browsers do in windows of their own. `REFERENCED` are the tools
+of recordings that name elements by `ref`, with a locator for each in the origin's `refs`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pivotgym.envs.browsing.pages.session import Session, Tab
 from pivotgym.verifiers.schema import signature
 
 _SCROLLS = {"down": (0, 1), "up": (0, -1), "right": (1, 0), "left": (-1, 0)}
-_KEYS = frozenset(
-    ["Enter", "Tab", "Escape", "Backspace", "Delete", "Insert", "Home", "End", "PageUp", "PageDown", "Space", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"]
-    + [f"F{number}" for number in range(1, 13)]
+_NAMED = (
+    "Enter Tab Escape Backspace Delete Insert Home End PageUp PageDown Space ArrowUp ArrowDown ArrowLeft ArrowRight"
 )
+_KEYS = frozenset((*_NAMED.split(), *(f"F{number}" for number in range(1, 13))))
 _MODIFIERS = frozenset(("Shift", "Control", "Alt", "Meta", "ControlOrMeta"))
 
 

@@ -12,7 +12,7 @@ compared, and where it is not the one that was kept, it is rebuilt by replay.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urldefrag
 
 from pivotgym.envs.browsing.pages.session import Reading, Served, Session
@@ -43,7 +43,7 @@ async def put_back(session: Session, snapshot: Snapshot) -> Reading:
     """Shows a kept state in a fresh session whose site is in the kept state already; gives what it then reads as."""
     tab = session.tab
     if snapshot.cookies:
-        await session.seat.context.add_cookies([dict(cookie) for cookie in snapshot.cookies])  # type: ignore[arg-type]
+        await session.seat.context.add_cookies(cast("Any", snapshot.cookies))
     await session.store(tab, snapshot.served.url, snapshot.page["local"], snapshot.page["session"])
     session.stored = snapshot.served
     await session.goto(tab, snapshot.page["url"], referer=snapshot.served.referer)
@@ -56,7 +56,7 @@ async def put_back(session: Session, snapshot: Snapshot) -> Reading:
 
 def same(kept: Reading, found: Reading) -> bool:
     """Whether two readings are of the same state and show the same, element numbers and all."""
-    return _told(kept) == _told(found)
+    return bool(_told(kept) == _told(found))
 
 
 def _told(reading: Reading) -> Any:

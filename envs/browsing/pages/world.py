@@ -367,7 +367,8 @@ def _viewport(given: Any) -> tuple[int, int]:
         and all(isinstance(side, int) and not isinstance(side, bool) and side in _SIZES for side in given)
     ):
         raise InputError(
-            f"origin: viewport: expected [width, height] of {_SIZES.start} to {_SIZES.stop - 1} pixels, got {given!r:.80}"
+            f"origin: viewport: expected [width, height], each of {_SIZES.start} to {_SIZES.stop - 1} pixels, "
+            f"got {given!r:.80}"
         )
     return given[0], given[1]
 
