@@ -161,8 +161,8 @@ def _guest(state: State, chance: random.Random) -> Goal:
         f"orders/{_next(state)}/wrapped": "True",
     }
     return Goal(
-        f"Without an account, order 2 of the {one.name} ({chosen}) for {to.name}, {to.street}, {to.postcode} {to.city}, "
-        f"{to.country}; the e-mail address is {facts['email']}. Express shipping on {day.isoformat()}, wrapped as a "
+        f"Without an account, order 2 of the {one.name} ({chosen}) for {to.name}, {to.street}, {to.postcode} "
+        f"{to.city}, {to.country}; the e-mail address is {facts['email']}. Express shipping on {day.isoformat()}, wrapped as a "
         f"gift, with the note '{facts['note']}', cash on delivery.",
         facts,
         wanted,

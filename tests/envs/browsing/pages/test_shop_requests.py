@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import string
+from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pivotgym.core.errors import InputError
@@ -30,15 +31,12 @@ FORMS = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=8)
 
 @st.composite
 def requests(draw) -> Request:
-    from urllib.parse import quote, urlencode
-
     path = draw(st.one_of(st.sampled_from(PATHS), st.text(max_size=30)))
     while "*" in path:
         path = path.replace("*", draw(SEGMENTS.map(lambda text: quote(text, safe="%"))), 1)
-    query = draw(FORMS.map(lambda fields: urlencode(fields, errors="replace")))
-    body = draw(
-        st.one_of(FORMS.map(lambda fields: urlencode(fields, errors="replace").encode()), st.binary(max_size=50))
-    )
+    sent = FORMS.map(lambda fields: urlencode(fields, errors="replace"))
+    query = draw(sent)
+    body = draw(st.one_of(sent.map(str.encode), st.binary(max_size=50)))
     headers = draw(st.dictionaries(st.sampled_from(["cookie", "accept"]), st.text(string.printable, max_size=40)))
     method = draw(st.sampled_from(["GET", "POST", "HEAD", "PUT", "DELETE", "get", ""]))
     return Request(method, f"{ADDRESS}{path}?{query}", headers, body)
@@ -52,6 +50,7 @@ def busy() -> Shop:
     return shop
 
 
+@settings(max_examples=50)
 @given(st.lists(requests(), max_size=4))
 def test_any_requests_are_answered_and_leave_another_visit_alone(sent):
     shop = busy()
@@ -64,6 +63,7 @@ def test_any_requests_are_answered_and_leave_another_visit_alone(sent):
     assert orders.items() <= shop.state.orders.items()
 
 
+@settings(max_examples=50)
 @given(requests())
 def test_the_same_request_does_the_same_in_a_copy(request):
     one = busy()
@@ -72,6 +72,7 @@ def test_the_same_request_does_the_same_in_a_copy(request):
     assert one.digest() == other.digest()
 
 
+@settings(max_examples=50)
 @given(requests())
 def test_a_copy_is_independent(request):
     one = busy()

@@ -19,8 +19,9 @@ TODAY = date(2031, 3, 12)
 FIRST_ORDER = 4101
 SHIPPING = {"standard": 490, "express": 1290}
 """Cents by way of shipping."""
-COUNTRIES = tuple(
-    ["Austria", "Belgium", "Denmark", "France", "Germany", "Ireland", "Italy", "Netherlands", "Portugal", "Spain"]
+COUNTRIES = (
+    *("Austria", "Belgium", "Denmark", "France", "Germany"),
+    *("Ireland", "Italy", "Netherlands", "Portugal", "Spain"),
 )
 COUPONS = {"SPRING10": 10, "LAMPS15": 15, "OLD50": 0}
 """Per cent off the goods by code; 0 for one that has ended. `LAMPS15` counts for lamps only."""
