@@ -162,8 +162,8 @@ def _guest(state: State, chance: random.Random) -> Goal:
     }
     return Goal(
         f"Without an account, order 2 of the {one.name} ({chosen}) for {to.name}, {to.street}, {to.postcode} "
-        f"{to.city}, {to.country}; the e-mail address is {facts['email']}. Express shipping on {day.isoformat()}, wrapped as a "
-        f"gift, with the note '{facts['note']}', cash on delivery.",
+        f"{to.city}, {to.country}; the e-mail address is {facts['email']}. Express shipping on {day.isoformat()}, "
+        f"wrapped as a gift, with the note '{facts['note']}', cash on delivery.",
         facts,
         wanted,
         _left_open(state, but=("delivery", "note", "wrapped")),

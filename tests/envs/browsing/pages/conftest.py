@@ -1,69 +1,132 @@
-"""A shop without a browser: requests by hand, with a cookie and redirects."""
+"""A site of two pages with a form, for the browser's own tests."""
 
-from __future__ import annotations
-
-from html import unescape
-from urllib.parse import urlencode
+import hashlib
+import json
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pivotgym.envs.browsing.pages.contract import Request
-from pivotgym.envs.browsing.pages.sites.shop import ADDRESS, Shop
-from pivotgym.envs.browsing.pages.sites.shop.state import Account, Visit, password_of
+from pivotgym.core.messages import Action
+from pivotgym.core.trajectory import Origin
+from pivotgym.envs.browsing.pages import browser, sites
+from pivotgym.envs.browsing.pages.contract import Response, Site
+from pivotgym.envs.browsing.pages.world import PageWorld
 
 
-class Shopper:
-    """Sends requests to a shop as a browser does, and keeps the last answer."""
+class GuestBook(Site):
+    """A form, the entries made with it, and whatever further pages a test writes into `pages`."""
 
-    def __init__(self, shop: Shop) -> None:
-        self.shop = shop
-        self.cookie = ""
-        self.status, self.path, self.text = 0, "", ""
+    name = "guestbook"
+    addresses = ("http://book.test",)
+    pages: dict = {}
 
-    def get(self, path: str) -> str:
-        return self._send("GET", path, b"")
+    def __init__(self):
+        self.entries = []
 
-    def post(self, path: str, **form: object) -> str:
-        return self._send("POST", path, urlencode(form).encode())
+    def start(self, origin, seed):
+        return "http://book.test" + origin.get("first", "/")
 
-    def _send(self, method: str, path: str, body: bytes) -> str:
-        headers = {"cookie": self.cookie} if self.cookie else {}
-        answer = self.shop.handle(Request(method, f"{ADDRESS}{path}", headers, body))
-        if "set-cookie" in answer.headers:
-            self.cookie = answer.headers["set-cookie"].partition(";")[0]
-        if answer.status == 303:
-            return self._send("GET", answer.headers["location"], b"")
-        self.status, self.path, self.text = answer.status, path, unescape(answer.body.decode())
-        return self.text
+    def handle(self, request):
+        path = urlsplit(request.url).path
+        if path in self.pages:
+            page = self.pages[path]
+            return page(request) if callable(page) else html(page)
+        if path == "/" and request.method == "GET":
+            items = "".join(f"<li>{entry}</li>" for entry in self.entries)
+            return html(FORM.format(items=items))
+        if path == "/sign" and request.method == "POST":
+            form = parse_qs(request.body.decode())
+            if not form.get("name"):
+                return html("<title>Wrong</title><p role=alert>A name is missing</p>" + FORM.format(items=""), 422)
+            self.entries = [*self.entries, f"{form['name'][0]} ({form.get('mood', ['?'])[0]})"]
+            headers = {"location": "/thanks", "set-cookie": f"signed={len(self.entries)}; HttpOnly; Path=/"}
+            return Response(b"", 303, headers)
+        if path == "/thanks":
+            cookie = request.headers.get("cookie", "none")
+            return html(f"<title>Thanks</title><h1>Thanks</h1><p>cookie {cookie}</p><a href='/'>Again</a>")
+        return html("<title>Not found</title><h1>Not found</h1>", 404)
 
-    def sign_in(self, account: int = 1) -> None:
-        one = self.shop.state.accounts[account]
-        self.post("/login", email=one.email, password=password_of(self.shop.state.seed, account))
+    def fork(self):
+        copy = type(self)()
+        copy.entries = self.entries
+        return copy
 
-    @property
-    def account(self) -> Account:
-        return self.shop.state.accounts[1]
+    def digest(self):
+        return hashlib.sha256(json.dumps(self.entries).encode()).hexdigest()
 
-    @property
-    def visit(self) -> Visit:
-        return self.shop.state.visits[self.cookie.partition("=")[2]]
+    def outcome(self, task, ended):
+        return float(len(self.entries) == 1)
 
 
-def started(**fields: object) -> Shop:
-    shop = Shop()
-    shop.start({"kind": "site", "site": "shop", "seed": 1, **fields}, 0)
-    return shop
+class ScriptedBook(GuestBook):
+    scripted = True
+
+
+FORM = """<!doctype html><title>Guest book</title><h1>Guest book</h1><ul>{items}</ul>
+<form method="post" action="/sign"><label>Name <input name="name"></label>
+<label>Mood <select name="mood"><option value="g">Good</option><option value="b">Bad</option></select></label>
+<label><input type="checkbox" name="news"> Send news</label><button>Sign</button></form>"""
+
+
+def html(text, status=200):
+    return Response(text.encode(), status)
+
+
+def pytest_collection_modifyitems(items):
+    why = browser.missing()
+    for item in items:
+        if why and "chromium" in item.fixturenames:
+            item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """One Chromium for all tests of a worker."""
+    shared = browser.Browser(warm=1)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture(autouse=True)
+def _sites(monkeypatch):
+    monkeypatch.setitem(sites.SITES, "guestbook", GuestBook)
+    monkeypatch.setitem(sites.SITES, "scripted", ScriptedBook)
+    monkeypatch.setattr(GuestBook, "pages", {})
 
 
 @pytest.fixture
-def shopper() -> Shopper:
-    """A browser that is signed in as customer 1, with an empty cart."""
-    one = Shopper(started(signed_in=True))
-    one.get("/")
-    return one
+def opened(chromium):
+    """Opens worlds: `opened(site="guestbook", page=HTML, **fields)`."""
+    worlds = []
+
+    def start(*, site="guestbook", page=None, deadline_s=20.0, **fields):
+        world = PageWorld(chromium, deadline_s)
+        worlds.append(world)
+        if page is not None:
+            GuestBook.pages["/first"] = page
+            fields["first"] = "/first"
+        world.start(Origin(kind="site", site=site, **fields), 0)
+        return world
+
+    yield start
+    for world in worlds:
+        world.close()
 
 
-@pytest.fixture
-def guest() -> Shopper:
-    """A browser that was never here."""
-    return Shopper(started())
+def do(world, *calls):
+    """Runs calls `(name, arguments)` and gives the effects of the last."""
+    effects = None
+    for name, arguments in calls:
+        effects = world.run(Action.model_validate({"tool_calls": [{"name": name, "arguments": arguments}]}))
+    return effects
+
+
+def seen(world, *calls):
+    """What the last of some calls shows, by default `look`."""
+    return do(world, *(calls or [("look", {})])).observations[-1]
+
+
+def number(text, role, name=""):
+    """The number of the first element of a role and name in an observation."""
+    line = next(line for line in text.splitlines() if f'] {role} "{name}' in line or (not name and f"] {role}" in line))
+    return int(line.split("[")[1].split("]")[0])
