@@ -129,3 +129,22 @@ def test_gold_runs_as_trajectories():
     assert (trajectory.id, trajectory.domain, trajectory.outcome) == ("to_seven", "counter", 1.0)
     assert trajectory.metadata["task"] == "to_seven"
     assert [message.text for message in trajectory.messages if message.role == "tool"] == ["5", "7"]
+
+
+def test_a_gold_run_that_the_domain_works_out_is_played():
+    class Worked(Validated):
+        gold_asked = 0
+
+        def tasks(self):
+            return CounterDomain.tasks(self)
+
+        def gold(self, task):
+            Worked.gold_asked += 1
+            return GOLD
+
+    runtime = Runtime(Worked())
+    task = runtime.task("to_seven")
+    assert task.gold == []
+    assert validate(runtime, task).ok
+    assert [run.outcome for run in gold_trajectories(runtime, [task])] == [1.0]
+    assert Worked.gold_asked == 2
