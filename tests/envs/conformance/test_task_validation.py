@@ -16,11 +16,11 @@ GOLD = [[add(3)], [add(2)]]
 class Validated(CounterDomain):
     """The counter, with a gold run and further ones."""
 
-    gold = GOLD
+    solution = GOLD
     known = (Attempt("in one turn", [[add(5)]], 1.0), Attempt("cheat: five only", [[add(3)]], 0.0))
 
     def tasks(self):
-        return [replace(task, gold=self.gold) for task in super().tasks()]
+        return [replace(task, gold=self.solution) for task in super().tasks()]
 
     def attempts(self, task):
         return self.known
@@ -50,7 +50,7 @@ def test_a_task_whose_runs_end_as_they_must_is_ok():
 @pytest.mark.parametrize(
     ("changes", "wrong"),
     [
-        ({"gold": [[add(3)]]}, "gold"),
+        ({"solution": [[add(3)]]}, "gold"),
         ({"known": (Attempt("cheat: seven", [[add(5)]], 0.0),)}, "cheat: seven"),
         ({"known": (Attempt("alternative", [[add(1)]], 1.0),)}, "alternative"),
     ],
@@ -133,13 +133,13 @@ def test_gold_runs_as_trajectories():
 
 def test_a_gold_run_that_the_domain_works_out_is_played():
     class Worked(Validated):
-        gold_asked = 0
+        asked = 0
 
         def tasks(self):
             return CounterDomain.tasks(self)
 
         def gold(self, task):
-            Worked.gold_asked += 1
+            Worked.asked += 1
             return GOLD
 
     runtime = Runtime(Worked())
@@ -147,4 +147,4 @@ def test_a_gold_run_that_the_domain_works_out_is_played():
     assert task.gold == []
     assert validate(runtime, task).ok
     assert [run.outcome for run in gold_trajectories(runtime, [task])] == [1.0]
-    assert Worked.gold_asked == 2
+    assert Worked.asked == 2

@@ -177,12 +177,9 @@ def _reckon(pilot: Pilot) -> None:
 def _solve(pilot: Pilot) -> None:
     """`x - 3 = 5`, or `3 - x = 5`."""
     first, sign, second, total = _search(pilot.page, r"^(x|\d+) ([-+]) (x|\d+) = (\d+)$")
-    number = int(second if first == "x" else first)
-    if sign == "+":
-        found = int(total) - number
-    else:
-        found = int(total) + number if first == "x" else number - int(total)
-    _answer(pilot, str(found))
+    number, result = int(second if first == "x" else first), int(total)
+    taken = result + number if first == "x" else number - result
+    _answer(pilot, str(result - number if sign == "+" else taken))
 
 
 def _search(page: Page, pattern: str) -> tuple[str, ...]:

@@ -46,9 +46,10 @@ def test_a_page_and_what_it_loads_are_served_with_their_types():
     ]
 
 
-@pytest.mark.parametrize(
-    "path", ["/miniwob/none.html", "/", "/../__init__.py", "/%2e%2e/__init__.py", "/%00", "/%ff", "/" + "x" * 5000]
-)
+NO_FILES = ["/miniwob/none.html", "/", "/../__init__.py", "/%2e%2e/__init__.py", "/%00", "/%ff", "/" + "x" * 5000]
+
+
+@pytest.mark.parametrize("path", NO_FILES)
 def test_what_is_no_file_of_the_pages_is_not_served(path):
     assert got(started(), path).status == 404
 

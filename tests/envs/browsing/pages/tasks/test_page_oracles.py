@@ -62,9 +62,9 @@ def test_an_oracle_that_does_not_fit_its_page_is_a_failure_of_ours(runtime):
     world = runtime.domain.world()
     world.start(Origin.model_validate({"kind": "site", "site": "shop", "seed": 1}), 0)
     pilot = Pilot(world)
-    with pytest.raises(WorldFailed, match="oracle: there is no button 'Buy all' on http://shop.test/"):
+    with pytest.raises(WorldFailed, match=r"oracle: there is no button 'Buy all' on http://shop.test/"):
         pilot.click("button", "Buy all")
-    with pytest.raises(WorldFailed, match="oracle: click .* was refused"):
+    with pytest.raises(WorldFailed, match=r"oracle: click .* was refused"):
         pilot.do("click", id=9999)
     world.close()
 

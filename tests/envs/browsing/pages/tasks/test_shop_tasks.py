@@ -17,6 +17,8 @@ from pivotgym.envs.browsing.pages.tasks import shop
 from pivotgym.envs.browsing.pages.tasks.shop_oracles import PROGRAMS
 
 ORIGIN = {"kind": "site", "site": "shop", "seed": 1, "signed_in": True}
+TICKED = ("wrapped", "default", "topic", "newsletter")
+"""Facts that a goal tells in other words than the page."""
 TASKS = {task.id: task for task in shop.tasks()}
 
 
@@ -65,11 +67,7 @@ def test_nothing_and_any_answer_alone_pay_nothing(task):
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_what_a_goal_asks_for_stands_in_its_text(task):
     text = task.messages[-1].text.lower()
-    told = {
-        name: value
-        for name, value in task.metadata["facts"].items()
-        if name not in ("wrapped", "default", "topic", "newsletter")
-    }
+    told = {name: value for name, value in task.metadata["facts"].items() if name not in TICKED}
     assert [name for name, value in told.items() if value.lower() not in text] == []
 
 
