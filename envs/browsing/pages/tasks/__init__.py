@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from types import ModuleType
 
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Origin
@@ -31,12 +30,12 @@ def gold(task: Task) -> list[list[Action]]:
         MissingDependency: Without Chromium.
         InfrastructureError: If the browser broke, or the oracle does not fit its pages.
     """
-    return _of(task).gold(task, played)
+    return shop.gold(task, played) if _in_shop(task) else miniwob.gold(task, played)
 
 
 def attempts(task: Task) -> Iterable[Attempt]:
     """Runs whose outcome is known, each played when it is its turn. Errors as for `gold`."""
-    return _of(task).attempts(task, played)
+    return shop.attempts(task, played) if _in_shop(task) else miniwob.attempts(task, played)
 
 
 def played(origin: Origin, program: Callable[[Pilot], None]) -> list[Action]:
@@ -48,5 +47,5 @@ def played(origin: Origin, program: Callable[[Pilot], None]) -> list[Action]:
         return pilot.actions
 
 
-def _of(task: Task) -> ModuleType:
-    return shop if task.id.startswith(shop.PREFIX) else miniwob
+def _in_shop(task: Task) -> bool:
+    return task.id.startswith(shop.PREFIX)

@@ -33,7 +33,7 @@ def _told(pilot: Pilot, pattern: str) -> tuple[str, ...]:
 
 
 def _quoted(pilot: Pilot) -> str:
-    return _told(pilot, '"(.+)"')[0]
+    return _told(pilot, r'"\s*([^"]*[^"\s])\s*"')[0]
 
 
 def _submit(pilot: Pilot, name: str = "Submit") -> None:
