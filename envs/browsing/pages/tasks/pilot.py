@@ -1,7 +1,7 @@
 """Acting on pages as a policy does: by what an observation shows, with the domain's own tools.
 
 Owns: the oracles' hands: each call is run in a world, kept, and its observation read. Does not own: what an oracle
-decides (`shop_oracles`, `miniwob_oracles`), or the tools (`envs.browsing.pages.actions`).
+decides (`shop.oracles`, `miniwob.oracles`), or the tools (`envs.browsing.pages.actions`).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pivotgym.envs.base.runtime import Runtime
 from pivotgym.envs.browsing import domain
 from pivotgym.envs.browsing.pages.sites import miniwob as pages
 from pivotgym.envs.browsing.pages.tasks import miniwob, shop
-from pivotgym.envs.browsing.pages.tasks.miniwob_oracles import PROGRAMS
+from pivotgym.envs.browsing.pages.tasks.miniwob.oracles import PROGRAMS
 from pivotgym.envs.browsing.pages.tasks.pilot import Pilot
 from pivotgym.envs.conformance.tasks import gold_trajectories, play, validate
 from pivotgym.trainer.extract import cut

@@ -14,7 +14,7 @@ from pivotgym.envs.browsing.pages.sites.shop import ADDRESS, Shop
 from pivotgym.envs.browsing.pages.sites.shop.checking import changes, fulfilled, record
 from pivotgym.envs.browsing.pages.sites.shop.state import begin
 from pivotgym.envs.browsing.pages.tasks import shop
-from pivotgym.envs.browsing.pages.tasks.shop_oracles import PROGRAMS
+from pivotgym.envs.browsing.pages.tasks.shop.oracles import PROGRAMS
 
 ORIGIN = {"kind": "site", "site": "shop", "seed": 1, "signed_in": True}
 TICKED = ("wrapped", "default", "topic", "newsletter")

@@ -1,7 +1,7 @@
 """Tasks on MiniWoB++'s pages: each page with several seeds, its oracle's run, and runs that pay nothing.
 
 Owns: which pages, with which seeds. Does not own: the pages (`sites.miniwob`, fetched), or the oracles
-(`miniwob_oracles`).
+(`oracles`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pivotgym.core.trajectory import Origin
 from pivotgym.envs.base.contract import Attempt, Task
 from pivotgym.envs.browsing.pages.actions import TOOLS
 from pivotgym.envs.browsing.pages.sites import miniwob
-from pivotgym.envs.browsing.pages.tasks.miniwob_oracles import PROGRAMS
+from pivotgym.envs.browsing.pages.tasks.miniwob.oracles import PROGRAMS
 from pivotgym.envs.browsing.pages.tasks.pilot import Pilot
 
 PREFIX = "miniwob/"

@@ -1,23 +1,35 @@
 """How the shop's tasks are done: one program for each kind, and those of known wrong runs.
 
-Owns: what is clicked and written. A program knows what the goal tells (`Goal.facts`) and what the page shows, nothing
-else. Does not own: the goals (`shop_goals`), or acting and reading (`pilot`, `reading`).
+Owns: what is clicked and written, by the steps in `steps`. A program knows what the goal tells (`Goal.facts`) and what
+the page shows, nothing else. Does not own: the goals (`goal` and the modules beside it), or acting and reading (`pilot`,
+`reading`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
-from pivotgym.core.errors import WorldFailed
 from pivotgym.envs.browsing.pages.tasks.pilot import Pilot
-from pivotgym.envs.browsing.pages.tasks.reading import Element, Page
-from pivotgym.envs.browsing.pages.tasks.shop_goals import Facts
+from pivotgym.envs.browsing.pages.tasks.shop.goal import Facts
+from pivotgym.envs.browsing.pages.tasks.shop.steps import (
+    MONEY,
+    add,
+    beside,
+    cheapest_in_cart,
+    held_lines,
+    open_product,
+    order,
+    order_links,
+    place_order,
+    ratings,
+    said_by,
+    sign_in,
+    use_coupon,
+    write_address,
+)
 
 Program = Callable[[Pilot, Facts], None]
 PROGRAMS: dict[str, Program] = {}
-_MONEY = re.compile(r"€[\d,]+\.\d\d")
-_STARS = re.compile(r"★ (\d\.\d) of 5")
 
 
 def _program(run: Program) -> Program:
@@ -28,8 +40,8 @@ def _program(run: Program) -> Program:
 @_program
 def cheapest(pilot: Pilot, facts: Facts) -> None:
     """Filter by colour, sort by price, buy the first."""
-    _cheapest_in_cart(pilot, facts)
-    _order(pilot)
+    cheapest_in_cart(pilot, facts)
+    order(pilot)
     pilot.done()
 
 
@@ -37,24 +49,24 @@ def cheapest(pilot: Pilot, facts: Facts) -> None:
 def cheapest_twice(pilot: Pilot, facts: Facts) -> None:
     """The same order two times."""
     for _ in range(2):
-        _cheapest_in_cart(pilot, facts)
-        _order(pilot)
+        cheapest_in_cart(pilot, facts)
+        order(pilot)
     pilot.done()
 
 
 @_program
 def cheapest_not_ordered(pilot: Pilot, facts: Facts) -> None:
     """All but the order."""
-    _cheapest_in_cart(pilot, facts)
+    cheapest_in_cart(pilot, facts)
     pilot.done()
 
 
 @_program
 def fill_cart(pilot: Pilot, facts: Facts) -> None:
     """Search, choose, add, coupon."""
-    _open(pilot, facts["product"])
-    _add(pilot, facts)
-    _coupon(pilot, facts)
+    open_product(pilot, facts["product"])
+    add(pilot, facts)
+    use_coupon(pilot, facts)
     pilot.done()
 
 
@@ -62,18 +74,18 @@ def fill_cart(pilot: Pilot, facts: Facts) -> None:
 def fill_cart_by_address(pilot: Pilot, facts: Facts) -> None:
     """The same without the search."""
     pilot.do("goto", url=f"http://shop.test/p/{facts['slug']}")
-    _add(pilot, facts)
-    _coupon(pilot, facts)
+    add(pilot, facts)
+    use_coupon(pilot, facts)
     pilot.done()
 
 
 @_program
 def fill_cart_and_order(pilot: Pilot, facts: Facts) -> None:
     """What was not asked for."""
-    _open(pilot, facts["product"])
-    _add(pilot, facts)
-    _coupon(pilot, facts)
-    _order(pilot)
+    open_product(pilot, facts["product"])
+    add(pilot, facts)
+    use_coupon(pilot, facts)
+    order(pilot)
     pilot.done()
 
 
@@ -91,46 +103,46 @@ def tidy_cart(pilot: Pilot, facts: Facts) -> None:
 @_program
 def guest(pilot: Pilot, facts: Facts) -> None:
     """Buy without an account, with all that the form offers."""
-    _open(pilot, facts["product"])
-    _add(pilot, facts)
+    open_product(pilot, facts["product"])
+    add(pilot, facts)
     pilot.click("link", "Go to checkout")
     pilot.fill("E-mail", facts["email"])
-    _write_address(pilot, facts)
+    write_address(pilot, facts)
     pilot.tick(facts["shipping"], "radio")
     pilot.fill("Delivery day", facts["day"], "Date")
     pilot.tick(facts["payment"], "radio")
     if facts["wrapped"]:
         pilot.tick("Wrap it as a gift")
     pilot.fill("Note for the parcel", facts["note"])
-    _place(pilot)
+    place_order(pilot)
     pilot.done()
 
 
 @_program
 def again(pilot: Pilot, facts: Facts) -> None:
     """Read what an order held, and order it."""
-    _sign_in(pilot, facts)
+    sign_in(pilot, facts)
     pilot.click("link", "Orders")
     pilot.click("link", f"Order {facts['order']}")
-    held = _held(pilot.page)
+    held = held_lines(pilot.page)
     for name, size, colour, count in held:
-        _open(pilot, name)
+        open_product(pilot, name)
         wanted = str(2 * int(count)) if facts.get("twice") else count
-        _add(pilot, {"size": size, "colour": colour, "count": wanted})
+        add(pilot, {"size": size, "colour": colour, "count": wanted})
     pilot.click("link", "Cart")
-    _order(pilot)
+    order(pilot)
     pilot.done()
 
 
 @_program
 def again_from_list(pilot: Pilot, facts: Facts) -> None:
     """The same goods, without the order to read them from."""
-    _sign_in(pilot, facts)
+    sign_in(pilot, facts)
     for line in facts["lines"].splitlines():
         name, size, colour = line.split("|")
-        _open(pilot, name)
-        _add(pilot, {"size": size, "colour": colour, "count": "1"})
-    _order(pilot)
+        open_product(pilot, name)
+        add(pilot, {"size": size, "colour": colour, "count": "1"})
+    order(pilot)
     pilot.done()
 
 
@@ -147,7 +159,7 @@ def cancel(pilot: Pilot, facts: Facts) -> None:
 def cancel_all(pilot: Pilot, facts: Facts) -> None:
     """Every order that can be cancelled."""
     pilot.click("link", "Orders")
-    names = [one.name for one in _order_links(pilot.page) if "processing" in _row(pilot.page, one)]
+    names = [one.name for one in order_links(pilot.page) if "processing" in beside(pilot.page, one)]
     for name in names:
         pilot.click("link", name)
         pilot.click("button", "Cancel this order")
@@ -160,7 +172,7 @@ def damaged(pilot: Pilot, facts: Facts) -> None:
     """Find the order, then write."""
     pilot.click("link", "Orders")
     number = facts.get("order") or next(
-        one.name.removeprefix("Order ") for one in _order_links(pilot.page) if facts["status"] in _row(pilot.page, one)
+        one.name.removeprefix("Order ") for one in order_links(pilot.page) if facts["status"] in beside(pilot.page, one)
     )
     pilot.click("link", "Contact us")
     pilot.select("Topic", facts["topic"])
@@ -174,16 +186,16 @@ def damaged(pilot: Pilot, facts: Facts) -> None:
 def total(pilot: Pilot, facts: Facts) -> None:
     """The total stands in the list of orders."""
     pilot.click("link", "Orders")
-    row = next(_row(pilot.page, one) for one in _order_links(pilot.page) if facts["day"] in _row(pilot.page, one))
-    pilot.done(_MONEY.findall(row)[0])
+    row = next(beside(pilot.page, one) for one in order_links(pilot.page) if facts["day"] in beside(pilot.page, one))
+    pilot.done(MONEY.findall(row)[0])
 
 
 @_program
 def price(pilot: Pilot, facts: Facts) -> None:
     """Open the product and read its price."""
-    _open(pilot, facts["product"])
+    open_product(pilot, facts["product"])
     heading = pilot.find("heading", facts["product"])
-    pilot.done(_MONEY.findall(_told(pilot.page.after(heading)))[0])
+    pilot.done(MONEY.findall(said_by(pilot.page.after(heading)))[0])
 
 
 @_program
@@ -193,7 +205,7 @@ def rated(pilot: Pilot, facts: Facts) -> None:
     found: dict[str, float] = {}
     page = 1
     while True:
-        found |= _ratings(pilot.page)
+        found |= ratings(pilot.page)
         page += 1
         if not pilot.has("link", f"Page {page}"):
             break
@@ -224,7 +236,7 @@ def register(pilot: Pilot, facts: Facts) -> None:
 @_program
 def review(pilot: Pilot, facts: Facts) -> None:
     """Open the product and write."""
-    _open(pilot, facts["product"])
+    open_product(pilot, facts["product"])
     pilot.click("link", "Write a review")
     pilot.tick(facts["stars"], "radio")
     pilot.fill("Title", facts["title"])
@@ -274,7 +286,7 @@ def add_address(pilot: Pilot, facts: Facts) -> None:
     pilot.click("link", "Account")
     pilot.click("link", "Address book")
     pilot.click("link", "Add an address")
-    _write_address(pilot, facts)
+    write_address(pilot, facts)
     if facts["default"]:
         pilot.tick("Use this as my default address")
     pilot.click("button", "Save address")
@@ -305,110 +317,3 @@ def subscribe(pilot: Pilot, facts: Facts) -> None:
     pilot.fill("Newsletter for guests", facts["email"])
     pilot.click("button", "Subscribe")
     pilot.done()
-
-
-def _open(pilot: Pilot, name: str) -> None:
-    """Find a product by its name."""
-    pilot.fill("Search products", name, "searchbox")
-    pilot.click("button", "Search")
-    pilot.click("link", name)
-
-
-def _add(pilot: Pilot, facts: Facts) -> None:
-    if facts["size"]:
-        pilot.select("Size", facts["size"])
-    pilot.tick(facts["colour"], "radio")
-    if facts["count"] != "1":
-        pilot.fill("Quantity", facts["count"], "spinbutton")
-    pilot.click("button", "Add to cart")
-
-
-def _coupon(pilot: Pilot, facts: Facts) -> None:
-    if facts["coupon"]:
-        pilot.fill("Coupon code", facts["coupon"])
-        pilot.click("button", "Apply coupon")
-
-
-def _cheapest_in_cart(pilot: Pilot, facts: Facts) -> None:
-    pilot.click("link", facts["category"])
-    pilot.select("Colour", facts["colour"])
-    pilot.select("Sort by", "Price, low to high")
-    pilot.click("button", "Apply")
-    first = next(name for name, _ in _cards(pilot.page))
-    pilot.click("link", first)
-    _add(pilot, {**facts, "count": "1"})
-    _coupon(pilot, facts)
-
-
-def _order(pilot: Pilot) -> None:
-    """From the cart to the order, with what the form offers."""
-    pilot.click("link", "Go to checkout")
-    _place(pilot)
-
-
-def _place(pilot: Pilot) -> None:
-    pilot.tick("I accept the terms of sale")
-    pilot.click("button", "Place order")
-
-
-def _sign_in(pilot: Pilot, facts: Facts) -> None:
-    pilot.click("link", "Sign in")
-    pilot.fill("E-mail", facts["email"])
-    pilot.fill("Password", facts["password"])
-    pilot.click("button", "Sign in")
-
-
-def _write_address(pilot: Pilot, facts: Facts) -> None:
-    for label, name in (("Full name", "name"), ("Street and number", "street"), ("Postcode", "postcode")):
-        pilot.fill(label, facts[name])
-    pilot.fill("City", facts["city"])
-    pilot.select("Country", facts["country"])
-
-
-def _cards(page: Page) -> list[tuple[str, str]]:
-    """Names and texts of the products of a list: each is a heading with a link, after which its facts stand."""
-    links = [one for one in page.all("heading") if [inner.role for inner in page.inside(one)] == ["link"]]
-    ends = [*(page.elements.index(one) for one in links[1:]), len(page.elements)]
-    return [
-        (one.name, _told(list(page.elements[page.elements.index(one) : end])))
-        for one, end in zip(links, ends, strict=True)
-    ]
-
-
-def _ratings(page: Page) -> dict[str, float]:
-    return {name: float(found[1]) for name, told in _cards(page) if (found := _STARS.search(told))}
-
-
-def _order_links(page: Page) -> list[Element]:
-    return [one for one in page.starting("link", "Order ") if one.name != "Orders"]
-
-
-def _row(page: Page, link: Element) -> str:
-    """What stands beside a link, up to the next one."""
-    found: list[Element] = []
-    for one in page.after(link):
-        if one.role == "link":
-            break
-        found.append(one)
-    return _told(found)
-
-
-def _held(page: Page) -> list[tuple[str, str, str, str]]:
-    """Name, size, colour and count of the lines of an order."""
-    found = []
-    for link in page.all("link"):
-        told = re.match(r"(?:(?P<size>[^\n,]+), )?(?P<colour>[a-z]+)\n(?P<count>\d+)\n€", _row(page, link))
-        if told:
-            found.append((link.name, told["size"] or "", told["colour"], told["count"]))
-    if not found:
-        raise WorldFailed(f"oracle: no lines of an order on {page.url}")
-    return found
-
-
-def _told(elements: list[Element]) -> str:
-    """Their names, one to a line, each once where a line repeats the one before."""
-    said: list[str] = []
-    for one in elements:
-        if one.name and (not said or said[-1] != one.name):
-            said.append(one.name)
-    return "\n".join(said)

@@ -1,6 +1,6 @@
 """The shop's tasks: goals drawn by seeds, their oracles' runs, and the runs that are wrong.
 
-Owns: putting goals and oracles together. Does not own: either (`shop_goals`, `shop_oracles`), or Chromium, which runs
+Owns: putting goals and oracles together. Does not own: either (`kinds`, `oracles`), or Chromium, which runs
 only when a run is asked for.
 """
 
@@ -16,8 +16,9 @@ from pivotgym.envs.base.contract import Attempt, Task
 from pivotgym.envs.browsing.pages.actions import TOOLS
 from pivotgym.envs.browsing.pages.sites.shop.checking import began
 from pivotgym.envs.browsing.pages.tasks.pilot import Pilot
-from pivotgym.envs.browsing.pages.tasks.shop_goals import KINDS, Goal, Kind
-from pivotgym.envs.browsing.pages.tasks.shop_oracles import PROGRAMS
+from pivotgym.envs.browsing.pages.tasks.shop.goal import Goal, Kind
+from pivotgym.envs.browsing.pages.tasks.shop.kinds import KINDS
+from pivotgym.envs.browsing.pages.tasks.shop.oracles import PROGRAMS
 
 PREFIX = "shop/"
 EACH = 2
