@@ -1,8 +1,8 @@
 """How the shop's tasks are done: one program for each kind, and those of known wrong runs.
 
 Owns: what is clicked and written, by the steps in `steps`. A program knows what the goal tells (`Goal.facts`) and what
-the page shows, nothing else. Does not own: the goals (`goal` and the modules beside it), or acting and reading (`pilot`,
-`reading`).
+the page shows, nothing else. Does not own: the goals (`goal` and the modules beside it), or acting and reading
+(`tasks.pilot`, `tasks.reading`).
 """
 
 from __future__ import annotations
