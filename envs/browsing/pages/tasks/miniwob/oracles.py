@@ -19,9 +19,9 @@ _MOST_LOOKS = 25
 
 
 def asked(page: Page) -> str:
-    """What a page asks for: its first element, with all that stands in it."""
+    """What a page asks for: its first element's text, or where it has none of its own, all that stands in it."""
     first = page.elements[0]
-    return " ".join(one.name for one in (first, *page.inside(first)) if one.name)
+    return first.name or " ".join(one.name for one in page.inside(first) if one.name)
 
 
 def _told(pilot: Pilot, pattern: str) -> tuple[str, ...]:
@@ -151,7 +151,7 @@ def _enter_time(pilot: Pilot) -> None:
 
 def _field(page: Page, kind: str) -> Element:
     """The field of an input type."""
-    return next(one for one in page.elements if one.states.get("type") == kind)
+    return next(one for one in page.elements if kind in (one.role, one.states.get("type")))
 
 
 def _focus(pilot: Pilot) -> None:

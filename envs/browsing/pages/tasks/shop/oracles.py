@@ -109,7 +109,7 @@ def guest(pilot: Pilot, facts: Facts) -> None:
     pilot.fill("E-mail", facts["email"])
     write_address(pilot, facts)
     pilot.tick(facts["shipping"], "radio")
-    pilot.fill("Delivery day", facts["day"], "Date")
+    pilot.fill("Delivery day", facts["day"], "date")
     pilot.tick(facts["payment"], "radio")
     if facts["wrapped"]:
         pilot.tick("Wrap it as a gift")
