@@ -10,8 +10,9 @@ of recordings that name elements by `ref`, with a locator for each in the origin
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import hypot
 from typing import Any
 
 from pivotgym.core.messages import Tool, ToolCall
@@ -34,13 +35,20 @@ class Refused(Exception):
     """A call that the browser answers with an error."""
 
 
+Box = tuple[float, float, float, float]
+"""Left, top, width and height, in CSS pixels."""
+Boxes = Sequence[tuple[Box, Box]]
+"""Where elements were at the start in a recording made elsewhere, and where they are at the start here."""
+
+
 @dataclass(frozen=True)
 class Call:
-    """What a tool is given: the session, the arguments, and the locators of the origin."""
+    """What a tool is given: the session, the arguments, the locators of the origin, and where their elements are."""
 
     session: Session
     arguments: Mapping[str, Any]
     refs: Mapping[str, Mapping[str, Any]]
+    boxes: Boxes
 
     @property
     def tab(self) -> Tab:
@@ -74,8 +82,12 @@ class Call:
         return place
 
     async def mouse(self, work: Awaitable[None]) -> None:
-        """A movement or press that the page must answer."""
+        """A press that the page must answer."""
         await self.session.guarded(self.tab, work)
+
+    async def moves(self, x: float, y: float) -> None:
+        """Moves the mouse, which a page notices when it next draws."""
+        await self.session.drawing(self.tab, self.tab.page.mouse.move(x, y))
 
 
 async def look(call: Call) -> None:
@@ -94,27 +106,49 @@ async def click(call: Call) -> None:
 
 async def click_xy(call: Call) -> None:
     """Presses at a point of the window."""
-    x, y = float(call.arguments["x"]), float(call.arguments["y"])
+    x, y = moved(float(call.arguments["x"]), float(call.arguments["y"]), call.boxes)
     width, height = call.session.seat.viewport
     if not (0 <= x < width and 0 <= y < height):
         raise Rejected(f"x, y: expected a point within {width} x {height}, got {x:g}, {y:g}")
     await call.mouse(call.tab.page.mouse.click(x, y))
 
 
+def moved(x: float, y: float, boxes: Boxes) -> tuple[float, float]:
+    """A point of a recording in the layout of this machine, whose fonts may be others.
+
+    A point in a recorded box is at the same share of the box's width and height here; one outside of all has moved as
+    far as the nearest box.
+    """
+    inside = [pair for pair in boxes if _distance(x, y, pair[0]) == 0]
+    if inside:
+        old, new = min(inside, key=lambda pair: pair[0][2] * pair[0][3])
+        across, down = ((at - start) / size if size else 0.5 for at, start, size in ((x, *old[::2]), (y, *old[1::2])))
+        return new[0] + across * new[2], new[1] + down * new[3]
+    if not boxes:
+        return x, y
+    old, new = min(boxes, key=lambda pair: _distance(x, y, pair[0]))
+    return x + new[0] - old[0], y + new[1] - old[1]
+
+
+def _distance(x: float, y: float, box: Box) -> float:
+    left, top, width, height = box
+    return hypot(max(left - x, 0, x - left - width), max(top - y, 0, y - top - height))
+
+
 async def hover(call: Call) -> None:
     """Moves to the centre of an element."""
     place = await call.place()
-    await call.mouse(call.tab.page.mouse.move(place["x"], place["y"]))
+    await call.moves(place["x"], place["y"])
 
 
 async def drag(call: Call) -> None:
     """Presses at one element's centre, moves to another's, and releases."""
     start, end = await call.place(), await call.place("to")
-    mouse = call.tab.page.mouse
-    await call.mouse(mouse.move(start["x"], start["y"]))
-    await call.mouse(mouse.down())
-    await call.mouse(mouse.move(end["x"], end["y"], steps=5))
-    await call.mouse(mouse.up())
+    await call.moves(start["x"], start["y"])
+    await call.mouse(call.tab.page.mouse.down())
+    await call.moves((start["x"] + end["x"]) / 2, (start["y"] + end["y"]) / 2)
+    await call.moves(end["x"], end["y"])
+    await call.mouse(call.tab.page.mouse.up())
 
 
 async def fill(call: Call) -> None:
@@ -182,9 +216,12 @@ async def press(call: Call) -> None:
 
 async def scroll(call: Call) -> None:
     """Scrolls by most of a window, what lies under an element or under the middle of the window."""
+    direction = call.arguments["direction"]
+    if direction not in _SCROLLS:
+        raise Rejected(f"direction: expected one of {list(_SCROLLS)}, got {direction[:40]!r}")
     width, height = call.session.seat.viewport
     at = await call.place() if "id" in call.arguments else {"x": width / 2, "y": height / 2}
-    across, down = _SCROLLS[call.arguments["direction"]]
+    across, down = _SCROLLS[direction]
     script = "([x, y, dx, dy]) => __pivotgym.scroll(x, y, dx, dy)"
     await call.ask(script, [at["x"], at["y"], across * width * 0.8, down * height * 0.8])
 
@@ -364,8 +401,33 @@ def _unusable(name: str, value: Any) -> str | None:
     return None
 
 
-async def run(session: Session, call: ToolCall, refs: Mapping[str, Mapping[str, Any]], by_ref: bool) -> None:
+async def laid_out(session: Session, refs: Mapping[str, Mapping[str, Any]]) -> list[tuple[Box, Box]]:
+    """Where the elements that a recording knows were there, by its `bbox`, and are here; on the page at its start."""
+    known = [dict(one) for one in refs.values() if _is_box(one.get("bbox"))]
+    if not known:
+        return []
+    script = (
+        "given => given.map((one) => { const found = __pivotgym.located(one); return found && __pivotgym.box(found); })"
+    )
+    boxes = await session.guarded(session.tab, session.tab.page.evaluate(script, known))
+    return [(tuple(one["bbox"]), tuple(box)) for one, box in zip(known, boxes, strict=True) if box]
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(isinstance(side, int | float) for side in value)
+
+
+async def run(
+    session: Session, call: ToolCall, refs: Mapping[str, Mapping[str, Any]], boxes: Boxes, by_ref: bool
+) -> None:
     """Run a call that has no `problem`.
+
+    Args:
+        session: Where.
+        call: The call.
+        refs: The origin's locators.
+        boxes: What `laid_out` gave at the start.
+        by_ref: As for `problem`.
 
     Raises:
         Rejected: If it cannot be run in this state.
@@ -374,4 +436,4 @@ async def run(session: Session, call: ToolCall, refs: Mapping[str, Mapping[str, 
     """
     assert isinstance(call.arguments, dict)
     arguments = _SIGNATURES[by_ref][call.name].without_nulls(call.arguments)
-    await _TABLES[by_ref][call.name].run(Call(session, arguments, refs))
+    await _TABLES[by_ref][call.name].run(Call(session, arguments, refs, boxes))

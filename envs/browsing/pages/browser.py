@@ -193,9 +193,21 @@ class Browser:
         """Contexts that are open, waiting ones included."""
         return len(self._seats)
 
-    def process(self) -> bool:
-        """Whether Chromium runs now."""
-        return self._chromium is not None and self._chromium.is_connected()
+    def pid(self) -> int:
+        """Chromium's process.
+
+        Raises:
+            WorldFailed: If it does not run.
+        """
+        return self.call(self._process())
+
+    async def _process(self) -> int:
+        if self._chromium is None:
+            raise WorldFailed("browser: it does not run")
+        cdp = await self._chromium.new_browser_cdp_session()
+        found = await cdp.send("SystemInfo.getProcessInfo")
+        await cdp.detach()
+        return next(int(one["id"]) for one in found["processInfo"] if one["type"] == "browser")
 
     def close(self) -> None:
         """End Chromium and the thread; a later call starts them again."""

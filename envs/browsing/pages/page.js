@@ -14,12 +14,15 @@
   const json = JSON.stringify.bind(JSON);
   const numbers = new WeakMap();
   const elements = new Map();
-  let last = 0;
+  let last = 0, asked = false;
 
   const HIDDEN = new Set(["SCRIPT", "STYLE", "NOSCRIPT", "TEMPLATE", "HEAD", "LINK", "META", "TITLE", "BASE", "OPTION", "OPTGROUP", "DATALIST", "BR", "WBR"]);
   const PLAIN = new Set(["", "none", "generic", "presentation", "paragraph", "LabelText", "emphasis", "strong", "code", "time",
     "subscript", "superscript", "deletion", "insertion", "rowgroup", "term", "definition", "caption", "blockquote", "mark"]);
-  const VALUED = new Set(["textbox", "searchbox", "spinbutton", "combobox", "slider", "listbox", "Date", "DateTime", "ColorWell", "InputTime"]);
+  // Formatting, which is no element of its own where its text stands in a larger one's.
+  const FORMATS = new Set(["B", "I", "U", "EM", "STRONG", "SMALL", "CODE", "MARK", "SUB", "SUP", "BR", "S", "ABBR", "CITE", "Q", "TIME"]);
+  const INLINE = new Set([...FORMATS, "SPAN", "FONT"]);
+  const VALUED = new Set(["textbox", "searchbox", "spinbutton", "combobox", "slider", "listbox", "date", "time", "datetime-local", "month", "week", "color"]);
   const SHAPES = new Set(["circle", "rect", "polygon", "path", "line", "ellipse", "polyline", "text", "image"]);
   const one = (text) => (text || "").replace(/\s+/g, " ").trim();
   const quoted = (text, most = 200) => json(text.length > most ? text.slice(0, most) + "…" : text);
@@ -121,10 +124,12 @@
   // The lines of the tree, and the elements they stand for. `focused` is no part of a line: it is told apart.
   const tree = () => {
     const lines = [], shown = [];
-    const visit = (node, depth, told) => {
+    const flowing = (node) => [...node.querySelectorAll("*")].every((inner) => INLINE.has(inner.nodeName));
+    const visit = (node, depth, told, named) => {
       if (node.nodeType === 3) {
         const text = one(node.nodeValue);
-        if (text && !told.includes(text)) { lines.push([depth, null, `text ${quoted(text, 1000)}`]); shown.push(null); }
+        const around = node.parentElement;
+        if (text && !told.includes(text) && (!around || around.checkVisibility({ visibilityProperty: true }))) { lines.push([depth, null, `text ${quoted(text, 1000)}`]); shown.push(null); }
         return;
       }
       if (node.nodeType !== 1 || HIDDEN.has(node.nodeName)) return;
@@ -132,18 +137,18 @@
       const displayed = node.checkVisibility();
       if (!displayed && node.nodeName !== "SLOT" && getComputedStyle(node).display !== "contents") return;
       const visible = node.checkVisibility({ visibilityProperty: true });
-      const role = node.computedRole || "";
+      const role = node.computedRole || (node.nodeName === "INPUT" ? node.type : "");
       const texts = [...node.childNodes].filter((child) => child.nodeType === 3).map((child) => one(child.nodeValue)).filter(Boolean);
       const leaf = !node.firstElementChild && !node.shadowRoot && node.nodeName !== "IFRAME" && node.nodeName !== "SLOT";
       const shape = SHAPES.has(node.nodeName);
       const acts = node.hasAttribute("onclick") || node.hasAttribute("tabindex") || node.isContentEditable || node.draggable;
       const plain = PLAIN.has(role);
-      let next = depth, said = told;
+      let next = depth, said = told, covered = named;
       if (visible && (!plain || acts || shape || leaf || texts.length)) {
-        const name = plain || shape ? one(texts.join(" ")) : one(node.computedName);
+        const name = plain || shape ? one(flowing(node) ? node.textContent : texts.join(" ")) : one(node.computedName);
         const at = node.getBoundingClientRect();
         const sized = at.width > 0 && at.height > 0;
-        const repeats = plain && !acts && !shape && name && told.includes(name);
+        const repeats = plain && !acts && !shape && name && (FORMATS.has(node.nodeName) ? told : named).includes(name);
         if (!repeats && (name || sized || !plain)) {
           const kind = shape ? "graphics" : plain ? (node.nodeName === "LABEL" ? "label" : role === "paragraph" ? "paragraph" : "generic") : role;
           const parts = [kind, ...(name ? [quoted(name, 400)] : []), ...states(node, role), ...(shape || (plain && (!name || acts)) ? looks(node) : [])];
@@ -151,12 +156,13 @@
           shown.push(node);
           next = depth + 1;
           said = told + " " + name;
+          if (!plain) covered = named + " " + name;
         }
       }
       if (node.nodeName === "SELECT" || node.nodeName === "TEXTAREA") return;
-      for (const child of inside(node)) visit(child, next, said);
+      for (const child of inside(node)) visit(child, next, said, covered);
     };
-    visit(root(document), 0, "");
+    visit(root(document), 0, "", "");
     return { lines, shown };
   };
 
@@ -232,6 +238,12 @@
       if (focus && read.caret) try { focus.setSelectionRange(...read.caret); } catch { /* a field without a caret */ }
       for (const [index, x, y] of read.scrolled) if (all[index]) { all[index].scrollLeft = x; all[index].scrollTop = y; }
     },
+    // How many milliseconds the document has lived, and whether this is asked for the first time.
+    clock() {
+      const fresh = !asked;
+      asked = true;
+      return { fresh, ready: document.readyState === "complete", age: performance.now() };
+    },
     element(id) {
       const found = elements.get(id) && elements.get(id).deref();
       return found && found.isConnected ? found : null;
@@ -243,6 +255,10 @@
         if (found) return found;
       }
       return locator.css ? document.querySelector(locator.css) : null;
+    },
+    box(element) {
+      const { left, top, width, height } = box(element);
+      return [left, top, width, height];
     },
     // Brings an element into view and says where its centre is.
     place(element) {

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BUDGET_MS = 1000
+FRAME_MS = 20
 DEADLINE_S = 20.0
 """Within which a page must answer; then its tab is closed, as a user would close it."""
 REDIRECTS = 20
@@ -61,6 +62,10 @@ class Tab:
     Attributes:
         number: Its name towards the policy, from 1.
         at: The address it shows; "" for an empty tab.
+        vain: Whether a navigation ended in nothing since time was last granted.
+        moved: How often it began or ended to go elsewhere.
+        hops: Redirects in a row.
+        age: Milliseconds that its document has lived; `due`, that it is to live until the next action.
         past: Addresses that `back` leads to, the last one first to be taken.
         served: What its document was loaded from.
     """
@@ -72,8 +77,12 @@ class Tab:
     past: list[str] = field(default_factory=list)
     served: Served | None = None
     expired: asyncio.Event = field(default_factory=asyncio.Event)
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    vain: bool = False
     moved: int = 0
     hops: int = 0
+    age: float = 0.0
+    due: float = 0.0
     lost: str = ""
 
 
@@ -144,9 +153,10 @@ class Session:
         self.front = tab.number
         cdp.on("Emulation.virtualTimeBudgetExpired", lambda _: tab.expired.set())
         cdp.on("Page.frameRequestedNavigation", lambda _: self._moved(tab))
+        cdp.on("Page.frameStoppedLoading", lambda _: tab.stopped.set() if tab.vain else None)
         page.on("framenavigated", lambda frame: self._navigated(tab, frame))
         page.on("dialog", lambda dialog: self._spawn(self._dialog(dialog)))
-        page.on("download", lambda download: self.note(f"a download was refused: {download.url[:200]}"))
+        page.on("download", lambda download: self._downloaded(tab, download.url))
         page.on("crash", lambda _: self._lose(tab, "crashed"))
         page.on("close", lambda _: self._lose(tab, tab.lost or "closed"))
         self._spawn(self._watch(cdp))
@@ -179,6 +189,7 @@ class Session:
         """A tab is gone; the one opened last comes to the front."""
         tab.lost = tab.lost or why
         tab.expired.set()
+        tab.stopped.set()
         if self.tabs.pop(tab.number, None) is not None:
             self.note(f"tab [{tab.number}] {tab.lost}")
             if self.front == tab.number:
@@ -260,6 +271,11 @@ class Session:
         except Exception as error:
             self._unless_gone(error)
 
+    def _downloaded(self, tab: Tab, address: str) -> None:
+        self.note(f"a download was refused: {address[:200]}")
+        tab.vain = True
+        tab.stopped.set()
+
     def _moved(self, tab: Tab) -> None:
         tab.moved += 1
 
@@ -321,6 +337,8 @@ class Session:
             response = followed
         if tab is not None:
             tab.moved += 1
+        if moves and response.status in (204, 205):
+            self._in_vain(route)
         await route.fulfill(status=response.status, headers=dict(response.headers), body=response.body)
 
     def _handled(self, request: Request) -> Response:
@@ -362,9 +380,15 @@ class Session:
                 f"off-site and not opened: {address[:200]}" if moves else f"off-site and blocked: {address[:200]}"
             )
         if moves:
+            self._in_vain(route)
             await route.fulfill(status=204, body=b"")
         else:
             await route.abort("blockedbyclient")
+
+    def _in_vain(self, route: Route) -> None:
+        tab = self._tab_of(route)
+        if tab is not None:
+            tab.vain = True
 
     def _ours(self, address: str) -> bool:
         return any(_host(address) == _host(own) for own in self.site.addresses)
@@ -386,18 +410,22 @@ class Session:
         Raises:
             WorldFailed: If the browser is gone, or the site broke.
         """
+        for tab in self.tabs.values():
+            tab.due = tab.age + BUDGET_MS
         for _ in range(ROUNDS):
             await self._arrivals_done()
             before = {number: tab.moved for number, tab in self.tabs.items()}
-            loading = False
+            young = False
             for tab in list(self.tabs.values()):
                 try:
-                    loading |= await self.guarded(tab, self._granted(tab))
+                    young |= await self.guarded(tab, self._granted(tab))
                 except TabLost:
                     continue
             await self._arrivals_done()
-            if not loading and before == {number: tab.moved for number, tab in self.tabs.items()}:
+            if not young and before == {number: tab.moved for number, tab in self.tabs.items()}:
                 break
+        else:
+            self.note("the page keeps loading")
         for tab in self.tabs.values():
             self._remember(tab)
         self._check()
@@ -412,17 +440,38 @@ class Session:
         tab.at = shown
 
     async def _granted(self, tab: Tab) -> bool:
-        """One budget of time; whether the page is still loading after it."""
-        tab.expired.clear()
-        await tab.cdp.send(
-            "Emulation.setVirtualTimePolicy", {"policy": "pauseIfNetworkFetchesPending", "budget": BUDGET_MS}
-        )
-        await tab.expired.wait()
+        """What time a document is still due; whether that is not all yet, or it is still loading.
+
+        A new document is due as much as an action on an old one, so that the time a page has lived depends on what was
+        done, not on how fast this machine is.
+        """
+        await self._passed(tab, max(FRAME_MS, round(tab.due - tab.age)))
         try:
-            return bool(await tab.page.evaluate("document.readyState !== 'complete'"))
+            clock = await tab.page.evaluate("__pivotgym.clock()")
         except Exception as error:
             self._unless_gone(error)
             return "navigat" in str(error)
+        if clock["fresh"]:
+            tab.due = BUDGET_MS
+        tab.age = float(clock["age"])
+        return not clock["ready"] or tab.age < tab.due - FRAME_MS
+
+    async def _passed(self, tab: Tab, budget_ms: int) -> None:
+        tab.expired.clear()
+        policy = {"policy": "pauseIfNetworkFetchesPending", "budget": budget_ms}
+        await tab.cdp.send("Emulation.setVirtualTimePolicy", policy)
+        while not tab.expired.is_set():
+            tab.stopped.clear()
+            waits = [asyncio.ensure_future(event.wait()) for event in (tab.expired, tab.stopped)]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+            if not tab.expired.is_set():
+                # A navigation that ended in nothing can leave time waiting for it for good.
+                tab.vain = False
+                await tab.cdp.send("Emulation.setVirtualTimePolicy", policy)
 
     async def _arrivals_done(self) -> None:
         while self._arrivals:
@@ -508,6 +557,23 @@ class Session:
         if read is None:
             raise WorldFailed(f"browser: the page at {tab.page.url[:200]} cannot be read")
         return dict(read)
+
+    async def photograph(self) -> str:
+        """The tab in front as a PNG, in base64."""
+        found = await self.drawing(self.tab, self.tab.cdp.send("Page.captureScreenshot", {"format": "png"}))
+        return str(found["data"])
+
+    async def drawing(self, tab: Tab, work: Coroutine[Any, Any, T]) -> T:
+        """Something that waits for a page to draw, which it does not while its time stands still: it gets frames."""
+        awaited = asyncio.ensure_future(work)
+
+        async def drawn() -> T:
+            while not awaited.done():
+                await self._passed(tab, FRAME_MS)
+                await asyncio.wait({awaited}, timeout=FRAME_MS / 1000)
+            return await awaited
+
+        return await self.guarded(tab, drawn())
 
     async def close(self) -> None:
         """Closes the context."""

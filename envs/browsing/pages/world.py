@@ -14,7 +14,6 @@ A world that is forked or kept costs nothing until something is run in it: only 
 
 from __future__ import annotations
 
-import base64
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -63,6 +62,7 @@ class _State:
     answer: str | None = None
     kept: snapshot.Snapshot | None = None
     parts: dict[str, Any] = field(default_factory=dict)
+    boxes: actions.Boxes = ()
 
 
 class PageWorld(World):
@@ -207,6 +207,7 @@ class PageWorld(World):
             if script is not None:
                 await session.guarded(session.tab, session.tab.page.evaluate(script))
                 await session.settle()
+            boxes = await actions.laid_out(session, start.refs)
             reading = await session.read()
         except TabLost:
             await session.close()
@@ -214,7 +215,7 @@ class PageWorld(World):
         except BaseException:
             await session.close()
             raise
-        return self._reached(session, _State(start, site, reading)), session
+        return self._reached(session, _State(start, site, reading, boxes=boxes)), session
 
     async def _session_of(self, start: _Start, site: Site) -> Session:
         return Session(self.browser, await self.browser.take(start.viewport), site, self._deadline_s)
@@ -284,7 +285,7 @@ class PageWorld(World):
         rejected: str | None = None
         answer = state.answer
         try:
-            await actions.run(session, call, state.start.refs, state.start.by_ref)
+            await actions.run(session, call, state.start.refs, state.boxes, state.start.by_ref)
             if call.name == "done":
                 assert isinstance(call.arguments, dict)
                 answer = str(call.arguments.get("answer") or "")
@@ -304,8 +305,7 @@ class PageWorld(World):
         session = await self._live()
         if not session.tabs:
             return {}
-        data = await session.guarded(session.tab, session.tab.page.screenshot())
-        return {"media_type": "image/png", "base64": base64.b64encode(data).decode("ascii")}
+        return {"media_type": "image/png", "base64": await session.photograph()}
 
 
 class _Resting:

@@ -2,15 +2,20 @@
 
 import hashlib
 import json
+import sys
+from pathlib import Path
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Origin
 from pivotgym.envs.browsing.pages import browser, sites
 from pivotgym.envs.browsing.pages.contract import Response, Site
 from pivotgym.envs.browsing.pages.world import PageWorld
+
+# The helpers beside this file are imported by name.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 class GuestBook(Site):
@@ -18,7 +23,8 @@ class GuestBook(Site):
 
     name = "guestbook"
     addresses = ("http://book.test",)
-    pages: dict = {}
+    pages: ClassVar[dict] = {}
+    asked: ClassVar[list] = []
 
     def __init__(self):
         self.entries = []
@@ -27,6 +33,7 @@ class GuestBook(Site):
         return "http://book.test" + origin.get("first", "/")
 
     def handle(self, request):
+        self.asked.append((request.method, request.url))
         path = urlsplit(request.url).path
         if path in self.pages:
             page = self.pages[path]
@@ -92,6 +99,13 @@ def _sites(monkeypatch):
     monkeypatch.setitem(sites.SITES, "guestbook", GuestBook)
     monkeypatch.setitem(sites.SITES, "scripted", ScriptedBook)
     monkeypatch.setattr(GuestBook, "pages", {})
+    monkeypatch.setattr(GuestBook, "asked", [])
+
+
+@pytest.fixture
+def book():
+    """The site's class: further `pages` by path, and the requests `asked` of it."""
+    return GuestBook
 
 
 @pytest.fixture
@@ -111,22 +125,3 @@ def opened(chromium):
     yield start
     for world in worlds:
         world.close()
-
-
-def do(world, *calls):
-    """Runs calls `(name, arguments)` and gives the effects of the last."""
-    effects = None
-    for name, arguments in calls:
-        effects = world.run(Action.model_validate({"tool_calls": [{"name": name, "arguments": arguments}]}))
-    return effects
-
-
-def seen(world, *calls):
-    """What the last of some calls shows, by default `look`."""
-    return do(world, *(calls or [("look", {})])).observations[-1]
-
-
-def number(text, role, name=""):
-    """The number of the first element of a role and name in an observation."""
-    line = next(line for line in text.splitlines() if f'] {role} "{name}' in line or (not name and f"] {role}" in line))
-    return int(line.split("[")[1].split("]")[0])
