@@ -145,13 +145,13 @@
       const plain = PLAIN.has(role);
       let next = depth, said = told, covered = named;
       if (visible && (!plain || acts || shape || leaf || texts.length)) {
-        const name = plain || shape ? one(flowing(node) ? node.textContent : texts.join(" ")) : one(node.computedName);
+        const name = plain || shape ? flowing(node) ? one(node.textContent) : node.nodeName === "LABEL" ? one(texts.join(" ")) : "" : one(node.computedName);
         const at = node.getBoundingClientRect();
         const sized = at.width > 0 && at.height > 0;
         const repeats = plain && !acts && !shape && name && (FORMATS.has(node.nodeName) ? told : named).includes(name);
         if (!repeats && (name || sized || !plain)) {
           const kind = shape ? "graphics" : plain ? (node.nodeName === "LABEL" ? "label" : role === "paragraph" ? "paragraph" : "generic") : role;
-          const parts = [kind, ...(name ? [quoted(name, 400)] : []), ...states(node, role), ...(shape || (plain && (!name || acts)) ? looks(node) : [])];
+          const parts = [kind, ...(name ? [quoted(name, 400)] : []), ...states(node, role), ...(shape || (plain && ((!name && !texts.length) || acts)) ? looks(node) : [])];
           lines.push([depth, number(node), parts.join(" ")]);
           shown.push(node);
           next = depth + 1;
@@ -266,8 +266,17 @@
       if (!element.checkVisibility()) return { hidden: true };
       const outside = (at) => at.left < 0 || at.top < 0 || at.left + at.width > innerWidth || at.top + at.height > innerHeight;
       if (outside(box(element))) element.scrollIntoView({ block: "center", inline: "nearest", behavior: "instant" });
+      // Of an element that runs over several lines, the middle of the first: that of all may lie beside it.
+      const rects = [...element.getClientRects()].filter((rect) => rect.width > 0 && rect.height > 0);
       const at = box(element);
       const shown = at.width > 0 && at.height > 0;
+      if (rects.length > 1) {
+        const whole = element.getBoundingClientRect();
+        at.left += rects[0].left - whole.left;
+        at.top += rects[0].top - whole.top;
+        at.width = rects[0].width;
+        at.height = rects[0].height;
+      }
       return {
         x: Math.min(Math.max(at.left + at.width / 2, 0), innerWidth - 1), y: Math.min(Math.max(at.top + at.height / 2, 0), innerHeight - 1),
         empty: !shown, disabled: !!element.disabled, tag: element.nodeName, type: element.type || "", readonly: !!element.readOnly,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BUDGET_MS = 1000
 FRAME_MS = 20
+NUDGE_S = 0.5
 DEADLINE_S = 20.0
 """Within which a page must answer; then its tab is closed, as a user would close it."""
 REDIRECTS = 20
@@ -457,20 +458,23 @@ class Session:
         return not clock["ready"] or tab.age < tab.due - FRAME_MS
 
     async def _passed(self, tab: Tab, budget_ms: int) -> None:
+        """Lets virtual time pass, and waits until it has."""
         tab.expired.clear()
+        tab.stopped.clear()
         policy = {"policy": "pauseIfNetworkFetchesPending", "budget": budget_ms}
         await tab.cdp.send("Emulation.setVirtualTimePolicy", policy)
         while not tab.expired.is_set():
-            tab.stopped.clear()
             waits = [asyncio.ensure_future(event.wait()) for event in (tab.expired, tab.stopped)]
             try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                within = NUDGE_S if tab.vain else None
+                await asyncio.wait(waits, timeout=within, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for wait in waits:
                     wait.cancel()
             if not tab.expired.is_set():
                 # A navigation that ended in nothing can leave time waiting for it for good.
                 tab.vain = False
+                tab.stopped.clear()
                 await tab.cdp.send("Emulation.setVirtualTimePolicy", policy)
 
     async def _arrivals_done(self) -> None:

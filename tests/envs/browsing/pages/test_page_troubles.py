@@ -83,7 +83,8 @@ def test_dialogs_are_accepted_and_told(opened):
     page = (
         "<button onclick=\"alert('hi'); this.textContent = confirm('sure?') + ' ' + prompt('who?', 'me')\">Ask</button>"
     )
-    text = seen(world := opened(page=page), ("click", at(world, "button")))
+    world = opened(page=page)
+    text = seen(world, ("click", at(world, "button")))
     assert "Note: a dialog (alert) said 'hi'; it was accepted" in text
     assert "Note: a dialog (confirm) said 'sure?'; it was accepted" in text
     assert 'button "true me"' in text

@@ -52,6 +52,25 @@ def test_what_is_hidden_is_not_shown(opened):
     assert seen(opened(page=page)).splitlines()[3:] == ['[1] paragraph "e"']
 
 
+def test_text_is_told_in_its_order(opened):
+    page = "<p>By <b>Ann</b> for <b>Bob</b>.</p><p>See <a href=/>this</a> or <a href=/>that</a>.</p>"
+    assert seen(opened(page=page)).splitlines()[3:] == [
+        '[1] paragraph "By Ann for Bob."',
+        "[2] paragraph",
+        '  text "See"',
+        '  [3] link "this"',
+        '  text "or"',
+        '  [4] link "that"',
+        '  text "."',
+    ]
+
+
+def test_a_link_over_two_lines_is_hit(opened):
+    page = "<p style='width:150px'>some words before <a href=/thanks>a link</a></p><style>a{font-size:30px}</style>"
+    world = opened(page=page)
+    assert "Title: Thanks" in seen(world, ("click", at(world, "link")))
+
+
 def test_a_form_is_filled_and_sent(opened):
     world = opened()
     do(world, ("select", {**at(world, "combobox"), "value": "Bad"}))
