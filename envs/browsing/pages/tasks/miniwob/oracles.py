@@ -302,13 +302,11 @@ def _search_engine(pilot: Pilot) -> None:
 
 
 def _complete(pilot: Pilot) -> None:
-    """Type the beginning, and choose from what is offered."""
-    found = re.findall(r'"(.+?)"', asked(pilot.page))
-    first, last = found[0].strip(), (found[1].strip() if len(found) > 1 else "")
+    """Type the beginning, and choose from what is offered then."""
+    first, *last = re.findall(r'"\s*([^"]*[^"\s])\s*"', asked(pilot.page))
     pilot.fill("Tags", first)
-    # What fits is offered only while typing, case aside; the first that fits is taken.
-    offered = [one for one in pilot.page.elements if one.name.startswith(first) and one.name.endswith(last)]
-    pilot.do("click", id=next(one for one in offered if one.role not in ("textbox", "generic", "text", "status")).id)
+    offered = [one for one in pilot.page.inside(pilot.page.all("list")[0]) if one.name.startswith(first)]
+    pilot.do("click", id=next(one for one in offered if one.name.endswith(tuple(last) or "")).id)
     _submit(pilot)
 
 
