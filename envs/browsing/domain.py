@@ -14,6 +14,7 @@ from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Origin, Pivot, Step, Trajectory, Verdict, steps_of
 from pivotgym.envs.base.contract import Attempt, Domain, Task
 from pivotgym.envs.browsing.pages import browser
+from pivotgym.envs.browsing.pages import tasks as page_tasks
 from pivotgym.envs.browsing.pages.world import CONTINUATION
 from pivotgym.envs.browsing.search import tasks
 from pivotgym.envs.browsing.world import BrowsingWorld, is_page
@@ -115,12 +116,16 @@ class Browsing(Domain):
         return [turn for turn, step in enumerate(steps) if _candidate(step, last=turn == len(steps) - 1)]
 
     def tasks(self) -> Iterable[Task]:
-        """Questions on the project's own corpus."""
-        return tasks.tasks()
+        """Questions on the project's own corpus, and what can be done on pages."""
+        return (*tasks.tasks(), *page_tasks.tasks())
+
+    def gold(self, task: Task) -> list[list[Action]]:
+        """See `Domain.gold`: on pages an oracle's run, in a browser."""
+        return page_tasks.gold(task) if is_page(task.origin) else task.gold
 
     def attempts(self, task: Task) -> Iterable[Attempt]:
         """See `Domain.attempts`."""
-        return tasks.attempts(task)
+        return page_tasks.attempts(task) if is_page(task.origin) else tasks.attempts(task)
 
     def use_judge(self, judge: MessageJudge | None) -> None:
         """See `Domain.use_judge`."""

@@ -29,6 +29,8 @@ WHEEL = Wheel("miniwob", "1.1.0", "297006e84219d56ad037e843527ed773a4a82509dc43b
 ADDRESS = "http://miniwob.test"
 NEVER_MS = 100_000_000
 """Length of an episode by the page's own clock: its time limit must not depend on how fast this machine is."""
+_BEGUN = "begunBySeed"
+"""Marks the document whose episode was begun by `ready_script`."""
 
 
 def fetch(cache: Path | None = None) -> Path:
@@ -105,14 +107,19 @@ class MiniWob(Site):
         return float(bool(ended.get("done")) and ended.get("reward") == 1)
 
     def ready_script(self) -> str:
-        """See `Site.ready_script`: begins the episode."""
+        """See `Site.ready_script`: begins the episode; then stops the countdown and hides what tells the reward."""
         return (
             f"Math.seedrandom({json.dumps(self._seed)}); core.EPISODE_MAX_TIME = {NEVER_MS}; core.startEpisodeReal();"
+            " core.clearTimer(); core.hideDisplay(); document.getElementById('click-canvas').style.display = 'none';"
+            f" core.{_BEGUN} = true;"
         )
 
     def ended_script(self) -> str:
-        """See `Site.ended_script`: the raw reward does not shrink with time."""
-        return "({done: !!WOB_DONE_GLOBAL, reward: WOB_RAW_REWARD_GLOBAL})"
+        """See `Site.ended_script`: the raw reward does not shrink with time.
+
+        A page that was loaded again can begin an episode that nobody seeded; that one has no end here.
+        """
+        return f"({{done: !!core.{_BEGUN} && !!WOB_DONE_GLOBAL, reward: WOB_RAW_REWARD_GLOBAL}})"
 
 
 @lru_cache(maxsize=4)

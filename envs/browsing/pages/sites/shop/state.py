@@ -20,16 +20,8 @@ FIRST_ORDER = 4101
 SHIPPING = {"standard": 490, "express": 1290}
 """Cents by way of shipping."""
 COUNTRIES = (
-    "Austria",
-    "Belgium",
-    "Denmark",
-    "France",
-    "Germany",
-    "Ireland",
-    "Italy",
-    "Netherlands",
-    "Portugal",
-    "Spain",
+    *("Austria", "Belgium", "Denmark", "France", "Germany"),
+    *("Ireland", "Italy", "Netherlands", "Portugal", "Spain"),
 )
 COUPONS = {"SPRING10": 10, "LAMPS15": 15, "OLD50": 0}
 """Per cent off the goods by code; 0 for one that has ended. `LAMPS15` counts for lamps only."""
@@ -148,7 +140,18 @@ class Message:
 
 @dataclass
 class State:
-    """All of it. `visits` are by the id in the cookie; `entry` is the visit of a browser that has no cookie yet, or ""."""
+    """All of it.
+
+    Attributes:
+        seed: What was made up.
+        accounts: Customers by id.
+        orders: By number.
+        visits: By the id in the cookie.
+        reviews: Those written here, beside the goods' own.
+        messages: What was sent by the contact form.
+        subscribers: Addresses of the guests' newsletter.
+        entry: The visit that the next browser without a cookie is given, or "".
+    """
 
     seed: int
     accounts: dict[int, Account] = field(default_factory=dict)
@@ -194,12 +197,13 @@ def password_of(seed: int, account: int) -> str:
     return f"pine-{random.Random(f'password {seed} {account}').randrange(1000, 9999)}-cone"
 
 
-def begin(seed: int, *, signed_in: bool) -> State:
+def begin(seed: int, *, signed_in: bool = False, cart: int = 0) -> State:
     """The state at the start: three customers with addresses and orders.
 
     Args:
         seed: What is made up.
-        signed_in: Whether the browser is customer 1's, with things in the cart.
+        signed_in: Whether the browser is customer 1's.
+        cart: How many lines there are in its cart.
     """
     chance = random.Random(f"customers {seed}")
     state = State(seed)
@@ -210,9 +214,9 @@ def begin(seed: int, *, signed_in: bool) -> State:
         number, day = number + chance.randint(1, 30), day + timedelta(days=chance.randint(5, 16))
         account = state.accounts[1 + place % 2 if place % 3 else 1]
         state.orders[number] = _order(state, account, number, day, place, chance)
-    if signed_in:
+    if signed_in or cart:
         state.entry = visit_id(seed, 0)
-        state.visits[state.entry] = Visit(customer=1, cart=_lines(state, chance, 3))
+        state.visits[state.entry] = Visit(customer=int(signed_in), cart=_lines(state, chance, cart))
     return state
 
 
