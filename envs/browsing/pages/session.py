@@ -282,7 +282,7 @@ class Session:
 
     def _navigated(self, tab: Tab, frame: Frame) -> None:
         tab.moved += 1
-        if frame == tab.page.main_frame:
+        if frame == tab.page.main_frame and self._ours(frame.url):
             self.hosts.add(_host(frame.url))
 
     async def _dialog(self, dialog: Dialog) -> None:

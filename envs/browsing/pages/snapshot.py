@@ -32,7 +32,8 @@ class Snapshot:
 
 def taken(session: Session, reading: Reading) -> Snapshot | None:
     """What is kept of a session, or `None` where its state can only be replayed."""
-    if session.site.scripted or len(session.tabs) != 1 or len(session.hosts - {"about://", "://"}) != 1:
+    site = session.site
+    if site.scripted or site.ready_script() is not None or len(session.tabs) != 1 or len(session.hosts) != 1:
         return None
     tab, page = session.tab, reading.tabs.get(reading.front)
     if page is None or tab.served is None or tab.served.url != urldefrag(page["url"]).url:
