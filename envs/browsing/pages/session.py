@@ -297,16 +297,25 @@ class Session:
         while not tab.expired.is_set():
             waits = [asyncio.ensure_future(event.wait()) for event in (tab.expired, tab.stopped)]
             try:
-                within = NUDGE_S if tab.vain else None
-                await asyncio.wait(waits, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(waits, timeout=NUDGE_S, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for wait in waits:
                     wait.cancel()
-            if not tab.expired.is_set():
-                # A navigation that ended in nothing can leave time waiting for it for good.
-                tab.vain = False
-                tab.stopped.clear()
-                await tab.cdp.send("Emulation.setVirtualTimePolicy", policy)
+            if not tab.expired.is_set() and not self.answers.flying:
+                await self._nudged(tab, budget_ms)
+
+    async def _nudged(self, tab: Tab, budget_ms: int) -> None:
+        """Lets time go on that waits for good for a navigation or a picture that the page itself gave up."""
+        tab.vain = False
+        tab.stopped.clear()
+        try:
+            age = float(await tab.page.evaluate("performance.now()"))
+        except Exception as error:
+            self.unless_gone(error)
+            return
+        left = min(budget_ms, max(FRAME_MS, round(tab.due - age)))
+        if not tab.expired.is_set():
+            await tab.cdp.send("Emulation.setVirtualTimePolicy", {"policy": "advance", "budget": left})
 
     async def _arrivals_done(self) -> None:
         while self._due:
