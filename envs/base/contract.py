@@ -171,7 +171,7 @@ class Task:
         tools: What it can call.
         turns: Further user messages, each given when the policy ends its turn without a call; unused where the
             domain has a `user` for the task.
-        gold: The expert's actions, one list per user turn.
+        gold: The expert's actions, one list per user turn; see `Domain.gold`.
         max_steps: Actions after which the episode is truncated.
     """
 
@@ -261,6 +261,16 @@ class Domain(ABC):
     def tasks(self) -> Iterable[Task]:
         """Whole tasks for the episode horizon; none by default."""
         return ()
+
+    def gold(self, task: Task) -> list[list[Action]]:
+        """The expert's actions in a task, one list per user turn; by default the task's own.
+
+        A domain whose expert must see the environment to act works them out here, not where tasks are listed.
+
+        Raises:
+            InfrastructureError: If the world broke.
+        """
+        return task.gold
 
     def attempts(self, task: Task) -> Iterable[Attempt]:
         """Runs of a task whose outcome is known, beside its gold; the conformance suite plays them. None by default."""

@@ -109,7 +109,8 @@ def validate(runtime: Runtime, task: Task, *, times: int = 2) -> Validated:
         times: How often each run is played.
     """
     began = time.perf_counter()
-    attempts = [Attempt("gold", task.gold, 1.0), Attempt("nothing", [], 0.0), *runtime.domain.attempts(task)]
+    gold = runtime.domain.gold(task)
+    attempts = [Attempt("gold", gold, 1.0), Attempt("nothing", [], 0.0), *runtime.domain.attempts(task)]
     runs = tuple(_run(runtime, task, attempt, times) for attempt in attempts)
     return Validated(task.id, runs, time.perf_counter() - began)
 
@@ -161,7 +162,7 @@ def gold_trajectories(runtime: Runtime, tasks: Iterable[Task]) -> Iterator[Traje
         InfrastructureError: If the world broke.
     """
     for task in tasks:
-        played = play(runtime, task, task.gold)
+        played = play(runtime, task, runtime.domain.gold(task))
         yield Trajectory(
             id=task.id,
             domain=runtime.domain.name,

@@ -81,7 +81,7 @@ def test_config_prints_every_section(capsys):
     [
         (["filter", "none.jsonl", "-o", "x.jsonl"], "found none at none.jsonl"),
         (["config", "--set", "grpo.lrr=1"], "grpo.lrr: Extra inputs"),
-        (["fetch", "everything"], "expected 'bfcl', 'swe', 'smollm2' or 'all', got 'everything'"),
+        (["fetch", "everything"], "expected 'bfcl', 'swe', 'miniwob', 'smollm2' or 'all', got 'everything'"),
         (["report", "nowhere", "-o", "x"], "found none"),
         (["serve", "--threads", "0"], "threads: Input should be greater than or equal to 1"),
         (["serve", "--source", "tau"], "source: expected NAME=PATH, got 'tau'"),

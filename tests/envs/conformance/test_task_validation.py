@@ -16,11 +16,11 @@ GOLD = [[add(3)], [add(2)]]
 class Validated(CounterDomain):
     """The counter, with a gold run and further ones."""
 
-    gold = GOLD
+    solution = GOLD
     known = (Attempt("in one turn", [[add(5)]], 1.0), Attempt("cheat: five only", [[add(3)]], 0.0))
 
     def tasks(self):
-        return [replace(task, gold=self.gold) for task in super().tasks()]
+        return [replace(task, gold=self.solution) for task in super().tasks()]
 
     def attempts(self, task):
         return self.known
@@ -50,7 +50,7 @@ def test_a_task_whose_runs_end_as_they_must_is_ok():
 @pytest.mark.parametrize(
     ("changes", "wrong"),
     [
-        ({"gold": [[add(3)]]}, "gold"),
+        ({"solution": [[add(3)]]}, "gold"),
         ({"known": (Attempt("cheat: seven", [[add(5)]], 0.0),)}, "cheat: seven"),
         ({"known": (Attempt("alternative", [[add(1)]], 1.0),)}, "alternative"),
     ],
@@ -136,3 +136,22 @@ def test_gold_runs_as_trajectories():
     assert (trajectory.id, trajectory.domain, trajectory.outcome) == ("to_seven", "counter", 1.0)
     assert trajectory.metadata["task"] == "to_seven"
     assert [message.text for message in trajectory.messages if message.role == "tool"] == ["5", "7"]
+
+
+def test_a_gold_run_that_the_domain_works_out_is_played():
+    class Worked(Validated):
+        asked = 0
+
+        def tasks(self):
+            return CounterDomain.tasks(self)
+
+        def gold(self, task):
+            Worked.asked += 1
+            return GOLD
+
+    runtime = Runtime(Worked())
+    task = runtime.task("to_seven")
+    assert task.gold == []
+    assert validate(runtime, task).ok
+    assert [run.outcome for run in gold_trajectories(runtime, [task])] == [1.0]
+    assert Worked.asked == 2

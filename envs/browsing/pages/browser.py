@@ -1,0 +1,361 @@
+"""One Chromium per process, and contexts made ready ahead.
+
+Owns: finding and starting Chromium, the thread whose event loop drives it, its flags (no network at all), starting it
+again after a crash, and the pool of contexts. Does not own: what happens in a context (`envs.browsing.pages.session`).
+
+Worlds are synchronous and live on a server's threads; they hand coroutines to `Browser.call`, which runs them on the
+loop's thread. A context is used by one session and then closed, never by two. Chromium ends with the process that
+started it, whichever way that ends: it is driven through a pipe, and leaves when the pipe closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import shutil
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from importlib import resources
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pivotgym.core.errors import ConfigError, Full, MissingDependency, PivotGymError, WorldFailed
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser as Chromium
+    from playwright.async_api import BrowserContext, CDPSession, Page, Playwright, Route
+
+T = TypeVar("T")
+VARIABLE = "PIVOTGYM_CHROMIUM"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--no-pings",
+    "--dns-prefetch-disable",
+    "--disable-features=MediaRouter,OptimizationHints,Translate,AutofillServerCommunication",
+    # Roles and names of the browser's own accessibility tree, readable by script.
+    "--enable-blink-features=ComputedAccessibilityInfo",
+    # Requests are answered before any of this; whatever escapes finds no address, no proxy and no datagrams.
+    "--host-resolver-rules=MAP * ^NOTFOUND",
+    "--proxy-server=http://nowhere.invalid:1",
+    "--proxy-bypass-list=<-loopback>",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+)
+START_S = 30.0
+"""Within which Chromium must have started, and a context be ready."""
+CALL_S = 120.0
+"""Within which any call must have ended; the sessions' own deadlines are much shorter."""
+WARM = 4
+MOST = 256
+"""Contexts that live at once; further sessions are refused with `Full`."""
+EPOCH_S = 1_700_000_000.0
+"""When time begins in every page."""
+DEFAULT_VIEWPORT = (1024, 768)
+_INSTALL = "apt-get install chromium, or set PIVOTGYM_CHROMIUM to the path of a Chromium"
+
+
+def executable() -> str:
+    """The path of Chromium.
+
+    Raises:
+        MissingDependency: If there is none; the hint has the command that installs it.
+        ConfigError: If `PIVOTGYM_CHROMIUM` names something that cannot be run.
+    """
+    given = os.environ.get(VARIABLE)
+    if given:
+        if shutil.which(given) is None:
+            raise ConfigError(f"{VARIABLE}: expected the path of a Chromium, found no program at {given!r}")
+        return given
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        raise MissingDependency("pages: no Chromium is installed on this machine", hint=_INSTALL)
+    return found
+
+
+def missing() -> str | None:
+    """Why no browser can be started here, or `None`."""
+    try:
+        executable()
+        _playwright()
+    except PivotGymError as error:
+        return str(error)
+    return None
+
+
+def _playwright() -> Any:
+    try:
+        from playwright import async_api
+    except ImportError as error:
+        raise MissingDependency(
+            "pages: the package playwright is not installed", hint="pip install 'pivotgym[browser]'"
+        ) from error
+    return async_api
+
+
+class Seat:
+    """A context with its first tab, made ready for one session.
+
+    Attributes:
+        answer: What answers the context's requests; set by the session that takes the seat.
+        lost: Whether the browser that it lived in is gone.
+    """
+
+    def __init__(self, context: BrowserContext, viewport: tuple[int, int]) -> None:
+        self.context = context
+        self.viewport = viewport
+        self.answer: Callable[[Route], Coroutine[Any, Any, None]] | None = None
+        self.page: Page | None = None
+        self.cdp: CDPSession | None = None
+        self.lost = False
+
+    async def answered(self, route: Route) -> None:
+        """Answers a request; before a session has taken the seat there is none to answer."""
+        if self.answer is None:
+            await route.abort("blockedbyclient")
+        else:
+            await self.answer(route)
+
+
+class Browser:
+    """Chromium, started when it is first needed, on an event loop of its own. Thread-safe.
+
+    Args:
+        warm: How many contexts are kept ready.
+        most: How many may live at once.
+    """
+
+    def __init__(self, *, warm: int = WARM, most: int = MOST) -> None:
+        self._warm, self._most = warm, most
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._driver: Playwright | None = None
+        self._chromium: Chromium | None = None
+        self._starting: asyncio.Lock | None = None
+        self._ready: dict[tuple[int, int], deque[Seat]] = {}
+        self._seats: set[Seat] = set()
+        self._filling: asyncio.Task[None] | None = None
+        self.launches = 0
+
+    def call(self, work: Coroutine[Any, Any, T], within_s: float = CALL_S) -> T:
+        """Run a coroutine on the browser's loop and wait for it.
+
+        Raises:
+            WorldFailed: If it did not end in time.
+        """
+        future = asyncio.run_coroutine_threadsafe(work, self._running())
+        try:
+            return future.result(within_s)
+        except FutureTimeoutError:
+            future.cancel()
+            raise WorldFailed(f"browser: a call did not end within {within_s:g} s") from None
+
+    def post(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine on the browser's loop and don't wait."""
+        asyncio.run_coroutine_threadsafe(work, self._running())
+
+    async def take(self, viewport: tuple[int, int] = DEFAULT_VIEWPORT) -> Seat:
+        """A fresh context for one session. On the loop's thread.
+
+        Raises:
+            Full: If too many live already.
+            WorldFailed: If the browser does not start.
+            MissingDependency: If there is none.
+        """
+        if sum(seat.answer is not None for seat in self._seats) >= self._most:
+            raise Full(f"pages: {self._most} contexts are open already", retry_after_s=5.0)
+        waiting = self._ready.get(viewport)
+        seat = waiting.popleft() if waiting else await self._made(viewport)
+        self._refill(viewport)
+        return seat
+
+    async def alive(self, viewport: tuple[int, int], within_s: float) -> bool:
+        """Whether a page of its own answers. On the loop's thread."""
+        try:
+            async with asyncio.timeout(within_s):
+                seat = await self.take(viewport)
+                assert seat.page is not None
+                await seat.page.evaluate("1")
+                await self.release(seat)
+        except (TimeoutError, PivotGymError):
+            return False
+        return True
+
+    async def release(self, seat: Seat) -> None:
+        """Close a context. On the loop's thread."""
+        self._seats.discard(seat)
+        if not seat.lost:
+            try:
+                await asyncio.wait_for(seat.context.close(), START_S)
+            except _playwright().Error:
+                seat.lost = True  # the browser went meanwhile: nothing is left to close
+            except TimeoutError:
+                await self._drop()
+
+    @property
+    def open_contexts(self) -> int:
+        """Contexts that are open, waiting ones included."""
+        return len(self._seats)
+
+    def pid(self) -> int:
+        """Chromium's process.
+
+        Raises:
+            WorldFailed: If it does not run.
+        """
+        return self.call(self._process())
+
+    async def _process(self) -> int:
+        if self._chromium is None:
+            raise WorldFailed("browser: it does not run")
+        cdp = await self._chromium.new_browser_cdp_session()
+        found = await cdp.send("SystemInfo.getProcessInfo")
+        await cdp.detach()
+        return next(int(one["id"]) for one in found["processInfo"] if one["type"] == "browser")
+
+    def close(self) -> None:
+        """End Chromium and the thread; a later call starts them again."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is None:
+            return
+        future = asyncio.run_coroutine_threadsafe(self._stop(), loop)
+        try:
+            future.result(START_S)
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._starting = asyncio.Lock()
+                threading.Thread(target=self._loop.run_forever, name="pivotgym-browser", daemon=True).start()
+            return self._loop
+
+    async def _launched(self) -> Chromium:
+        assert self._starting is not None
+        async with self._starting:
+            if self._chromium is not None and self._chromium.is_connected():
+                return self._chromium
+            api, path = _playwright(), executable()
+            try:
+                if self._driver is None:
+                    self._driver = await api.async_playwright().start()
+                self._chromium = await self._driver.chromium.launch(
+                    executable_path=path,
+                    args=list(FLAGS),
+                    chromium_sandbox=os.geteuid() != 0,
+                    handle_sigint=False,
+                    handle_sigterm=False,
+                    handle_sighup=False,
+                    timeout=START_S * 1000,
+                )
+            except api.Error as error:
+                reason = str(error).strip().splitlines()[0][:300]
+                raise WorldFailed(f"browser: Chromium at {path} did not start: {reason}") from error
+            self.launches += 1
+            self._chromium.on("disconnected", lambda _: self._gone())
+            return self._chromium
+
+    def _gone(self) -> None:
+        """Chromium went: all that lived in it is lost, and the next session starts another."""
+        for seat in self._seats:
+            seat.lost = True
+        self._seats.clear()
+        self._ready.clear()
+        self._chromium = None
+
+    async def _made(self, viewport: tuple[int, int]) -> Seat:
+        chromium = await self._launched()
+        width, height = viewport
+        try:
+            async with asyncio.timeout(START_S):
+                context = await chromium.new_context(
+                    viewport={"width": width, "height": height},
+                    device_scale_factor=1,
+                    locale="en-US",
+                    timezone_id="UTC",
+                    reduced_motion="reduce",
+                    service_workers="block",
+                    accept_downloads=False,
+                )
+                seat = Seat(context, viewport)
+                self._seats.add(seat)
+                await context.add_init_script(page_script())
+                await context.route("**/*", seat.answered)
+                seat.page = await context.new_page()
+                seat.cdp = await stopped(context, seat.page)
+        except (_playwright().Error, TimeoutError) as error:
+            raise WorldFailed(f"browser: no context could be made: {str(error)[:300]}") from error
+        return seat
+
+    def _refill(self, viewport: tuple[int, int]) -> None:
+        if self._filling is None or self._filling.done():
+            self._filling = asyncio.get_running_loop().create_task(self._fill(viewport))
+
+    async def _fill(self, viewport: tuple[int, int]) -> None:
+        """Makes contexts of the size that was asked for last; closes waiting ones of others."""
+        idle = [seat for size, seats in self._ready.items() if size != viewport for seat in seats]
+        self._ready = {viewport: self._ready.get(viewport, deque())}
+        for seat in idle:
+            await self.release(seat)
+        while len(self._ready.get(viewport, ())) < self._warm:
+            try:
+                seat = await self._made(viewport)
+            except PivotGymError:
+                return  # whoever takes a seat next is told why there is none
+            self._ready.setdefault(viewport, deque()).append(seat)
+
+    async def _drop(self) -> None:
+        """Ends a Chromium that no longer answers."""
+        chromium, self._chromium = self._chromium, None
+        if chromium is not None:
+            self._gone()
+            await asyncio.wait_for(chromium.close(), START_S)
+
+    async def _stop(self) -> None:
+        if self._filling is not None:
+            self._filling.cancel()
+        if self._chromium is not None:
+            await self._chromium.close()
+        if self._driver is not None:
+            await self._driver.stop()
+        self._driver = self._chromium = None
+        self._gone()
+
+
+async def stopped(context: BrowserContext, page: Page) -> CDPSession:
+    """A page's own session of the debugging protocol, with its time stopped at the beginning."""
+    cdp = await context.new_cdp_session(page)
+    await cdp.send("Emulation.setVirtualTimePolicy", {"policy": "pause", "initialVirtualTime": EPOCH_S})
+    return cdp
+
+
+def page_script() -> str:
+    """The script that every document runs first."""
+    text = resources.files("pivotgym.envs.browsing.pages").joinpath("page.js").read_text(encoding="utf-8")
+    return text.replace("SEED", "20260321")
+
+
+_shared: Browser | None = None
+_shared_lock = threading.Lock()
+
+
+def shared() -> Browser:
+    """The process's browser."""
+    global _shared
+    with _shared_lock:
+        if _shared is None:
+            _shared = Browser()
+            atexit.register(_shared.close)
+        return _shared
