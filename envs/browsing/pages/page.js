@@ -204,22 +204,23 @@
   };
 
   const page = {
-    // Everything that is observed or compared, in one go.
+    // Everything that is observed or compared, in one go, as JSON.
     read() {
       const all = every(document.documentElement);
       const { lines, shown } = tree();
       const focus = active();
       const scrolled = all.map((element, index) => [index, element.scrollLeft, element.scrollTop]).filter(([, x, y]) => x || y);
-      return {
+      return json({
         url: location.href, title: document.title, lines, dom: html(document.documentElement),
         fields: fields(all).map(kept), focus: focus ? all.indexOf(focus) : null,
         focused: focus && numbers.has(focus) ? numbers.get(focus) : null, caret: caret(focus), scrolled,
         numbers: all.map((element) => numbers.get(element) || 0), last,
         local: stored("localStorage"), session: stored("sessionStorage"),
-      };
+      });
     },
     // Puts back what a freshly loaded document does not carry.
-    put(read) {
+    put(text) {
+      const read = JSON.parse(text);
       const all = every(document.documentElement);
       fields(all).forEach((element, index) => {
         const given = read.fields[index];

@@ -11,6 +11,7 @@ compared, and where it is not the one that was kept, it is rebuilt by replay.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urldefrag
@@ -49,7 +50,7 @@ async def put_back(session: Session, snapshot: Snapshot) -> Reading:
     await session.goto(tab, snapshot.page["url"], referer=snapshot.served.referer)
     await session.settle()
     session.stored = None
-    await session.guarded(tab, tab.page.evaluate("given => __pivotgym.put(given)", snapshot.page))
+    await session.guarded(tab, tab.page.evaluate("given => __pivotgym.put(given)", json.dumps(snapshot.page)))
     session.restored(tab, snapshot.number, list(snapshot.past))
     return await session.read()
 
