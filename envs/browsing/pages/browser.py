@@ -177,6 +177,18 @@ class Browser:
         self._refill(viewport)
         return seat
 
+    async def alive(self, viewport: tuple[int, int], within_s: float) -> bool:
+        """Whether a page of its own answers. On the loop's thread."""
+        try:
+            async with asyncio.timeout(within_s):
+                seat = await self.take(viewport)
+                assert seat.page is not None
+                await seat.page.evaluate("1")
+                await self.release(seat)
+        except (TimeoutError, PivotGymError):
+            return False
+        return True
+
     async def release(self, seat: Seat) -> None:
         """Close a context. On the loop's thread."""
         self._seats.discard(seat)

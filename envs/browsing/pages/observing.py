@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from pivotgym.core.canonical import digest
-from pivotgym.envs.browsing.pages.session import Reading
+from pivotgym.envs.browsing.pages.tabs import Reading
 
 LONGEST = 40_000
 """Characters of an observation."""

@@ -90,6 +90,42 @@
   };
 
   const STATES = { "aria-expanded": "expanded", "aria-pressed": "pressed", "aria-selected": "selected", "aria-checked": "checked" };
+  // Chromium's own role and name cost most of a reading; where HTML leaves no choice they are not asked for.
+  const NAMING = ["aria-label", "aria-labelledby", "title"];
+  const TYPES = { text: "textbox", email: "textbox", tel: "textbox", url: "textbox", password: "textbox", number: "spinbutton",
+    checkbox: "checkbox", radio: "radio", range: "slider", submit: "button", button: "button", reset: "button" };
+  const listed = (element) => ["UL", "OL"].includes(element.parentElement?.nodeName) && !element.parentElement.hasAttribute("role");
+  const IMPLIED = {
+    DIV: () => "generic", SPAN: () => "generic", P: () => "paragraph", LABEL: () => "LabelText", B: () => "generic", I: () => "generic",
+    BODY: () => "generic", FORM: () => "form", NAV: () => "navigation", MAIN: () => "main", S: () => "deletion",
+    UL: () => "list", OL: () => "list", LI: (element) => listed(element) && "listitem", BUTTON: () => "button",
+    A: (element) => element.hasAttribute("href") && "link", TEXTAREA: () => "textbox",
+    SELECT: (element) => (element.multiple || element.size > 1 ? "listbox" : "combobox"),
+    INPUT: (element) => !element.hasAttribute("list") && TYPES[element.type],
+  };
+  for (const level of "123456") IMPLIED[`H${level}`] = () => "heading";
+  for (const shape of SHAPES) IMPLIED[shape] = () => "graphics-symbol";
+  const UNNAMED = new Set(["list", "listitem", "form", "navigation", "main", "banner", "contentinfo", "region"]);
+  const TITLED = NAMING.map((attribute) => `[${attribute}]`).join(",") + ",[role],[aria-hidden],img,svg,input,select,textarea,button,iframe";
+  const roleOf = (element) => {
+    const implied = !element.hasAttribute("role") && IMPLIED[element.nodeName] && IMPLIED[element.nodeName](element);
+    return implied || element.computedRole || (element.nodeName === "INPUT" ? element.type : "");
+  };
+  const decorated = (element) => ["::before", "::after"].some((part) => !["none", "normal", ""].includes(getComputedStyle(element, part).content));
+  const bare = (element) => {
+    const style = getComputedStyle(element);
+    return style.textTransform === "none" && style.display !== "none" && style.visibility === "visible" && !decorated(element)
+      && (style.display.startsWith("inline") || !element.parentElement.firstElementChild.nextElementSibling || element.matches("h1,h2,h3,h4,h5,h6,button,a"));
+  };
+  const nameOf = (element, role) => {
+    if (!NAMING.some((attribute) => element.hasAttribute(attribute))) {
+      if (UNNAMED.has(role)) return "";
+      const spoken = ["heading", "link", "button"].includes(role) && element.nodeName !== "INPUT" && !element.querySelector(TITLED);
+      if (spoken && [element, ...element.querySelectorAll("*")].every(bare)) return one(element.textContent);
+    }
+    return one(element.computedName);
+  };
+
   const states = (element, role) => {
     const said = [];
     if (role === "heading") said.push(`level=${element.getAttribute("aria-level") || element.nodeName.slice(1)}`);
@@ -137,7 +173,7 @@
       const displayed = node.checkVisibility();
       if (!displayed && node.nodeName !== "SLOT" && getComputedStyle(node).display !== "contents") return;
       const visible = node.checkVisibility({ visibilityProperty: true });
-      const role = node.computedRole || (node.nodeName === "INPUT" ? node.type : "");
+      const role = roleOf(node);
       const texts = [...node.childNodes].filter((child) => child.nodeType === 3).map((child) => one(child.nodeValue)).filter(Boolean);
       const leaf = !node.firstElementChild && !node.shadowRoot && node.nodeName !== "IFRAME" && node.nodeName !== "SLOT";
       const shape = SHAPES.has(node.nodeName);
@@ -145,7 +181,7 @@
       const plain = PLAIN.has(role);
       let next = depth, said = told, covered = named;
       if (visible && (!plain || acts || shape || leaf || texts.length)) {
-        const name = plain || shape ? flowing(node) ? one(node.textContent) : node.nodeName === "LABEL" ? one(texts.join(" ")) : "" : one(node.computedName);
+        const name = plain || shape ? flowing(node) ? one(node.textContent) : node.nodeName === "LABEL" ? one(texts.join(" ")) : "" : nameOf(node, role);
         const at = node.getBoundingClientRect();
         const sized = at.width > 0 && at.height > 0;
         const repeats = plain && !acts && !shape && name && (FORMATS.has(node.nodeName) ? told : named).includes(name);
@@ -238,6 +274,11 @@
       if (focus) focus.focus({ preventScroll: true });
       if (focus && read.caret) try { focus.setSelectionRange(...read.caret); } catch { /* a field without a caret */ }
       for (const [index, x, y] of read.scrolled) if (all[index]) { all[index].scrollLeft = x; all[index].scrollTop = y; }
+    },
+    // An element's role and name.
+    told(element) {
+      const role = roleOf(element);
+      return [role, nameOf(element, role)];
     },
     // How many milliseconds the document has lived, and whether this is asked for the first time.
     clock() {

@@ -1,16 +1,12 @@
 """A live browser session: one context, its tabs, and the site that answers all their requests.
 
-Owns: answering requests (and refusing what is off-site), stopping and granting time, tabs that open, close, hang or
-crash, dialogs, and reading the whole state. Does not own: the browser (`envs.browsing.pages.browser`), what an action
-does (`envs.browsing.pages.actions`), or states that are kept (`envs.browsing.pages.snapshot`).
+Owns: stopping and granting time, tabs that open, close, hang or crash, dialogs, and reading the whole state. Does not
+own: the browser (`envs.browsing.pages.browser`), requests (`envs.browsing.pages.answering`), what an action does
+(`envs.browsing.pages.actions`), or states that are kept (`envs.browsing.pages.snapshot`).
 
 **Time.** A page's time stands still but for `BUDGET_MS` of virtual time after each action, in which timers, network
 answers and navigations happen as fast as the machine allows, always in the same order. So nothing ever sleeps, the same
 actions give the same page, and what a page does later than that after an action it never does.
-
-**Requests.** Each is answered by `Site.handle`. A navigation that is redirected is answered with a page that replaces
-itself, since redirected requests could not be intercepted; other redirects are followed here. What is off-site is
-refused and noted: a navigation by an answer without content, which leaves the page as it is.
 
 All coroutines run on the browser's loop.
 """
@@ -20,13 +16,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Coroutine
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from pivotgym.core.errors import PivotGymError, WorldFailed
+from pivotgym.envs.browsing.pages.answering import Answers, host_of
 from pivotgym.envs.browsing.pages.browser import START_S, Browser, Seat, stopped
-from pivotgym.envs.browsing.pages.contract import Request, Response, Site
+from pivotgym.envs.browsing.pages.contract import Site
+from pivotgym.envs.browsing.pages.tabs import Reading, Tab, TabLost
 
 if TYPE_CHECKING:
     from playwright.async_api import CDPSession, Dialog, Frame, Page, Route
@@ -37,75 +34,7 @@ FRAME_MS = 20
 NUDGE_S = 0.5
 DEADLINE_S = 20.0
 """Within which a page must answer; then its tab is closed, as a user would close it."""
-REDIRECTS = 20
 ROUNDS = 25
-_REDIRECT = "<!doctype html><title>Redirect</title><script>location.replace({})</script>"
-_TOO_MANY = "<!doctype html><title>Too many redirects</title><h1>This page redirects too many times</h1>"
-
-
-class TabLost(Exception):
-    """The tab that an action was meant for is gone; why is among the session's notes."""
-
-
-@dataclass
-class Served:
-    """The answer that a tab's document was loaded from."""
-
-    url: str
-    response: Response
-    referer: str | None = None
-
-
-@dataclass
-class Tab:
-    """One tab.
-
-    Attributes:
-        number: Its name towards the policy, from 1.
-        at: The address it shows; "" for an empty tab.
-        vain: Whether a navigation ended in nothing since time was last granted.
-        moved: How often it began or ended to go elsewhere.
-        hops: Redirects in a row.
-        age: Milliseconds that its document has lived; `due`, that it is to live until the next action.
-        past: Addresses that `back` leads to, the last one first to be taken.
-        served: What its document was loaded from.
-    """
-
-    number: int
-    page: Page
-    cdp: CDPSession
-    at: str = ""
-    past: list[str] = field(default_factory=list)
-    served: Served | None = None
-    expired: asyncio.Event = field(default_factory=asyncio.Event)
-    stopped: asyncio.Event = field(default_factory=asyncio.Event)
-    vain: bool = False
-    moved: int = 0
-    hops: int = 0
-    age: float = 0.0
-    due: float = 0.0
-    lost: str = ""
-
-
-@dataclass
-class Reading:
-    """The whole state of a session, as read at once.
-
-    Attributes:
-        tabs: What `page.js` reads of each tab, by number.
-        front: The number of the tab in front; 0 when none is open.
-        cookies: All cookies, without expiry.
-        notes: What happened during the last action that no page shows.
-        ended: What the site's `ended_script` gave, or `{}`.
-        past: For each tab the addresses that `back` leads to.
-    """
-
-    tabs: dict[int, dict[str, Any]]
-    past: dict[int, list[str]]
-    front: int
-    cookies: list[dict[str, Any]]
-    notes: list[str]
-    ended: dict[str, Any]
 
 
 class Session:
@@ -124,11 +53,10 @@ class Session:
         self.tabs: dict[int, Tab] = {}
         self.front = 0
         self.hosts: set[str] = set()
-        self.stored: Served | None = None
+        self.answers = Answers(self, site)
         self._opened = 0
-        self._broken: BaseException | None = None
         self._arrivals: list[asyncio.Task[None]] = []
-        seat.answer = self._answer
+        seat.answer = self.answers.answer
         assert seat.page is not None
         assert seat.cdp is not None
         self._adopt(seat.page, seat.cdp)
@@ -167,7 +95,7 @@ class Session:
         try:
             await cdp.send("Page.enable")
         except Exception as error:
-            self._unless_gone(error)
+            self.unless_gone(error)
 
     def _arrived(self, page: Page) -> None:
         """A page opened another: a pop-up or a link to a new tab; it comes to the front."""
@@ -179,7 +107,7 @@ class Session:
         try:
             cdp = await stopped(self.seat.context, page)
         except Exception as error:
-            self._unless_gone(error)
+            self.unless_gone(error)
             return
         if any(tab.page is page for tab in self.tabs.values()):
             return
@@ -212,7 +140,7 @@ class Session:
         base = self.tab.at if self.front in self.tabs and self.tab.at else self.site.addresses[0] + "/"
         try:
             address = urljoin(base, given.strip())
-            return address if self._ours(address) else None
+            return address if self.answers.ours(address) else None
         except ValueError:
             return None
 
@@ -239,18 +167,6 @@ class Session:
                 raise
             self.note("the page did not open: " + str(error).partition("net::")[2].split()[0])
 
-    async def store(self, tab: Tab, address: str, local: dict[str, str], session: dict[str, str]) -> None:
-        """Fills the storage of an address's host, by way of an empty page there."""
-        if not local and not session:
-            return
-        self.stored = Served(address, Response(b"<!doctype html><title></title>"))
-        await self.goto(tab, address)
-        script = """([local, session]) => {
-            for (const [name, value] of Object.entries(local)) localStorage.setItem(name, value);
-            for (const [name, value] of Object.entries(session)) sessionStorage.setItem(name, value);
-        }"""
-        await self.guarded(tab, tab.page.evaluate(script, [local, session]))
-
     def restored(self, tab: Tab, number: int, past: list[str]) -> None:
         """Gives a tab the number and the past that it had."""
         del self.tabs[tab.number]
@@ -270,7 +186,7 @@ class Session:
         except TimeoutError:
             raise WorldFailed(f"browser: tab {tab.number} could not be closed") from None
         except Exception as error:
-            self._unless_gone(error)
+            self.unless_gone(error)
 
     def _downloaded(self, tab: Tab, address: str) -> None:
         self.note(f"a download was refused: {address[:200]}")
@@ -282,8 +198,8 @@ class Session:
 
     def _navigated(self, tab: Tab, frame: Frame) -> None:
         tab.moved += 1
-        if frame == tab.page.main_frame:
-            self.hosts.add(_host(frame.url))
+        if frame == tab.page.main_frame and self.answers.ours(frame.url):
+            self.hosts.add(host_of(frame.url))
 
     async def _dialog(self, dialog: Dialog) -> None:
         """Dialogs are accepted; a prompt with the text it suggests."""
@@ -292,114 +208,19 @@ class Session:
         try:
             await dialog.accept(dialog.default_value if dialog.type == "prompt" else "")
         except Exception as error:
-            self._unless_gone(error)
+            self.unless_gone(error)
 
     def note(self, text: str) -> None:
         """Something that no page shows happened; equal notes are told once."""
         if text not in self.notes and len(self.notes) < 20:
             self.notes.append(text)
 
-    # --- requests
-
-    async def _answer(self, route: Route) -> None:
-        try:
-            await self._answered(route)
-        except Exception as error:
-            self._unless_gone(error)
-
-    async def _answered(self, route: Route) -> None:
-        sent = route.request
-        moves = sent.is_navigation_request()
-        address = sent.url.partition("#")[0]
-        if not self._ours(address):
-            await self._refuse(route, address, moves)
-            return
-        request = Request(sent.method, address, sent.headers, sent.post_data_buffer or b"")
-        tab = self._tab_of(route) if moves else None
-        if tab is not None and self.stored is not None and self.stored.url == address:
-            response, self.stored = self.stored.response, None
-        else:
-            response = self._handled(request)
-        if moves:
-            location = _location(address, response)
-            if location is not None and not self._ours(location):
-                await self._refuse(route, location, moves)
-                return
-            if location is not None:
-                response = self._elsewhere(tab, location, response)
-            elif tab is not None:
-                tab.hops = 0
-                tab.served = Served(address, response, sent.headers.get("referer"))
-        else:
-            followed = self._followed(request, response)
-            if followed is None:
-                await self._refuse(route, address, moves)
-                return
-            response = followed
-        if tab is not None:
-            tab.moved += 1
-        if moves and response.status in (204, 205):
-            self._in_vain(route)
-        await route.fulfill(status=response.status, headers=dict(response.headers), body=response.body)
-
-    def _handled(self, request: Request) -> Response:
-        try:
-            return self.site.handle(request)
-        except Exception as error:
-            self._broken = self._broken or error
-            return Response(b"", 500)
-
-    def _elsewhere(self, tab: Tab | None, location: str, response: Response) -> Response:
-        """A page that replaces itself by the one that a navigation is redirected to."""
-        if tab is not None:
-            tab.hops += 1
-            if tab.hops > REDIRECTS:
-                tab.hops = 0
-                self.note(f"the page redirects more than {REDIRECTS} times")
-                return Response(_TOO_MANY.encode(), 508)
-        headers = {"content-type": "text/html; charset=utf-8"}
-        headers |= {name: value for name, value in response.headers.items() if name.lower() == "set-cookie"}
-        script = json.dumps(location).replace("<", "\\u003c")
-        return Response(_REDIRECT.format(script).encode(), 200, headers)
-
-    def _followed(self, request: Request, response: Response) -> Response | None:
-        """What a request that is no navigation gets in the end; `None` where that is off-site or has no end."""
-        address = request.url
-        for _ in range(REDIRECTS):
-            location = _location(address, response)
-            if location is None:
-                return response
-            if not self._ours(location):
-                return None
-            address = location.partition("#")[0]
-            response = self._handled(Request("GET", address, request.headers))
-        return None
-
-    async def _refuse(self, route: Route, address: str, moves: bool) -> None:
-        if urlsplit(address).scheme in ("http", "https"):
-            self.note(
-                f"off-site and not opened: {address[:200]}" if moves else f"off-site and blocked: {address[:200]}"
-            )
-        if moves:
-            self._in_vain(route)
-            await route.fulfill(status=204, body=b"")
-        else:
-            await route.abort("blockedbyclient")
-
-    def _in_vain(self, route: Route) -> None:
-        tab = self._tab_of(route)
-        if tab is not None:
-            tab.vain = True
-
-    def _ours(self, address: str) -> bool:
-        return any(_host(address) == _host(own) for own in self.site.addresses)
-
-    def _tab_of(self, route: Route) -> Tab | None:
+    def tab_of(self, route: Route) -> Tab | None:
         """The tab whose main document a request is for; that of a tab that is still opening is not known yet."""
         try:
             frame = route.request.frame
         except Exception as error:
-            self._unless_gone(error)
+            self.unless_gone(error)
             return None
         return next((tab for tab in self.tabs.values() if frame == tab.page.main_frame), None)
 
@@ -450,7 +271,7 @@ class Session:
         try:
             clock = await tab.page.evaluate("__pivotgym.clock()")
         except Exception as error:
-            self._unless_gone(error)
+            self.unless_gone(error)
             return "navigat" in str(error)
         if clock["fresh"]:
             tab.due = BUDGET_MS
@@ -499,14 +320,14 @@ class Session:
         except PivotGymError:
             raise
         except Exception as error:
-            self._unless_gone(error)
+            self.unless_gone(error)
             if tab.number not in self.tabs or tab.lost:
                 raise TabLost from None
             raise WorldFailed(f"browser: {str(error).strip().splitlines()[0][:300]}") from error
 
     async def _hung(self, tab: Tab) -> None:
         """Closes a tab whose page does not answer, once it is known that the browser itself does."""
-        if not await self._alive():
+        if not await self.browser.alive(self.seat.viewport, max(self.deadline_s, START_S)):
             raise WorldFailed(f"browser: it did not answer within {self.deadline_s:g} s")
         try:
             # Tabs that opened each other share a process: the script must end for the others to live on.
@@ -514,20 +335,8 @@ class Session:
         except TimeoutError:
             self.note(f"tab [{tab.number}] did not stop")
         except Exception as error:
-            self._unless_gone(error)
+            self.unless_gone(error)
         await self.close_tab(tab, "did not answer any more and was closed")
-
-    async def _alive(self) -> bool:
-        """Whether a page of its own answers within the deadline."""
-        try:
-            async with asyncio.timeout(max(self.deadline_s, START_S)):
-                seat = await self.browser.take(self.seat.viewport)
-                assert seat.page is not None
-                await seat.page.evaluate("1")
-                await self.browser.release(seat)
-        except (TimeoutError, PivotGymError):
-            return False
-        return True
 
     # --- reading
 
@@ -544,7 +353,8 @@ class Session:
             try:
                 tabs[tab.number] = await self.guarded(tab, self._page_read(tab))
                 if script is not None and tab.number == min(self.tabs):
-                    ended = _ended(await self.guarded(tab, tab.page.evaluate(script)))
+                    given = await self.guarded(tab, tab.page.evaluate(script))
+                    ended = json.loads(given) if isinstance(given, str) else given
             except TabLost:
                 continue
         cookies = await self.seat.context.cookies() if not self.seat.lost else []
@@ -588,37 +398,18 @@ class Session:
     def _check(self) -> None:
         if self.seat.lost:
             raise WorldFailed("browser: it ended while the session lived in it")
-        if self._broken is not None:
-            raise WorldFailed(f"site {type(self.site).__name__}: it failed to answer: {self._broken!r}"[:500])
+        if self.answers.broken is not None:
+            raise WorldFailed(f"site {type(self.site).__name__}: it failed to answer: {self.answers.broken!r}"[:500])
 
     def _spawn(self, work: Any) -> None:
         self._arrivals.append(asyncio.get_running_loop().create_task(work))
 
-    def _unless_gone(self, error: BaseException) -> None:
+    def unless_gone(self, error: BaseException) -> None:
         """An error of playwright's is a tab's or the browser's end, told elsewhere; any other is ours."""
         from playwright.async_api import Error
 
         if self.seat.lost:
             raise WorldFailed("browser: it ended while the session lived in it") from error
         if not isinstance(error, Error):
-            self._broken = self._broken or error
+            self.answers.broken = self.answers.broken or error
             raise WorldFailed(f"browser: {error!r}"[:500]) from error
-
-
-def _host(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def _location(address: str, response: Response) -> str | None:
-    """Where a redirect leads."""
-    if not 300 <= response.status < 400:
-        return None
-    named = next((value for name, value in response.headers.items() if name.lower() == "location"), None)
-    return None if named is None else urljoin(address, named)
-
-
-def _ended(given: Any) -> dict[str, Any]:
-    """What an `ended_script` gave: JSON text or an object."""
-    value = json.loads(given) if isinstance(given, str) else given
-    return dict(value) if isinstance(value, dict) else {}

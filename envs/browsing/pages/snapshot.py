@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urldefrag
 
-from pivotgym.envs.browsing.pages.session import Reading, Served, Session
+from pivotgym.envs.browsing.pages.contract import Response
+from pivotgym.envs.browsing.pages.session import Session
+from pivotgym.envs.browsing.pages.tabs import Reading, Served
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Snapshot:
 
 def taken(session: Session, reading: Reading) -> Snapshot | None:
     """What is kept of a session, or `None` where its state can only be replayed."""
-    if session.site.scripted or len(session.tabs) != 1 or len(session.hosts - {"about://", "://"}) != 1:
+    site = session.site
+    if site.scripted or site.ready_script() is not None or len(session.tabs) != 1 or len(session.hosts) != 1:
         return None
     tab, page = session.tab, reading.tabs.get(reading.front)
     if page is None or tab.served is None or tab.served.url != urldefrag(page["url"]).url:
@@ -45,14 +48,29 @@ async def put_back(session: Session, snapshot: Snapshot) -> Reading:
     tab = session.tab
     if snapshot.cookies:
         await session.seat.context.add_cookies(cast("Any", snapshot.cookies))
-    await session.store(tab, snapshot.served.url, snapshot.page["local"], snapshot.page["session"])
-    session.stored = snapshot.served
+    await _store(session, snapshot)
+    session.answers.stored = snapshot.served
     await session.goto(tab, snapshot.page["url"], referer=snapshot.served.referer)
     await session.settle()
-    session.stored = None
+    session.answers.stored = None
     await session.guarded(tab, tab.page.evaluate("given => __pivotgym.put(given)", json.dumps(snapshot.page)))
     session.restored(tab, snapshot.number, list(snapshot.past))
     return await session.read()
+
+
+async def _store(session: Session, snapshot: Snapshot) -> None:
+    """Fills the storage of the host, by way of an empty page there."""
+    filled = [snapshot.page["local"], snapshot.page["session"]]
+    if not any(filled):
+        return
+    tab = session.tab
+    session.answers.stored = Served(snapshot.served.url, Response(b"<!doctype html><title></title>"))
+    await session.goto(tab, snapshot.served.url)
+    script = """([local, session]) => {
+        for (const [name, value] of Object.entries(local)) localStorage.setItem(name, value);
+        for (const [name, value] of Object.entries(session)) sessionStorage.setItem(name, value);
+    }"""
+    await session.guarded(tab, tab.page.evaluate(script, filled))
 
 
 def same(kept: Reading, found: Reading) -> bool:

@@ -25,11 +25,12 @@ from pivotgym.core.errors import InputError, PivotRefused, WrongState
 from pivotgym.core.messages import Action, ToolCall
 from pivotgym.core.trajectory import Effects, Origin
 from pivotgym.envs.base.contract import Task, World
-from pivotgym.envs.browsing.pages import actions, observing, snapshot
+from pivotgym.envs.browsing.pages import acting, actions, observing, snapshot
 from pivotgym.envs.browsing.pages.browser import DEFAULT_VIEWPORT, Browser, shared
 from pivotgym.envs.browsing.pages.contract import Site
-from pivotgym.envs.browsing.pages.session import DEADLINE_S, Reading, Session, TabLost
+from pivotgym.envs.browsing.pages.session import DEADLINE_S, Session
 from pivotgym.envs.browsing.pages.sites import site_of
+from pivotgym.envs.browsing.pages.tabs import Reading, TabLost
 
 CONTINUATION = "continuation"
 """What `examine` is asked for: the page's own result after the origin's continuation."""
@@ -62,7 +63,7 @@ class _State:
     answer: str | None = None
     kept: snapshot.Snapshot | None = None
     parts: dict[str, Any] = field(default_factory=dict)
-    boxes: actions.Boxes = ()
+    boxes: acting.Boxes = ()
 
 
 class PageWorld(World):
@@ -207,7 +208,7 @@ class PageWorld(World):
             if script is not None:
                 await session.guarded(session.tab, session.tab.page.evaluate(script))
                 await session.settle()
-            boxes = await actions.laid_out(session, start.refs)
+            boxes = await acting.laid_out(session, start.refs)
             reading = await session.read()
         except TabLost:
             await session.close()
@@ -289,9 +290,9 @@ class PageWorld(World):
             if call.name == "done":
                 assert isinstance(call.arguments, dict)
                 answer = str(call.arguments.get("answer") or "")
-        except actions.Rejected as reason:
+        except acting.Rejected as reason:
             error = rejected = str(reason)
-        except actions.Refused as reason:
+        except acting.Refused as reason:
             error = str(reason)
         except TabLost:
             pass  # the notes say what became of the tab
