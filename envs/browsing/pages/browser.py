@@ -49,6 +49,7 @@ FLAGS = (
     "--proxy-server=http://nowhere.invalid:1",
     "--proxy-bypass-list=<-loopback>",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
 START_S = 30.0
 """Within which Chromium must have started, and a context be ready."""

@@ -32,6 +32,7 @@ T = TypeVar("T")
 BUDGET_MS = 1000
 FRAME_MS = 20
 NUDGE_S = 0.5
+WINDOW_S = 3.0
 DEADLINE_S = 20.0
 """Within which a page must answer; then its tab is closed, as a user would close it."""
 ROUNDS = 25
@@ -55,6 +56,8 @@ class Session:
         self.hosts: set[str] = set()
         self.answers = Answers(self, site)
         self._opened = 0
+        self._due = 0
+        self._came = asyncio.Event()
         self._arrivals: list[asyncio.Task[None]] = []
         seat.answer = self.answers.answer
         assert seat.page is not None
@@ -81,6 +84,7 @@ class Session:
         self.tabs[tab.number] = tab
         self.front = tab.number
         cdp.on("Emulation.virtualTimeBudgetExpired", lambda _: tab.expired.set())
+        cdp.on("Page.windowOpen", lambda _: self._opens())
         cdp.on("Page.frameRequestedNavigation", lambda _: self._moved(tab))
         cdp.on("Page.frameStoppedLoading", lambda _: tab.stopped.set() if tab.vain else None)
         page.on("framenavigated", lambda frame: self._navigated(tab, frame))
@@ -97,8 +101,14 @@ class Session:
         except Exception as error:
             self.unless_gone(error)
 
+    def _opens(self) -> None:
+        """A page is about to open another, which arrives later."""
+        self._due += 1
+
     def _arrived(self, page: Page) -> None:
         """A page opened another: a pop-up or a link to a new tab; it comes to the front."""
+        self._due = max(0, self._due - 1)
+        self._came.set()
         self._spawn(self._joined(page))
 
     async def _joined(self, page: Page) -> None:
@@ -299,6 +309,12 @@ class Session:
                 await tab.cdp.send("Emulation.setVirtualTimePolicy", policy)
 
     async def _arrivals_done(self) -> None:
+        while self._due:
+            self._came.clear()
+            try:
+                await asyncio.wait_for(self._came.wait(), WINDOW_S)
+            except TimeoutError:
+                self._due = 0  # one whose address was refused may never arrive
         while self._arrivals:
             waiting, self._arrivals = self._arrivals, []
             await asyncio.gather(*waiting)
