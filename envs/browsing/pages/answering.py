@@ -37,19 +37,24 @@ class Answers:
     Attributes:
         stored: What the next request for its address is answered with instead, when a state is restored.
         broken: The first exception of the site's, if there was one.
+        under_way: How many requests are being answered now.
     """
 
     def __init__(self, session: Session, site: Site) -> None:
         self._session, self.site = session, site
         self.stored: Served | None = None
         self.broken: BaseException | None = None
+        self.under_way = 0
 
     async def answer(self, route: Route) -> None:
         """Answer a request."""
+        self.under_way += 1
         try:
             await self._answered(route)
         except Exception as error:
             self._session.unless_gone(error)
+        finally:
+            self.under_way -= 1
 
     async def _answered(self, route: Route) -> None:
         sent = route.request

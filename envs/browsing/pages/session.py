@@ -32,6 +32,8 @@ T = TypeVar("T")
 BUDGET_MS = 1000
 FRAME_MS = 20
 NUDGE_S = 0.5
+STUCK_S = 3.0
+"""After which time that does not pass, while no request is being answered, no longer waits for any."""
 WINDOW_S = 3.0
 DEADLINE_S = 20.0
 """Within which a page must answer; then its tab is closed, as a user would close it."""
@@ -297,13 +299,15 @@ class Session:
         while not tab.expired.is_set():
             waits = [asyncio.ensure_future(event.wait()) for event in (tab.expired, tab.stopped)]
             try:
-                within = NUDGE_S if tab.vain else None
+                within = NUDGE_S if tab.vain else STUCK_S
                 await asyncio.wait(waits, timeout=within, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for wait in waits:
                     wait.cancel()
             if not tab.expired.is_set():
-                # A navigation that ended in nothing can leave time waiting for it for good.
+                # What ended in nothing, a navigation or a load that the page gave up, can leave time waiting for good.
+                if not tab.vain and not self.answers.under_way:
+                    policy = {**policy, "policy": "advance"}
                 tab.vain = False
                 tab.stopped.clear()
                 await tab.cdp.send("Emulation.setVirtualTimePolicy", policy)
