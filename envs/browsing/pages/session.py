@@ -32,6 +32,8 @@ T = TypeVar("T")
 BUDGET_MS = 1000
 FRAME_MS = 20
 NUDGE_S = 0.5
+STUCK_S = 2.0
+"""After which time that does not pass, while no request is being answered, waits for none any more."""
 WINDOW_S = 3.0
 DEADLINE_S = 20.0
 """Within which a page must answer; then its tab is closed, as a user would close it."""
@@ -297,7 +299,8 @@ class Session:
         while not tab.expired.is_set():
             waits = [asyncio.ensure_future(event.wait()) for event in (tab.expired, tab.stopped)]
             try:
-                await asyncio.wait(waits, timeout=NUDGE_S, return_when=asyncio.FIRST_COMPLETED)
+                within = NUDGE_S if tab.vain else STUCK_S
+                await asyncio.wait(waits, timeout=within, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for wait in waits:
                     wait.cancel()
