@@ -14,6 +14,7 @@ import typer
 
 from pivotgym.cli import data, demo, run, serving
 from pivotgym.cli.bench import bench
+from pivotgym.cli.gateway import gateway
 from pivotgym.cli.snapshots import snapshots
 from pivotgym.cli.tasks import tasks
 from pivotgym.cli.ui import complain
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 for command in (
     serving.serve,
+    gateway,
     data.fetch,
     data.extract,
     data.convert,

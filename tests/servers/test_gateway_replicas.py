@@ -1,0 +1,191 @@
+"""Servers that end, come back, join or are cut off behind a gateway."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from gateways import RunningGateway
+from toy_domain import StoreDomain, call, make_pivot
+
+from pivotgym.core.errors import NotFound, PivotGymError, Warming
+from pivotgym.servers.client import Client
+from pivotgym.servers.serve import BackgroundServer
+from pivotgym.servers.settings import Settings
+
+HERE = str(Path(__file__).parent)
+RED = call("set", key="color", value="red")
+
+
+@pytest.fixture(autouse=True)
+def _domain_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", HERE)
+
+
+def start() -> BackgroundServer:
+    """A server of the toy domain as a process."""
+    return BackgroundServer("toy_domain:domain", pivots=map(make_pivot, range(3))).start()
+
+
+@pytest.fixture
+def pair() -> Iterator[list[BackgroundServer]]:
+    started = [start(), start()]
+    yield started
+    for server in started:
+        server.stop()
+
+
+def kill(server: BackgroundServer) -> None:
+    os.kill(server.pid, signal.SIGKILL)
+
+
+def eventually(condition: Callable[[], bool], within_s: float = 20.0) -> bool:
+    ends = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def states(gateway: RunningGateway) -> Counter[str]:
+    servers = httpx.get(f"{gateway.url}/metadata", trust_env=False).json()["domains"]["toy"]["servers"]
+    return Counter(server["state"] for server in servers)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def test_verdicts_go_on_while_a_server_is_killed(pair: list[BackgroundServer]) -> None:
+    rewards: list[float] = []
+    failures: list[PivotGymError] = []
+    killed = threading.Event()
+
+    def load(client: Client) -> None:
+        after = 0
+        while after < 20:
+            after += killed.is_set()
+            try:
+                rewards.append(client.verify("toy/a:0", call("set", key="color", value=len(rewards))).reward)
+            except PivotGymError as error:
+                failures.append(error)
+
+    with (
+        RunningGateway(",".join(f"toy={server.url}" for server in pair)) as gateway,
+        Client(f"{gateway.url}/toy", retries=0) as client,
+    ):
+        threads = [threading.Thread(target=load, args=(client,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        assert eventually(lambda: len(rewards) > 40)
+        kill(pair[0])
+        killed.set()
+        for thread in threads:
+            thread.join()
+        assert eventually(lambda: states(gateway) == {"ready": 1, "down": 1})
+
+    assert failures == []
+    assert set(rewards) == {0.0}
+
+
+def test_sessions_of_a_killed_server_are_lost_and_others_live(pair: list[BackgroundServer]) -> None:
+    with (
+        RunningGateway(",".join(f"toy={server.url}" for server in pair)) as gateway,
+        Client(f"{gateway.url}/toy") as client,
+    ):
+        sessions = [client.session(task_id="goal-1") for _ in range(16)]
+        assert len({session.id.partition(".")[0] for session in sessions}) == 2
+        kill(pair[0])
+        lost = 0
+        for session in sessions:
+            try:
+                session.step(RED)
+            except NotFound as error:
+                lost += 1
+                assert "no live session" in error.message
+                assert error.session_id == session.id
+
+        assert 0 < lost < len(sessions)
+        client.session(task_id="goal-1").close()
+
+
+def test_step_in_flight_when_its_server_dies_is_retryable(pair: list[BackgroundServer]) -> None:
+    with (
+        RunningGateway(f"toy={pair[0].url}") as gateway,
+        Client(f"{gateway.url}/toy", retries=0) as client,
+        client.session(task_id="goal-1") as session,
+    ):
+        timer = threading.Timer(0.3, kill, args=(pair[0],))
+        timer.start()
+        with pytest.raises(Warming, match="a server of 'toy' gave no answer: the connection ended") as caught:
+            session.step(call("sleep", seconds=20))
+
+        assert caught.value.session_id == session.id
+        assert caught.value.retry_after_s is not None
+
+
+def test_verdict_without_any_server_is_our_fault_and_retryable(pair: list[BackgroundServer]) -> None:
+    with RunningGateway(f"toy={pair[0].url}") as gateway, Client(f"{gateway.url}/toy", retries=0) as client:
+        kill(pair[0])
+        with pytest.raises(Warming, match="a server of 'toy' gave no answer|no server of 'toy' can take calls"):
+            client.verify("toy/a:0", RED)
+        assert eventually(lambda: states(gateway) == {"down": 1})
+        with pytest.raises(Warming, match="no server of 'toy' can take calls: .*down: nobody listens there"):
+            client.verify("toy/a:0", RED)
+        said = httpx.get(f"{gateway.url}/ready", trust_env=False)
+
+    assert said.status_code == 503
+    assert said.json()["details"]["upstreams"]["toy"]["ready"] == 0
+
+
+def test_server_that_joins_gets_what_was_added(pair: list[BackgroundServer]) -> None:
+    port = free_port()
+    upstreams = f"toy={pair[0].url},toy=http://127.0.0.1:{port}"
+    with RunningGateway(upstreams) as gateway, Client(f"{gateway.url}/toy") as client:
+        client.add_pivots(map(make_pivot, range(10, 30)))
+        late = BackgroundServer(StoreDomain(), pivots=map(make_pivot, range(3)), settings=Settings())
+        late._settings = late._settings.model_copy(update={"port": port})
+        with late, Client(late.url) as direct:
+            assert eventually(lambda: states(gateway) == {"ready": 2})
+            ids = [item["id"] for item in direct.pivots()]
+
+        with Client(pair[0].url) as first:
+            assert ids == [item["id"] for item in first.pivots()]
+
+
+def test_name_that_leads_nowhere_is_said(pair: list[BackgroundServer]) -> None:
+    with RunningGateway("toy=http://nowhere.invalid:1", wait=False) as gateway:
+        said = httpx.get(f"{gateway.url}/toy/ready", trust_env=False, timeout=20)
+
+    assert said.status_code == 503
+    assert "nowhere.invalid: the name leads nowhere" in said.json()["message"]
+
+
+def test_name_leads_to_its_servers(pair: list[BackgroundServer]) -> None:
+    port = pair[0].url.rpartition(":")[2]
+    with RunningGateway(f"toy=http://localhost:{port}") as gateway, Client(f"{gateway.url}/toy") as client:
+        assert client.verify("toy/a:0", RED).reward == 1.0
+
+
+def test_call_is_dropped_upstream_when_its_client_leaves(pair: list[BackgroundServer]) -> None:
+    def gone() -> float:
+        page = httpx.get(f"{pair[0].url}/metrics", trust_env=False).text
+        lines = [line for line in page.splitlines() if line.startswith('pivotgym_errors_total{code="client_gone"}')]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    with RunningGateway(f"toy={pair[0].url}") as gateway:
+        body = {"pivot_id": "toy/a:0", "action": call("sleep", seconds=3).to_json()}
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{gateway.url}/toy/verify", json=body, trust_env=False, timeout=0.3)
+
+        assert eventually(lambda: gone() == 1)
