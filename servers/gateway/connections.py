@@ -95,6 +95,7 @@ class Connection(asyncio.Protocol):
     _waiting_bytes: int = 0
     _complete: bool = True
     _until_closed: bool = False
+    _stays: bool = False
     _paused: bool = False
     _error: Broken | None = None
 
@@ -106,7 +107,7 @@ class Connection(asyncio.Protocol):
             ClientGone: If the client left; the upstream sees it leave, too.
         """
         self._parser = httptools.HttpResponseParser(self)
-        self._headers, self._complete, self._until_closed = [], False, False
+        self._headers, self._complete, self._until_closed, self._stays = [], False, False, False
         self._head = self.loop.create_future()
         self._transport.write(request)
         try:
@@ -143,7 +144,7 @@ class Connection(asyncio.Protocol):
         return part
 
     def _release(self) -> None:
-        if self._error is None and not self._until_closed and self._parser.should_keep_alive():
+        if self._error is None and self._stays:
             self.owner.give_back(self)
         else:
             self.drop()
@@ -198,7 +199,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The answer is whole."""
         if self._parser.get_status_code() >= 200:
-            self._complete = True
+            self._complete, self._stays = True, self._parser.should_keep_alive()
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -17,7 +17,7 @@ from gateways import RunningGateway
 from toy_domain import StoreDomain, call, make_pivot
 
 from pivotgym.core.errors import NotFound, PivotGymError, Warming
-from pivotgym.servers.client import Client
+from pivotgym.servers.client import Client, Session
 from pivotgym.servers.serve import BackgroundServer
 from pivotgym.servers.settings import Settings
 
@@ -25,20 +25,17 @@ HERE = str(Path(__file__).parent)
 RED = call("set", key="color", value="red")
 
 
-@pytest.fixture(autouse=True)
-def _domain_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", HERE)
-
-
-def start() -> BackgroundServer:
-    """A server of the toy domain as a process."""
-    return BackgroundServer("toy_domain:domain", pivots=map(make_pivot, range(3))).start()
-
-
 @pytest.fixture
-def pair() -> Iterator[list[BackgroundServer]]:
-    started = [start(), start()]
-    yield started
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], BackgroundServer]]:
+    """Starts servers of the toy domain as processes, which can be killed."""
+    monkeypatch.setenv("PYTHONPATH", HERE)
+    started: list[BackgroundServer] = []
+
+    def begin() -> BackgroundServer:
+        started.append(BackgroundServer("toy_domain:domain", pivots=map(make_pivot, range(3))))
+        return started[-1].start()
+
+    yield begin
     for server in started:
         server.stop()
 
@@ -66,7 +63,8 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def test_verdicts_go_on_while_a_server_is_killed(pair: list[BackgroundServer]) -> None:
+def test_killed_server_takes_its_sessions_and_no_verdict_with_it(start: Callable[[], BackgroundServer]) -> None:
+    pair = [start(), start()]
     rewards: list[float] = []
     failures: list[PivotGymError] = []
     killed = threading.Event()
@@ -84,6 +82,7 @@ def test_verdicts_go_on_while_a_server_is_killed(pair: list[BackgroundServer]) -
         RunningGateway(",".join(f"toy={server.url}" for server in pair)) as gateway,
         Client(f"{gateway.url}/toy", retries=0) as client,
     ):
+        sessions = [client.session(task_id="goal-1") for _ in range(16)]
         threads = [threading.Thread(target=load, args=(client,)) for _ in range(4)]
         for thread in threads:
             thread.start()
@@ -93,64 +92,54 @@ def test_verdicts_go_on_while_a_server_is_killed(pair: list[BackgroundServer]) -
         for thread in threads:
             thread.join()
         assert eventually(lambda: states(gateway) == {"ready": 1, "down": 1})
+        ends = [end_of_step(session) for session in sessions]
+        client.session(task_id="goal-1").close()
 
     assert failures == []
     assert set(rewards) == {0.0}
+    assert set(ends) == {"stepped", "lost"}
 
 
-def test_sessions_of_a_killed_server_are_lost_and_others_live(pair: list[BackgroundServer]) -> None:
+def end_of_step(session: Session) -> str:
+    """Whether a session can still be stepped, or is lost with its server."""
+    try:
+        session.step(RED)
+    except NotFound as error:
+        said_so = "the server that held it has ended" in error.message and error.session_id == session.id
+        return "lost" if said_so else str(error)
+    return "stepped"
+
+
+def test_step_in_flight_when_its_server_dies_is_retryable(start: Callable[[], BackgroundServer]) -> None:
+    server = start()
     with (
-        RunningGateway(",".join(f"toy={server.url}" for server in pair)) as gateway,
-        Client(f"{gateway.url}/toy") as client,
-    ):
-        sessions = [client.session(task_id="goal-1") for _ in range(16)]
-        assert len({session.id.partition(".")[0] for session in sessions}) == 2
-        kill(pair[0])
-        lost = 0
-        for session in sessions:
-            try:
-                session.step(RED)
-            except NotFound as error:
-                lost += 1
-                assert "no live session" in error.message
-                assert error.session_id == session.id
-
-        assert 0 < lost < len(sessions)
-        client.session(task_id="goal-1").close()
-
-
-def test_step_in_flight_when_its_server_dies_is_retryable(pair: list[BackgroundServer]) -> None:
-    with (
-        RunningGateway(f"toy={pair[0].url}") as gateway,
+        RunningGateway(f"toy={server.url}") as gateway,
         Client(f"{gateway.url}/toy", retries=0) as client,
         client.session(task_id="goal-1") as session,
     ):
-        timer = threading.Timer(0.3, kill, args=(pair[0],))
-        timer.start()
+        threading.Timer(0.3, kill, args=(server,)).start()
         with pytest.raises(Warming, match="a server of 'toy' gave no answer: the connection ended") as caught:
             session.step(call("sleep", seconds=20))
+        assert (caught.value.session_id, caught.value.retry_after_s) == (session.id, 1.0)
 
-        assert caught.value.session_id == session.id
-        assert caught.value.retry_after_s is not None
-
-
-def test_verdict_without_any_server_is_our_fault_and_retryable(pair: list[BackgroundServer]) -> None:
-    with RunningGateway(f"toy={pair[0].url}") as gateway, Client(f"{gateway.url}/toy", retries=0) as client:
-        kill(pair[0])
-        with pytest.raises(Warming, match="a server of 'toy' gave no answer|no server of 'toy' can take calls"):
-            client.verify("toy/a:0", RED)
         assert eventually(lambda: states(gateway) == {"down": 1})
-        with pytest.raises(Warming, match="no server of 'toy' can take calls: .*down: nobody listens there"):
+        with pytest.raises(Warming, match=r"no server of 'toy' can take calls: .*down: nobody listens there"):
             client.verify("toy/a:0", RED)
         said = httpx.get(f"{gateway.url}/ready", trust_env=False)
+        assert said.status_code == 503
+        assert said.json()["details"]["upstreams"]["toy"]["ready"] == 0
 
-    assert said.status_code == 503
-    assert said.json()["details"]["upstreams"]["toy"]["ready"] == 0
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[BackgroundServer]:
+    """A server that no test ends."""
+    with BackgroundServer(StoreDomain(), pivots=map(make_pivot, range(3))) as running:
+        yield running
 
 
-def test_server_that_joins_gets_what_was_added(pair: list[BackgroundServer]) -> None:
+def test_server_that_joins_gets_what_was_added(server: BackgroundServer) -> None:
     port = free_port()
-    upstreams = f"toy={pair[0].url},toy=http://127.0.0.1:{port}"
+    upstreams = f"toy={server.url},toy=http://127.0.0.1:{port}"
     with RunningGateway(upstreams) as gateway, Client(f"{gateway.url}/toy") as client:
         client.add_pivots(map(make_pivot, range(10, 30)))
         late = BackgroundServer(StoreDomain(), pivots=map(make_pivot, range(3)), settings=Settings())
@@ -159,11 +148,11 @@ def test_server_that_joins_gets_what_was_added(pair: list[BackgroundServer]) -> 
             assert eventually(lambda: states(gateway) == {"ready": 2})
             ids = [item["id"] for item in direct.pivots()]
 
-        with Client(pair[0].url) as first:
+        with Client(server.url) as first:
             assert ids == [item["id"] for item in first.pivots()]
 
 
-def test_name_that_leads_nowhere_is_said(pair: list[BackgroundServer]) -> None:
+def test_name_that_leads_nowhere_is_said() -> None:
     with RunningGateway("toy=http://nowhere.invalid:1", wait=False) as gateway:
         said = httpx.get(f"{gateway.url}/toy/ready", trust_env=False, timeout=20)
 
@@ -171,19 +160,19 @@ def test_name_that_leads_nowhere_is_said(pair: list[BackgroundServer]) -> None:
     assert "nowhere.invalid: the name leads nowhere" in said.json()["message"]
 
 
-def test_name_leads_to_its_servers(pair: list[BackgroundServer]) -> None:
-    port = pair[0].url.rpartition(":")[2]
+def test_name_leads_to_its_servers(server: BackgroundServer) -> None:
+    port = server.url.rpartition(":")[2]
     with RunningGateway(f"toy=http://localhost:{port}") as gateway, Client(f"{gateway.url}/toy") as client:
         assert client.verify("toy/a:0", RED).reward == 1.0
 
 
-def test_call_is_dropped_upstream_when_its_client_leaves(pair: list[BackgroundServer]) -> None:
+def test_call_is_dropped_upstream_when_its_client_leaves(server: BackgroundServer) -> None:
     def gone() -> float:
-        page = httpx.get(f"{pair[0].url}/metrics", trust_env=False).text
+        page = httpx.get(f"{server.url}/metrics", trust_env=False).text
         lines = [line for line in page.splitlines() if line.startswith('pivotgym_errors_total{code="client_gone"}')]
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
-    with RunningGateway(f"toy={pair[0].url}") as gateway:
+    with RunningGateway(f"toy={server.url}") as gateway:
         body = {"pivot_id": "toy/a:0", "action": call("sleep", seconds=3).to_json()}
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{gateway.url}/toy/verify", json=body, trust_env=False, timeout=0.3)
