@@ -63,6 +63,7 @@ class Call:
         query: Query string, without the question mark.
         content_type: Of the body, where it was given.
         body: The body.
+        route: The unquoted path; `/reward` for that with a token, which never leaves the gateway.
     """
 
     method: str
@@ -70,12 +71,15 @@ class Call:
     query: bytes
     content_type: bytes | None
     body: bytes
+    route: str = ""
 
-    @property
-    def route(self) -> str:
-        """The unquoted path; `/reward` for that with a token, which never leaves the gateway."""
-        path = _text(self.path)
-        return "/reward" if path.startswith(REWARD) else path
+    @classmethod
+    def of(cls, scope: Scope, path: bytes) -> Call:
+        """A request whose body has not been read."""
+        content_type = next((value for name, value in scope["headers"] if name == b"content-type"), None)
+        text = _text(path)
+        route = "/reward" if text.startswith(REWARD) else text
+        return cls(scope["method"], path, scope["query_string"], content_type, b"", route)
 
     @property
     def target(self) -> bytes:
@@ -91,15 +95,12 @@ class Call:
     @property
     def label(self) -> str:
         """The route's template, for the metrics: no id and no unknown path becomes a label."""
+        if self.route in _KNOWN:
+            return f"{self.method} {self.route}"
         session = _SESSION.fullmatch(self.path)
         if session is not None:
             return f"{self.method} /sessions/{{session_id}}{_PARTS.get(session[2], '/...')}"
-        route = "/pivots/{pivot_id}" if self._names_a_pivot else self.route
-        return f"{self.method} {route}" if self._names_a_pivot or route in _KNOWN else "other"
-
-    @property
-    def _names_a_pivot(self) -> bool:
-        return self.route.startswith("/pivots/") and self.route not in PURE
+        return f"{self.method} /pivots/{{pivot_id}}" if self.route.startswith("/pivots/") else "other"
 
     def session(self) -> str | None:
         """The id of the session that the path or, for Gym's names, the body tells."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import from_json
@@ -68,11 +68,10 @@ class Passing:
             await self.behind(scope, receive, send)
             return
         begun = time.perf_counter()
-        call = Call(scope["method"], place.path, scope["query_string"], _content_type(scope), b"")
+        call = Call.of(scope, place.path)
         status = 0
         try:
-            body = await read_body(scope, receive, self._gateway.settings.max_body_bytes)
-            call = Call(call.method, call.path, call.query, call.content_type, body)
+            call = replace(call, body=await read_body(scope, receive, self._gateway.settings.max_body_bytes))
             got = await self._carry_out(upstream, call)
             status = got.reply.status if isinstance(got, Got) else got.status
             if isinstance(got, Got) and got.rest is not None:
@@ -122,10 +121,6 @@ class Passing:
             failed = _failed(upstream, error)
             failed.session_id = session_id[:100]
             raise failed from error
-
-
-def _content_type(scope: Scope) -> bytes | None:
-    return next((value for name, value in scope["headers"] if name == b"content-type"), None)
 
 
 async def ask(upstream: Upstream, replica: Replica, call: Call, *, whole: bool = False) -> Got:

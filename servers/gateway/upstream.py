@@ -56,9 +56,11 @@ class Replica:
     in_flight: int = 0
     turn: int = 0
     tag: str = field(init=False)
+    _host: bytes = field(init=False)
 
     def __post_init__(self) -> None:
         self.tag = tag_of(self.address)
+        self._host = str(self.address._replace(path="")).partition("://")[2].encode()
 
     def is_(self, state: State, why: str | None = None) -> None:
         """Note how it is."""
@@ -81,9 +83,8 @@ class Replica:
             ClientGone: If the client left.
         """
         lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-        host = str(self.address._replace(path="")).partition("://")[2]
         first = f"{method} {self.address.path}".encode() + path
-        head = b"%b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: %d\r\n\r\n" % (first, host.encode(), lines, len(body))
+        head = b"%b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: %d\r\n\r\n" % (first, self._host, lines, len(body))
         connection = await self.connections.take()
         return await connection.ask(head + body, timeout_s)
 
