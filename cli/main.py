@@ -15,6 +15,7 @@ import typer
 from pivotgym.cli import data, demo, run, serving
 from pivotgym.cli.bench import bench
 from pivotgym.cli.gateway import gateway
+from pivotgym.cli.policy import policy
 from pivotgym.cli.snapshots import snapshots
 from pivotgym.cli.tasks import tasks
 from pivotgym.cli.ui import complain
@@ -34,6 +35,7 @@ app = typer.Typer(
 for command in (
     serving.serve,
     gateway,
+    policy,
     data.fetch,
     data.extract,
     data.convert,
