@@ -55,7 +55,7 @@ def policy(
     engine = ServedPolicy(
         folder, format_of(resolved.format, name, folder), run=run, dtype=resolved.dtype, device=device
     )
-    say(f"policy {settings.model!r}, weights {engine.version}, format {fmt.name}")
+    say(f"policy {settings.model!r}, weights {engine.version}, format {engine.fmt.name}")
     from pivotgym.servers.policy.app import serve_policy
 
     serve_policy(engine, settings)
