@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,6 +28,7 @@ from pivotgym.servers.dispatch import Application, Dispatch, path_of
 from pivotgym.servers.endpoint import Endpoint, RouteSpec, Serving
 from pivotgym.servers.openapi import document
 from pivotgym.servers.presence import Watch
+from pivotgym.servers.schemas import ErrorBody
 from pivotgym.servers.settings import Tokens
 from pivotgym.servers.wire import error_reply
 
@@ -57,6 +59,7 @@ def assemble(
     documented: Sequence[RouteSpec] = (),
     rest: ASGIApp | None = None,
     path_in: Callable[[Scope], str] = path_of,
+    error: type[BaseModel] = ErrorBody,
 ) -> Assembled:
     """An application of these routes.
 
@@ -70,13 +73,19 @@ def assemble(
         documented: Routes that the document shows beside `routes`.
         rest: Answers what is none of `routes`; it calls `Application.behind` for what it does not know.
         path_in: See `Guard`.
+        error: Schema of what failures answer, for the document.
     """
     app = Application(
         title=title, version=pivotgym.__version__, lifespan=lifespan, redirect_slashes=False, redoc_url=None
     )
     app.openapi = functools.cache(  # type: ignore[method-assign]
         lambda: document(
-            title, pivotgym.__version__, description, [*routes, *documented], secured=tokens.bearer is not None
+            title,
+            pivotgym.__version__,
+            description,
+            [*routes, *documented],
+            secured=tokens.bearer is not None,
+            error=error,
         )
     )
     endpoints = [(spec, Endpoint(spec, service)) for spec in routes]

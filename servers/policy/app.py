@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from pivotgym.core.policy_server import ServedEngine
 from pivotgym.servers.assembly import assemble
 from pivotgym.servers.policy.routes import ROUTES
+from pivotgym.servers.policy.schemas import PolicyErrorBody
 from pivotgym.servers.policy.service import PolicyService
 from pivotgym.servers.policy.settings import PolicySettings
 from pivotgym.servers.running import run
@@ -43,6 +44,7 @@ def create_policy_server(engine: ServedEngine, settings: PolicySettings) -> Fast
         service=service,
         tokens=service.tokens,
         lifespan=life,
+        error=PolicyErrorBody,
     ).app
 
 

@@ -25,6 +25,7 @@ from pivotgym.servers.policy.schemas import (
     CompletionRequest,
     ModelCard,
     ModelList,
+    OpenAIError,
     Sampled,
     Usage,
 )
@@ -55,10 +56,12 @@ def _openai(handler: Handler) -> Handler:
     return answered
 
 
-def _error(error: PivotGymError) -> dict[str, Any]:
-    kind = "invalid_request_error" if isinstance(error, InputError) else "server_error"
-    code = "context_length_exceeded" if isinstance(error, TooLarge) else error.code
-    return {"message": str(error), "type": kind, "param": None, "code": code}
+def _error(error: PivotGymError) -> OpenAIError:
+    return OpenAIError(
+        message=str(error),
+        type="invalid_request_error" if isinstance(error, InputError) else "server_error",
+        code="context_length_exceeded" if isinstance(error, TooLarge) else error.code,
+    )
 
 
 @_openai

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pivotgym.core.messages import Message, Tool
+from pivotgym.servers.schemas import ErrorBody
 
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "stream": (False,),
@@ -200,3 +201,18 @@ class ModelList(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[ModelCard]
+
+
+class OpenAIError(BaseModel):
+    """An error as OpenAI's clients read it."""
+
+    message: str
+    type: Literal["invalid_request_error", "server_error"]
+    param: None = None
+    code: str
+
+
+class PolicyErrorBody(ErrorBody):
+    """What every failure answers; those of routes under `/v1` as OpenAI's clients read it, too."""
+
+    error: OpenAIError | None = None
