@@ -194,6 +194,9 @@ async def _ids(upstream: Upstream, replica: Replica) -> list[str]:
     cursor: str | None = "0"
     while cursor is not None:
         page = await _page(upstream, replica, f"/pivots?limit={PAGE}&cursor={quote(cursor)}")
-        found += [str(item["id"]) for item in page["pivots"]]
-        cursor = page["next"]
+        try:
+            found += [str(item["id"]) for item in page["pivots"]]
+            cursor = None if page["next"] is None else str(page["next"])
+        except (KeyError, TypeError) as error:
+            raise Unusable("/pivots answered something else than a page of pivots") from error
     return found

@@ -201,6 +201,14 @@ def test_wrong_method_says_which_is_right(http: httpx.Client) -> None:
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
+@pytest.mark.parametrize("path", ["/toy/health", "/toy/pivots", "/toy/ready", "/toy/nothing"])
+def test_head_is_answered_without_a_body(http: httpx.Client, path: str) -> None:
+    answer = http.head(path)
+
+    assert answer.content == b""
+    assert answer.status_code == http.get(path).status_code
+
+
 def test_body_over_the_limit_is_refused_by_the_gateway(http: httpx.Client) -> None:
     answer = http.post("/toy/verify", content=b"x" * 200_001)
 
