@@ -1,85 +1,23 @@
-"""The policy server's wire and queue, over an engine that says what a test tells it to."""
+"""The policy server's wire, over an engine that says what a test tells it to."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from scripted_policy import Scripted, chat, complete, serve
 
 from pivotgym.core.chat_api import ChatClient
-from pivotgym.core.errors import ConfigError, PolicyFailed, TooLarge
-from pivotgym.core.formats import Format, get_format
+from pivotgym.core.errors import ConfigError
 from pivotgym.core.messages import Message, Tool
-from pivotgym.core.policy_server import JobResult, OnResult, SampledText, SampleJob
+from pivotgym.core.policy_server import SampleJob
 from pivotgym.servers.policy.app import create_policy_server
 from pivotgym.servers.policy.settings import PolicySettings
-from pivotgym.servers.running import OnThread, uvicorn_server
 
 CALL = '<tool_call>\n{"name": "look", "arguments": {"at": "é"}}\n</tool_call>'
-
-
-class Scripted:
-    """An engine whose samples are given; its tokens are characters.
-
-    Attributes:
-        says: Text of every sample.
-        finish_reason: Of every sample.
-        batches: The jobs, as they were handed over.
-        may_work: Cleared, the engine stops at its next batch until it is set.
-        error: Raised instead of sampling.
-    """
-
-    def __init__(self) -> None:
-        self.may_work = threading.Event()
-        self.begin_again()
-
-    def begin_again(self) -> None:
-        self.says, self.finish_reason = "Hello.", "stop"
-        self.batches: list[list[SampleJob]] = []
-        self.may_work.set()
-        self.error: Exception | None = None
-        self.versions = ["v1"]
-        self.context_length = 1000
-
-    @property
-    def fmt(self) -> Format:
-        return get_format("hermes")
-
-    @property
-    def version(self) -> str:
-        return self.versions[0]
-
-    def refresh(self) -> bool:
-        if len(self.versions) == 1:
-            return False
-        del self.versions[0]
-        if self.version == "broken":
-            del self.versions[0]
-            raise PolicyFailed("the newer weights are broken")
-        return True
-
-    def sample(self, jobs: Sequence[SampleJob], on_result: OnResult) -> None:
-        self.batches.append(list(jobs))
-        self.may_work.wait(20)
-        if self.error is not None:
-            raise self.error
-        for index, job in enumerate(jobs):
-            prompt = tuple(map(ord, job.prompt)) if isinstance(job.prompt, str) else job.prompt
-            if len(prompt) >= self.context_length:
-                on_result(index, TooLarge("prompt: the model's context length is 1000 tokens"))
-                continue
-            ids = tuple(map(ord, self.says))
-            texts = tuple(self.says) if job.token_texts else ()
-            sample = SampledText(self.says, ids, (-0.5,) * len(ids), self.finish_reason, texts)
-            on_result(index, JobResult(prompt, (sample,) * job.count, self.version))
-
-
-Serving = Callable[..., httpx.Client]
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +27,6 @@ def shared() -> Iterator[tuple[Scripted, httpx.Client]]:
     http, stop = serve(engine)
     yield engine, http
     stop()
-
-
-def serve(engine: Scripted, **settings: Any) -> tuple[httpx.Client, Callable[[], None]]:
-    """A client of a new server, and what stops it."""
-    read = PolicySettings.load({"port": 0, "model": "m", "refresh_s": 0.05, **settings})
-    server = OnThread(lambda: uvicorn_server(create_policy_server(engine, read), read), read)
-    return httpx.Client(base_url=server.url, trust_env=False, timeout=20), server.stop
 
 
 @pytest.fixture
@@ -109,45 +40,6 @@ def engine(shared: tuple[Scripted, httpx.Client]) -> Iterator[Scripted]:
 @pytest.fixture
 def http(shared: tuple[Scripted, httpx.Client], engine: Scripted) -> httpx.Client:
     return shared[1]
-
-
-@pytest.fixture
-def serving(engine: Scripted) -> Iterator[Serving]:
-    """Starts servers over the engine, with settings of the test's own."""
-    stops: list[Callable[[], None]] = []
-
-    def start(**settings: Any) -> httpx.Client:
-        http, stop = serve(engine, **settings)
-        stops.append(stop)
-        return http
-
-    yield start
-    engine.may_work.set()
-    for stop in stops:
-        stop()
-
-
-def complete(http: httpx.Client, **fields: Any) -> httpx.Response:
-    return http.post("/v1/completions", json={"model": "m", "prompt": "Say", **fields})
-
-
-def chat(http: httpx.Client, **fields: Any) -> httpx.Response:
-    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **fields}
-    return http.post("/v1/chat/completions", json=body)
-
-
-def eventually(condition: Callable[[], bool], within_s: float = 20.0) -> bool:
-    ends = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > ends:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-def figure(http: httpx.Client, name: str) -> float:
-    line = next(line for line in http.get("/metrics").text.splitlines() if line.startswith(f"{name} "))
-    return float(line.rpartition(" ")[2])
 
 
 def test_completion_has_openais_shape(http: httpx.Client) -> None:
@@ -330,129 +222,17 @@ def test_our_own_client_reads_the_answers(http: httpx.Client, engine: Scripted) 
     assert text == CALL
 
 
-def test_requests_that_wait_are_worked_at_together(serving: Serving, engine: Scripted) -> None:
-    http = serving()
-    engine.may_work.clear()
-    with ThreadPoolExecutor(8) as threads:
-        first = threads.submit(complete, http)
-        assert eventually(lambda: len(engine.batches) == 1)
-        rest = [threads.submit(complete, http, prompt=f"p{number}", n=2) for number in range(6)]
-        assert eventually(lambda: figure(http, "pivotgym_policy_waiting") == 6)
-        engine.may_work.set()
-        assert all(done.result().status_code == 200 for done in [first, *rest])
-
-    assert [len(batch) for batch in engine.batches] == [1, 6]
-    assert figure(http, "pivotgym_policy_tokens_total") == 13 * 6
-
-
-def test_requests_that_differ_are_worked_at_apart(http: httpx.Client, engine: Scripted) -> None:
-    engine.may_work.clear()
-    with ThreadPoolExecutor(8) as threads:
-        asked = [threads.submit(complete, http)]
-        assert eventually(lambda: len(engine.batches) == 1)
-        for number, limit in enumerate((5, 9, 5, 9)):
-            asked.append(threads.submit(complete, http, max_tokens=limit))
-            assert eventually(lambda number=number: figure(http, "pivotgym_policy_waiting") == number + 1)
-        engine.may_work.set()
-        assert all(done.result().status_code == 200 for done in asked)
-
-    assert [[job.max_tokens for job in batch] for batch in engine.batches] == [[16], [5, 5], [9, 9]]
-
-
-def test_batch_is_bounded_by_its_samples(serving: Serving, engine: Scripted) -> None:
-    http = serving(batch_samples=4)
-    engine.may_work.clear()
-    with ThreadPoolExecutor(8) as threads:
-        asked = [threads.submit(complete, http)]
-        assert eventually(lambda: len(engine.batches) == 1)
-        asked += [threads.submit(complete, http, n=2) for _ in range(3)]
-        assert eventually(lambda: figure(http, "pivotgym_policy_waiting") == 3)
-        engine.may_work.set()
-        assert all(done.result().status_code == 200 for done in asked)
-
-    assert [sum(job.count for job in batch) for batch in engine.batches] == [1, 4, 2]
-
-
-def test_full_queue_refuses_with_a_time_to_come_again(serving: Serving, engine: Scripted) -> None:
-    http = serving(max_waiting=1)
-    engine.may_work.clear()
-    with ThreadPoolExecutor(4) as threads:
-        asked = [threads.submit(complete, http)]
-        assert eventually(lambda: len(engine.batches) == 1)
-        asked.append(threads.submit(complete, http))
-        assert eventually(lambda: figure(http, "pivotgym_policy_waiting") == 1)
-        refused = complete(http)
-        engine.may_work.set()
-        assert all(done.result().status_code == 200 for done in asked)
-
-    assert (refused.status_code, refused.json()["code"]) == (503, "full")
-    assert int(refused.headers["retry-after"]) >= 1
-
-
-def test_request_whose_client_left_is_not_worked_at(http: httpx.Client, engine: Scripted) -> None:
-    engine.may_work.clear()
-    with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(complete, http)
-        assert eventually(lambda: len(engine.batches) == 1)
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{http.base_url}/v1/completions", json={"prompt": "gone"}, timeout=0.2, trust_env=False)
-        assert eventually(lambda: 'code="client_gone"' in http.get("/metrics").text)
-        engine.may_work.set()
-        assert first.result().status_code == 200
-    complete(http, prompt="last")
-
-    assert [job.prompt for batch in engine.batches for job in batch] == ["Say", "last"]
-
-
-def test_late_answer_is_a_time_out(serving: Serving, engine: Scripted) -> None:
-    http = serving(timeout_s=0.1)
-    engine.may_work.clear()
-    answer = complete(http)
-
-    assert (answer.status_code, answer.json()["code"]) == (504, "timeout")
-    assert "no answer within 0.1 s" in answer.json()["error"]["message"]
-
-
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (PolicyFailed("out of memory"), "out of memory"),
-        (KeyError("secret-of-the-inside"), "the engine failed unexpectedly"),
-    ],
-)
-def test_engine_that_fails_is_our_fault_and_goes_on(
-    http: httpx.Client, engine: Scripted, error: Exception, message: str
-) -> None:
-    engine.error = error
-    answer = complete(http)
-    engine.error = None
-
-    assert (answer.status_code, answer.json()["code"]) == (503, "policy_failed")
-    assert answer.json()["message"] == message
-    assert complete(http).status_code == 200
-
-
-def test_newer_weights_are_taken_between_requests(http: httpx.Client, engine: Scripted) -> None:
-    assert complete(http).json()["system_fingerprint"] == "v1"
-    engine.versions.append("v2")
-    assert eventually(lambda: complete(http).json()["system_fingerprint"] == "v2")
-
-
-def test_newer_weights_that_are_broken_are_counted(http: httpx.Client, engine: Scripted) -> None:
-    engine.versions += ["broken", "v3"]
-    assert eventually(lambda: 'pivotgym_policy_refreshes_total{ok="false"} 1.0' in http.get("/metrics").text)
-    assert complete(http).status_code == 200
-
-
-def test_token_is_wanted_where_there_is_one(serving: Serving, tmp_path: Any) -> None:
+def test_token_is_wanted_where_there_is_one(engine: Scripted, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("t0ken")
-    http = serving(token_file=tmp_path / "token")
-
-    assert complete(http).status_code == 401
-    assert http.get("/v1/models").status_code == 401
-    assert http.get("/ready").status_code == 200
-    http.headers["authorization"] = "Bearer t0ken"
-    assert complete(http).status_code == 200
+    http, stop = serve(engine, token_file=tmp_path / "token")
+    try:
+        assert complete(http).status_code == 401
+        assert http.get("/v1/models").status_code == 401
+        assert http.get("/ready").status_code == 200
+        http.headers["authorization"] = "Bearer t0ken"
+        assert complete(http).status_code == 200
+    finally:
+        stop()
 
 
 def test_other_bind_than_loopback_needs_a_token(engine: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
