@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
@@ -61,4 +61,14 @@ def serve_gateway(settings: GatewaySettings) -> None:
     Raises:
         ConfigError: As for `create_gateway`, and if the address cannot be bound.
     """
+    _allow_connections()
     run(lambda: create_gateway(settings), settings)
+
+
+def _allow_connections() -> None:
+    """As many open files as the system lets this process have: each call takes two connections."""
+    with suppress(ImportError, ValueError, OSError):  # where there is no such limit, or it is not ours to raise
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
@@ -53,7 +54,7 @@ def _text(quoted: bytes) -> str:
     return unquote_to_bytes(quoted).decode("utf-8", "replace")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Call:
     """A request to a domain.
 
@@ -109,7 +110,7 @@ class Call:
         found = _SESSION.fullmatch(self.path)
         if found is not None:
             return _text(found[1])
-        named = self.fields().get("session_id") if self.route in ("/reset", "/step") else None
+        named = self.fields.get("session_id") if self.route in ("/reset", "/step") else None
         return named if isinstance(named, str) else None
 
     def in_session(self, own: str) -> Call:
@@ -117,13 +118,14 @@ class Call:
         found = _SESSION.fullmatch(self.path)
         if found is not None:
             return replace(self, path=b"/sessions/" + quote(own, safe="").encode() + found[2])
-        return replace(self, body=to_json({**self.fields(), "session_id": own}))
+        return replace(self, body=to_json({**self.fields, "session_id": own}))
 
     def key(self) -> str | None:
         """The body's idempotency key."""
-        key = self.fields().get("idempotency_key")
+        key = self.fields.get("idempotency_key")
         return key if isinstance(key, str) else None
 
+    @cached_property
     def fields(self) -> dict[str, Any]:
         """The fields of the body; none where it is no strict JSON object, which the replica will refuse."""
         try:

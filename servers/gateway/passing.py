@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 from pydantic_core import from_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pivotgym.core.errors import InfrastructureError, NotFound, PivotGymError, TimedOut, Warming
+from pivotgym.core.errors import Full, InfrastructureError, NotFound, PivotGymError, TimedOut, Warming
 from pivotgym.servers.endpoint import answer_with, read_body
 from pivotgym.servers.gateway.calls import Call, place_of
 from pivotgym.servers.gateway.connections import Answer, Broken
@@ -33,6 +34,7 @@ from pivotgym.servers.wire import Reply, as_error, encode, error_reply
 WHOLE_BYTES = 2**20
 """Answers up to this size are taken whole before they are passed on; larger ones are passed on as they come."""
 _KEPT_HEADERS = frozenset({b"content-type", b"retry-after", b"allow"})
+_FIRST_ID = re.compile(rb'(\{"session_id":")([A-Za-z0-9_-]+)"')
 _ELSEWHERE = frozenset({"full", "stopping"})
 """Codes with which a replica says that it did nothing, and that another one may."""
 
@@ -58,6 +60,7 @@ class Passing:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self.behind: ASGIApp | None = None
+        self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a call on and its answer back."""
@@ -70,7 +73,9 @@ class Passing:
         begun = time.perf_counter()
         call = Call.of(scope, place.path)
         status = 0
+        self._in_flight += 1
         try:
+            self._admit()
             call = replace(call, body=await read_body(scope, receive, self._gateway.settings.max_body_bytes))
             got = await self._carry_out(upstream, call)
             status = got.reply.status if isinstance(got, Got) else got.status
@@ -86,7 +91,17 @@ class Passing:
             self._gateway.metrics.error(known.code)
             await answer_with(error_reply(known), send)
         finally:
+            self._in_flight -= 1
             self._gateway.metrics.passed(upstream.name, call.label, status, time.perf_counter() - begun)
+
+    def _admit(self) -> None:
+        most = self._gateway.settings.max_in_flight
+        if self._in_flight > most:
+            raise Full(
+                f"the gateway is passing on {most} calls already",
+                hint="repeat it later, or start another gateway beside this one",
+                retry_after_s=RETRY_AFTER_S,
+            )
 
     async def _carry_out(self, upstream: Upstream, call: Call) -> Got | Reply:
         route = call.route
@@ -117,10 +132,10 @@ class Passing:
             return _renamed(await ask(upstream, replica, call.in_session(own), whole=True), own)
         except Broken as error:
             if error.refused:
-                raise _lost(session_id, "the server that held it has ended") from error
+                raise _lost(session_id, "the server that held it has ended") from None
             failed = _failed(upstream, error)
             failed.session_id = session_id[:100]
-            raise failed from error
+            raise failed from None
 
 
 async def ask(upstream: Upstream, replica: Replica, call: Call, *, whole: bool = False) -> Got:
@@ -188,7 +203,7 @@ async def _anywhere(upstream: Upstream, call: Call) -> Got:
     except Broken as error:
         failed = _failed(upstream, error)
         if (error.late and error.sent) or not (call.pure or not error.sent):
-            raise failed from error
+            raise failed from None
     second = _another(upstream, first, same=got is None)
     if second is None:
         if got is None:
@@ -199,7 +214,7 @@ async def _anywhere(upstream: Upstream, call: Call) -> Got:
         return await ask(upstream, second, call)
     except Broken as error:
         if got is None:
-            raise _failed(upstream, error) from error
+            raise _failed(upstream, error) from None
         return got
 
 
@@ -218,7 +233,7 @@ async def _create(upstream: Upstream, call: Call) -> Got:
             got = await ask(upstream, replica, call, whole=True)
         except Broken as error:
             if error.sent:
-                raise _failed(upstream, error, "with the same idempotency_key it is carried out once") from error
+                raise _failed(upstream, error, "with the same idempotency_key it is carried out once") from None
             continue
         if got.reply.status == 404 or got.code in _ELSEWHERE:
             refusal = refusal or got
@@ -252,11 +267,16 @@ async def _to_all(upstream: Upstream, call: Call) -> Got:
     if refused is not None:
         return refused
     broken = next(got for got in asked if isinstance(got, Broken))
-    raise _failed(upstream, broken, "adding the same pivots again does no harm") from broken
+    raise _failed(upstream, broken, "adding the same pivots again does no harm") from None
 
 
 def _renamed(got: Got, own: str | None = None) -> Got:
     """The answer with the session's id as clients know it, also where an error's text names it."""
+    reply = got.reply
+    found = _FIRST_ID.match(reply.body) if reply.status < 400 else None
+    if found is not None:  # where our servers put it: observations are long, and need not be read for it
+        known = public_id(got.replica, found[2].decode()).encode()
+        return Got(Reply(found[1] + known + reply.body[found.end(2) :], reply.status, reply.headers), got.replica)
     said = _read(got.reply.body)
     session_id = said.get("session_id") if isinstance(said, dict) else None
     if not isinstance(session_id, str):

@@ -183,7 +183,8 @@ async def metadata(gateway: Gateway, call: Call) -> Reply:
     """The domains, their servers and limits."""
     said = await asyncio.gather(*(_status(upstream) for upstream in gateway.upstreams.values()))
     settings = gateway.settings
-    names = ("max_body_bytes", "max_header_bytes", "receive_timeout_s", "timeout_s", "connect_timeout_s", "check_s")
+    sizes = ("max_body_bytes", "max_header_bytes", "max_in_flight")
+    names = (*sizes, "receive_timeout_s", "timeout_s", "connect_timeout_s", "check_s")
     return reply(
         GatewayMetadata(
             name="gateway",

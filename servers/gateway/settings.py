@@ -88,6 +88,7 @@ class GatewaySettings(Listening):
         timeout_s: The longest time an upstream may take to begin its answer, or between two parts of it, seconds. The
             upstream's own time-outs are shorter and say more.
         connect_timeout_s: The longest time to connect to an upstream, seconds.
+        max_in_flight: Calls passed on at once; one more is refused with `Full`.
         check_s: Time between two looks at all replicas and their names' addresses, seconds.
     """
 
@@ -95,6 +96,7 @@ class GatewaySettings(Listening):
     upstream_token_file: Path | None = None
     timeout_s: float = Field(default=630.0, gt=0, allow_inf_nan=False)
     connect_timeout_s: float = Field(default=3.0, gt=0, allow_inf_nan=False)
+    max_in_flight: int = Field(default=20_000, ge=1)
     check_s: float = Field(default=2.0, gt=0, allow_inf_nan=False)
 
     @field_validator("upstreams", mode="before")
