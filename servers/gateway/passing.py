@@ -29,6 +29,7 @@ from pivotgym.servers.gateway.connections import Answer, Broken
 from pivotgym.servers.gateway.service import Gateway, metrics_reply
 from pivotgym.servers.gateway.upstream import RETRY_AFTER_S, Replica, Upstream, public_id
 from pivotgym.servers.metrics import summed_by
+from pivotgym.servers.presence import regardless
 from pivotgym.servers.wire import Reply, as_error, encode, error_reply
 
 WHOLE_BYTES = 2**20
@@ -252,9 +253,10 @@ async def _to_all(upstream: Upstream, call: Call) -> Got:
         replicas = upstream.usable
         if not replicas:
             raise upstream.nobody()
-        asked = await asyncio.gather(
-            *(ask(upstream, replica, call, whole=True) for replica in replicas), return_exceptions=True
-        )
+        with regardless():  # added to some of them only, because the client left, they would differ
+            asked = await asyncio.gather(
+                *(ask(upstream, replica, call, whole=True) for replica in replicas), return_exceptions=True
+            )
         taken = [got for got in asked if isinstance(got, Got) and got.reply.status == 200]
         for replica, got in zip(replicas, asked, strict=True):
             if taken and got not in taken:

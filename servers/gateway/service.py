@@ -22,6 +22,7 @@ from pivotgym.servers.gateway.metrics import GatewayMetrics
 from pivotgym.servers.gateway.settings import UPSTREAM_TOKEN_FILE, GatewaySettings
 from pivotgym.servers.gateway.upstream import RETRY_AFTER_S, Replica, Upstream
 from pivotgym.servers.metrics import summed_by
+from pivotgym.servers.presence import regardless
 from pivotgym.servers.schemas import Health, Ready
 from pivotgym.servers.settings import Tokens, read_token, read_tokens
 from pivotgym.servers.wire import Reply, reply
@@ -71,7 +72,8 @@ class Gateway:
         now = asyncio.get_running_loop().time()
         if now - self._looked.get(upstream.name, float("-inf")) >= LOOK_AGAIN_S:
             self._looked[upstream.name] = now
-            await health.look(upstream)
+            with regardless():
+                await health.look(upstream)
 
     async def domain_ready(self, upstream: Upstream) -> Reply:
         """`/{domain}/ready`: one of its servers can serve.
