@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,9 +13,12 @@ import pytest
 from gateways import RunningGateway
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toy_domain import StoreDomain
 
+from pivotgym.servers.gateway import health
 from pivotgym.servers.gateway.connections import Broken, Connections
 from pivotgym.servers.gateway.settings import Address
+from pivotgym.servers.serve import BackgroundServer
 
 READY = b'HTTP/1.1 200 OK\r\ncontent-length: 14\r\n\r\n{"ready":true}'
 PAGE = b'HTTP/1.1 200 OK\r\ncontent-length: 35\r\n\r\n{"pivots":[],"next":null,"total":0 }'
@@ -27,11 +31,12 @@ class Puppet:
     Attributes:
         url: Where it is.
         heads: The heads of the requests that were no looks.
+        look_pause_s: Waited before a look is answered.
     """
 
     def __init__(self) -> None:
         self.says: list[bytes] = [b""]
-        self.pause_s = 0.0
+        self.pause_s = self.look_pause_s = 0.0
         self.heads: list[str] = []
         self._loop = asyncio.new_event_loop()
         self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
@@ -49,6 +54,7 @@ class Puppet:
 
     async def _answer(self, head: str, writer: asyncio.StreamWriter) -> None:
         if head.startswith(("GET /ready", "GET /pivots?limit=1 ")):
+            await asyncio.sleep(self.look_pause_s)
             writer.write(READY if head.startswith("GET /ready") else SPACED)
             return
         self.heads.append(head)
@@ -160,6 +166,34 @@ def test_servers_refusal_of_the_gateway_is_not_the_callers_fault(get: Callable[.
 
     assert (answer.status_code, answer.json()["code"]) == (503, "infrastructure")
     assert "a server of 'odd' refuses the gateway's token" in answer.json()["message"]
+
+
+def test_server_that_is_too_busy_to_be_looked_at_is_not_given_up(
+    puppet: Puppet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    puppet.says, puppet.pause_s = [b"HTTP/1.1 200 OK\r\n\r\nfine"], 0.0
+    with RunningGateway(f"odd={puppet.url}", check_s=0.05) as running:
+        monkeypatch.setattr(health, "LOOK_S", 0.1)
+        puppet.look_pause_s = 0.5
+        time.sleep(0.5)
+        found = httpx.get(f"{running.url}/odd/tasks", trust_env=False).text
+        puppet.look_pause_s = 0.0
+
+    assert found == "fine"
+
+
+def test_server_that_says_it_is_stopping_is_passed_over(puppet: Puppet) -> None:
+    body = b'{"code":"stopping","message":"the server is stopping","retryable":true}'
+    puppet.says = [b"HTTP/1.1 503 No\r\ncontent-length: %d\r\n\r\n" % len(body), body]
+    with (
+        BackgroundServer(StoreDomain()) as server,
+        RunningGateway(f"toy={puppet.url},toy={server.url}", check_s=60.0) as running,
+    ):
+        answers = [httpx.get(f"{running.url}/toy/tasks", trust_env=False) for _ in range(4)]
+        session = {"task_id": "goal-1"}
+        made = [httpx.post(f"{running.url}/toy/sessions", json=session, trust_env=False) for _ in range(4)]
+
+    assert {answer.status_code for answer in [*answers, *made]} == {200}
 
 
 def test_clients_headers_stay_behind(get: Callable[..., httpx.Response], puppet: Puppet, gateway: Any) -> None:
