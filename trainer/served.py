@@ -153,7 +153,8 @@ def _request(policy: Policy, job: SampleJob) -> StateRequest:
 
 def _token(policy: Policy, text: str) -> int | None:
     """The one token that a stop text is: sampling ends there, where other texts are only looked for afterwards."""
-    return policy.tokenizer.convert_tokens_to_ids(text) if text in policy.tokenizer.all_special_tokens else None
+    special = dict(zip(policy.tokenizer.all_special_tokens, policy.tokenizer.all_special_ids, strict=True))
+    return special.get(text)
 
 
 def _read(policy: Policy, job: SampleJob, item: Sample) -> SampledText:

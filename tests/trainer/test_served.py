@@ -106,6 +106,19 @@ def test_stop_token_ends_a_sample_and_its_text(served: ServedPolicy) -> None:
     assert free.text.startswith(stopped.text)
 
 
+def test_stop_text_that_is_a_special_token_ends_a_sample(folder: Path) -> None:
+    policy = Policy.load(folder, dtype="float32")
+    (free,) = ask(ServedPolicy(folder, get_format("smollm"), dtype="float32"), seed=1).samples
+    said = free.token_ids[4]
+    letter = str(policy.tokenizer.convert_ids_to_tokens([said])[0])
+    policy.tokenizer.add_special_tokens({"eos_token": letter})
+    served = ServedPolicy(policy.save(folder.parent / "special"), get_format("smollm"), dtype="float32")
+
+    (stopped,) = ask(served, seed=1, stop=(letter,)).samples
+    assert stopped.token_ids == free.token_ids[: free.token_ids.index(said) + 1]
+    assert stopped.finish_reason == "stop"
+
+
 def test_limit_cuts_a_sample(served: ServedPolicy) -> None:
     (sample,) = ask(served, max_tokens=7).samples
 
