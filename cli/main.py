@@ -15,6 +15,8 @@ import typer
 from pivotgym.cli import data, demo, run, serving
 from pivotgym.cli.bench import bench
 from pivotgym.cli.corpus import corpus
+from pivotgym.cli.gateway import gateway
+from pivotgym.cli.policy import policy
 from pivotgym.cli.snapshots import snapshots
 from pivotgym.cli.tasks import tasks
 from pivotgym.cli.ui import complain
@@ -33,6 +35,8 @@ app = typer.Typer(
 )
 for command in (
     serving.serve,
+    gateway,
+    policy,
     data.fetch,
     data.extract,
     data.convert,

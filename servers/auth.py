@@ -8,13 +8,13 @@ from __future__ import annotations
 import hmac
 import logging
 import re
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pivotgym.core.errors import Unauthorized
 from pivotgym.servers.dispatch import path_of
-from pivotgym.servers.endpoint import answer_with
-from pivotgym.servers.metrics import Metrics
+from pivotgym.servers.endpoint import Counts, answer_with
 from pivotgym.servers.settings import Tokens
 from pivotgym.servers.wire import error_reply
 
@@ -23,13 +23,23 @@ REWARD = "/reward/"
 
 
 class Guard:
-    """ASGI middleware that lets nobody past without the token, where there is one."""
+    """ASGI middleware that lets nobody past without the token, where there is one.
 
-    def __init__(self, app: ASGIApp, tokens: Tokens, metrics: Metrics) -> None:
+    Args:
+        app: What is guarded.
+        tokens: The tokens.
+        metrics: Where refusals are counted.
+        path_in: The path by which it is decided what a request wants.
+    """
+
+    def __init__(
+        self, app: ASGIApp, tokens: Tokens, metrics: Counts, path_in: Callable[[Scope], str] = path_of
+    ) -> None:
         self._app = app
         self._bearer = tokens.bearer.encode() if tokens.bearer is not None else None
         self._reward = tokens.reward
         self._metrics = metrics
+        self._path_in = path_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
@@ -43,7 +53,7 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Unauthorized | None:
-        path = path_of(scope)
+        path = self._path_in(scope)
         if path.startswith(REWARD):
             return self._reward_refusal(path[len(REWARD) :])
         if self._bearer is None or path in OPEN:

@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from pivotgym.core.errors import ConfigError
-from pivotgym.servers.settings import Settings, read_tokens
+from pivotgym.servers.settings import Listening, read_tokens
 
 
-def bind(settings: Settings, *, shared: bool = False) -> socket.socket:
+def bind(settings: Listening, *, shared: bool = False) -> socket.socket:
     """Bind the server's socket, so that its port is known (and refused) before anything else is done.
 
     Args:

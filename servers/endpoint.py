@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from pivotgym.core.errors import InputError, TooLarge, UnknownOption
-from pivotgym.servers.service import Service
+from pivotgym.servers.settings import Listening
 from pivotgym.servers.wire import Reply, as_error, error_reply
 
 _START = "http.response.start"
@@ -44,7 +44,30 @@ class Call:
         return {name: given.get(name) for name in names}
 
 
-Handler = Callable[[Service, Call], Awaitable[Reply]]
+Handler = Callable[[Any, Call], Awaitable[Reply]]
+"""Takes what the server's handlers share, and the request."""
+
+
+class Serving(Protocol):
+    """What an endpoint needs of a server; its handlers need more."""
+
+    @property
+    def settings(self) -> Listening:
+        """Its limits."""
+
+    @property
+    def metrics(self) -> Counts:
+        """Where requests are counted."""
+
+
+class Counts(Protocol):
+    """What requests are counted in."""
+
+    def error(self, code: str) -> None:
+        """Count an error."""
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count an answered request."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +96,7 @@ class RouteSpec:
 class Endpoint:
     """The ASGI application of one route."""
 
-    def __init__(self, spec: RouteSpec, service: Service) -> None:
+    def __init__(self, spec: RouteSpec, service: Serving) -> None:
         self._spec = spec
         self._service = service
         self._name = f"{spec.method} {spec.path}"
@@ -82,7 +105,7 @@ class Endpoint:
         """Answer one request."""
         begun = time.perf_counter()
         try:
-            body = await self._read(scope, receive)
+            body = await read_body(scope, receive, self._service.settings.max_body_bytes)
             answer = await self._spec.handler(
                 self._service, Call(scope.get("path_params", {}), scope["query_string"], body)
             )
@@ -93,25 +116,31 @@ class Endpoint:
         await answer_with(answer, send)
         self._service.metrics.request(self._name, answer.status, time.perf_counter() - begun)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes:
-        most = self._service.settings.max_body_bytes
-        for name, value in scope["headers"]:
-            if name == b"content-length" and value.isdigit() and (len(value) > 15 or int(value) > most):
+
+async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        TooLarge: If it is over `most` bytes; by its announced length where there is one, unread.
+        InputError: If the connection closed before all of it came.
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and (len(value) > 15 or int(value) > most):
+            raise _too_large(most)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body"):
+        parts, size = [body], len(body)
+        while message.get("more_body"):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise InputError("body: the connection closed before all of it came")
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > most:
                 raise _too_large(most)
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body"):
-            parts, size = [body], len(body)
-            while message.get("more_body"):
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise InputError("body: the connection closed before all of it came")
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > most:
-                    raise _too_large(most)
-            body = b"".join(parts)
-        return body
+        body = b"".join(parts)
+    return body
 
 
 def _too_large(most: int) -> TooLarge:

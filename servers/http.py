@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pivotgym.core.errors import InputError, PivotGymError, TooLarge
 from pivotgym.servers.presence import LEFT
-from pivotgym.servers.settings import Settings
+from pivotgym.servers.settings import Listening
 from pivotgym.servers.wire import error_reply
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class TooSlow(InputError):
 class _Protocol(HttpToolsProtocol):
     """A connection."""
 
-    limits: Settings
+    limits: Listening
 
     def __init__(
         self,
@@ -182,6 +182,6 @@ def _plain(error: PivotGymError) -> bytes:
     return f"HTTP/1.1 {answer.status} {phrase}\r\n".encode() + lines + b"\r\n" + answer.body
 
 
-def protocol(settings: Settings) -> Callable[..., asyncio.Protocol]:
+def protocol(settings: Listening) -> Callable[..., asyncio.Protocol]:
     """The class of connections within these limits, as `uvicorn.Config(http=...)` takes it."""
     return type("Protocol", (_Protocol,), {"limits": settings})

@@ -5,7 +5,7 @@ Owns: which figures there are. Does not own: where they are counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -72,18 +72,20 @@ _SAME_EVERYWHERE = frozenset({"pivotgym_pivots"})
 
 
 class _Sum(Collector):
-    def __init__(self, pages: Sequence[bytes]) -> None:
+    """Adds up pages; each page's figures get that page's labels beside their own."""
+
+    def __init__(self, pages: Sequence[tuple[Mapping[str, str], bytes]]) -> None:
         self._pages = pages
 
     def collect(self) -> Iterable[Metric]:
         found: dict[str, Metric] = {}
         values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
-        for page in self._pages:
+        for added, page in self._pages:
             for family in text_string_to_metric_families(page.decode()):
                 found.setdefault(family.name, Metric(family.name, family.documentation, family.type))
                 sums = values.setdefault(family.name, {})
                 for sample in family.samples:
-                    key = (sample.name, tuple(sample.labels.items()))
+                    key = (sample.name, (*added.items(), *sample.labels.items()))
                     sums[key] = _together(sample.name, sums[key], sample.value) if key in sums else sample.value
         for name, metric in found.items():
             for (sample_name, labels), value in values[name].items():
@@ -100,6 +102,13 @@ def _together(name: str, one: float, other: float) -> float:
 def summed(pages: Sequence[bytes]) -> bytes:
     """One page for those of several workers: figures are added up, and `pivotgym_workers` says how many there are."""
     registry = CollectorRegistry()
-    registry.register(_Sum(pages))
+    registry.register(_Sum([({}, page) for page in pages]))
     Gauge("pivotgym_workers", "Worker processes that answer.", registry=registry).set(len(pages))
+    return generate_latest(registry)
+
+
+def summed_by(pages: Sequence[tuple[Mapping[str, str], bytes]]) -> bytes:
+    """One page for those of several servers: figures with the same labels, those given here included, are added up."""
+    registry = CollectorRegistry()
+    registry.register(_Sum(pages))
     return generate_latest(registry)

@@ -37,7 +37,13 @@ _NUMBER = {"type": "string", "pattern": "^[0-9]{1,9}$"}
 
 
 def document(
-    title: str, version: str, description: str, routes: Sequence[RouteSpec], *, secured: bool = True
+    title: str,
+    version: str,
+    description: str,
+    routes: Sequence[RouteSpec],
+    *,
+    secured: bool = True,
+    error: type[BaseModel] = ErrorBody,
 ) -> dict[str, Any]:
     """An OpenAPI 3.1 document of the routes.
 
@@ -47,13 +53,14 @@ def document(
         description: Of the domain.
         routes: The routes.
         secured: Whether the server wants a bearer token.
+        error: Schema of what failures answer.
     """
-    wanted = sorted(_models(routes), key=lambda pair: (pair[0].__name__, pair[1]))
+    wanted = sorted(_models(routes, error), key=lambda pair: (pair[0].__name__, pair[1]))
     refs, components = models_json_schema(wanted, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         path = re.sub(r":\w+}", "}", route.path)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route, path, refs, secured)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, path, refs, secured, error)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},
@@ -68,8 +75,8 @@ def document(
 _Mode = Literal["validation", "serialization"]
 
 
-def _models(routes: Iterable[RouteSpec]) -> set[tuple[type[BaseModel], _Mode]]:
-    wanted: set[tuple[type[BaseModel], _Mode]] = {(ErrorBody, "validation")}
+def _models(routes: Iterable[RouteSpec], error: type[BaseModel]) -> set[tuple[type[BaseModel], _Mode]]:
+    wanted: set[tuple[type[BaseModel], _Mode]] = {(error, "validation")}
     for route in routes:
         if route.request is not None:
             wanted.add((route.request, "validation"))
@@ -78,7 +85,9 @@ def _models(routes: Iterable[RouteSpec]) -> set[tuple[type[BaseModel], _Mode]]:
     return wanted
 
 
-def _operation(route: RouteSpec, path: str, refs: dict[Any, Any], secured: bool) -> dict[str, Any]:
+def _operation(
+    route: RouteSpec, path: str, refs: dict[Any, Any], secured: bool, error: type[BaseModel]
+) -> dict[str, Any]:
     parameters = [_parameter(name, "path") for name in re.findall(r"{(\w+)}", path)]
     parameters += [_parameter(name, "query") for name in route.query]
     answer: dict[str, Any] = {"description": "Answer", "content": {"text/plain": {"schema": {"type": "string"}}}}
@@ -89,7 +98,7 @@ def _operation(route: RouteSpec, path: str, refs: dict[Any, Any], secured: bool)
         "description": (route.handler.__doc__ or "").strip(),
         "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}_{path}").strip("_"),
         "security": [{"bearer": []}] if secured and path not in _OPEN and "{token}" not in path else [],
-        "responses": {"200": answer, **_errors(refs[ErrorBody, "validation"])},
+        "responses": {"200": answer, **_errors(refs[error, "validation"])},
     }
     if parameters:
         operation["parameters"] = parameters

@@ -6,8 +6,6 @@ server starts.
 
 from __future__ import annotations
 
-import logging
-import os
 import signal
 import sys
 import threading
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
 
     from pivotgym.envs.base.contract import Domain
     from pivotgym.servers.peers import Place
+    from pivotgym.servers.running import OnThread
 
 START_TIMEOUT_S = 60.0
 
@@ -49,16 +48,11 @@ def make_server(
         InputError: As for `create_app`.
     """
     try:
-        import uvicorn
-
         from pivotgym.servers.app import create_app
-        from pivotgym.servers.auth import Redact
-        from pivotgym.servers.http import protocol
+        from pivotgym.servers.running import uvicorn_server
         from pivotgym.servers.service import ALONE
     except ImportError as error:
-        raise MissingDependency(
-            f"serving needs the package {error.name!r}, which is not installed", hint="pip install 'pivotgym[serve]'"
-        ) from error
+        raise not_installed(error) from error
     from pivotgym.envs.base.registry import load_domain
     from pivotgym.servers.pivots import read_pivots
 
@@ -67,21 +61,14 @@ def make_server(
     paths = [Path(item) for item in given if not isinstance(item, Pivot)]
     known = [item for item in given if isinstance(item, Pivot)]
     app = create_app(loaded, pivots=[*known, *read_pivots(paths)], settings=settings, place=place or ALONE)
-    access = logging.getLogger("uvicorn.access")
-    if not any(isinstance(kept, Redact) for kept in access.filters):
-        access.addFilter(Redact())
-    config = uvicorn.Config(
-        app,
-        log_level="info" if settings.access_log else "warning",
-        access_log=settings.access_log,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-        http=protocol(settings),  # type: ignore[arg-type]
-        ws="none",
-        timeout_keep_alive=75,
-        backlog=2048,
+    return uvicorn_server(app, settings)
+
+
+def not_installed(error: ImportError) -> MissingDependency:
+    """What is said where the extra `serve` is missing."""
+    return MissingDependency(
+        f"serving needs the package {error.name!r}, which is not installed", hint="pip install 'pivotgym[serve]'"
     )
-    return uvicorn.Server(config)
 
 
 def serve(domain: str | Domain, *, pivots: Sequence[Path] = (), settings: Settings | None = None) -> None:
@@ -150,7 +137,7 @@ class BackgroundServer:
         self._settings = (settings or Settings()).model_copy(update={"host": "127.0.0.1", "port": 0})
         wanted = isinstance(domain, str) if process is None else process
         self._name = _by_name(domain) if wanted or self._settings.workers > 1 else None
-        self._running: _Thread | _Process | Workers | None = None
+        self._running: OnThread | _Process | Workers | None = None
         self.url = ""
 
     def start(self) -> BackgroundServer:
@@ -160,9 +147,9 @@ class BackgroundServer:
             PivotGymError: What the server itself failed with.
             TimedOut: If it is not ready within a minute.
         """
-        running: _Thread | _Process | Workers
+        running: OnThread | _Process | Workers
         if self._name is None:
-            running = _Thread(self._domain, self._pivots, self._settings)
+            running = _on_thread(self._domain, self._pivots, self._settings)
         elif self._settings.workers > 1:
             running = Workers(self._name, self._pivots, self._settings)
         else:
@@ -199,25 +186,12 @@ class BackgroundServer:
         self.stop()
 
 
-class _Thread:
-    def __init__(self, domain: str | Domain, pivots: list[Path | Pivot], settings: Settings) -> None:
-        self._socket = bind(settings)
-        try:
-            self._server = make_server(domain, pivots, settings)
-        except BaseException:
-            self._socket.close()
-            raise
-        self.url, self.pids = url_of(self._socket), [os.getpid()]
-        self._thread = threading.Thread(target=self._run, name="pivotgym-server", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        with self._socket:
-            self._server.run(sockets=[self._socket])
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(timeout=15)
+def _on_thread(domain: str | Domain, pivots: list[Path | Pivot], settings: Settings) -> OnThread:
+    try:
+        from pivotgym.servers.running import OnThread
+    except ImportError as error:
+        raise not_installed(error) from error
+    return OnThread(lambda: make_server(domain, pivots, settings), settings)
 
 
 class _Process:

@@ -1,0 +1,84 @@
+"""Running an application of ours under uvicorn: in the foreground, or on a thread.
+
+Owns: uvicorn's settings, and the thread. Does not own: which application (`app`, `gateway`, `policy`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from pivotgym.servers.auth import Redact
+from pivotgym.servers.binding import bind, url_of
+from pivotgym.servers.http import protocol
+from pivotgym.servers.settings import Listening
+
+
+def uvicorn_server(app: FastAPI, settings: Listening) -> uvicorn.Server:
+    """A uvicorn server, not running yet, with our limits on connections."""
+    access = logging.getLogger("uvicorn.access")
+    if not any(isinstance(kept, Redact) for kept in access.filters):
+        access.addFilter(Redact())
+    config = uvicorn.Config(
+        app,
+        log_level="info" if settings.access_log else "warning",
+        access_log=settings.access_log,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        http=protocol(settings),  # type: ignore[arg-type]
+        ws="none",
+        timeout_keep_alive=75,
+        backlog=2048,
+    )
+    return uvicorn.Server(config)
+
+
+def run(make: Callable[[], FastAPI], settings: Listening) -> None:
+    """Serve an application until interrupted; the address is bound before it is made.
+
+    Raises:
+        ConfigError: As for `bind`.
+    """
+    with bind(settings) as bound:
+        server = uvicorn_server(make(), settings)
+        print(f"serving on {url_of(bound)}, documentation under /docs", file=sys.stderr, flush=True)
+        server.run(sockets=[bound])
+
+
+class OnThread:
+    """A server on a thread of this process.
+
+    Args:
+        make: Makes the server, once the address is bound.
+        settings: Its address.
+
+    Attributes:
+        url: Where it answers.
+        pids: This process.
+    """
+
+    def __init__(self, make: Callable[[], uvicorn.Server], settings: Listening) -> None:
+        self._socket = bind(settings)
+        try:
+            self._server = make()
+        except BaseException:
+            self._socket.close()
+            raise
+        self.url, self.pids = url_of(self._socket), [os.getpid()]
+        self._thread = threading.Thread(target=self._run, name="pivotgym-server", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with self._socket:
+            self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Stop, and return once it is gone."""
+        self._server.should_exit = True
+        self._thread.join(timeout=15)

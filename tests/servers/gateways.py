@@ -1,0 +1,38 @@
+"""Gateways for tests: real ones, before real servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pivotgym.servers.client import Client
+from pivotgym.servers.gateway.app import create_gateway
+from pivotgym.servers.gateway.settings import GatewaySettings
+from pivotgym.servers.running import OnThread, uvicorn_server
+
+
+class RunningGateway:
+    """A gateway on a free loopback port for as long as a `with` block lasts.
+
+    Args:
+        upstreams: As in `PIVOTGYM_UPSTREAMS`.
+        wait: Whether to wait until all upstreams are ready.
+        settings: Further settings of the gateway.
+    """
+
+    def __init__(self, upstreams: str, *, wait: bool = True, **settings: Any) -> None:
+        read = GatewaySettings.load({"port": 0, "check_s": 0.1, "upstreams": upstreams, **settings})
+        self._server = OnThread(lambda: uvicorn_server(create_gateway(read), read), read)
+        self.url = self._server.url
+        self._wait = wait
+
+    def __enter__(self) -> RunningGateway:
+        if self._wait:
+            with Client(self.url) as client:
+                client.wait_ready(20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._server.stop()

@@ -1,0 +1,88 @@
+"""The gateway's OpenAPI document holds, for its own routes and for those of a domain, and no input makes a 500."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from gateways import RunningGateway
+from hypothesis import HealthCheck, given, settings
+from toy_domain import StoreDomain, make_pivot
+
+from pivotgym.servers.gateway.app import create_gateway
+from pivotgym.servers.gateway.settings import GatewaySettings
+from pivotgym.servers.serve import BackgroundServer
+from pivotgym.servers.settings import Settings
+
+schemathesis = pytest.importorskip("schemathesis")
+checks = pytest.importorskip("schemathesis.specs.openapi.checks")
+pytest.importorskip("schemathesis.checks")
+LIMITS = Settings(max_sessions=64, idle_timeout_s=2.0, timeout_s=2.0, max_timeout_s=2.0)
+API = schemathesis.openapi.from_dict(create_gateway(GatewaySettings.load({"upstreams": "toy=http://h:1"})).openapi())
+ROUTES = [found.ok() for found in API.get_all_operations()]
+BEYOND_SCHEMAS = [checks.positive_data_acceptance, schemathesis.checks.not_a_server_error]
+"""A route may refuse more than a schema can say, and 503 and 504 are answers of their own; 500 is none."""
+ASKING = [route for route in ROUTES if route.body or route.query]
+each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.label)
+each_asking_route = pytest.mark.parametrize("route", ASKING, ids=lambda route: route.label)
+ALLOWED, FORBIDDEN = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
+HEALTH = list(HealthCheck)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    pivots = list(map(make_pivot, range(3)))
+    with (
+        BackgroundServer(StoreDomain(), pivots=pivots, settings=LIMITS) as one,
+        BackgroundServer(StoreDomain(), pivots=pivots, settings=LIMITS) as other,
+        RunningGateway(f"toy={one.url},toy={other.url}") as running,
+    ):
+        yield running.url
+
+
+def call_by(url: str, route: Any, mode: Any, examples: int) -> None:
+    """Call a route with what the document allows, or with what it does not; half of the calls at a domain there is."""
+
+    @given(case=route.as_strategy(generation_mode=mode))
+    @settings(max_examples=examples, deadline=None, suppress_health_check=HEALTH, derandomize=True, database=None)
+    def call(case: Any) -> None:
+        if "domain" in case.path_parameters and len(str(case.path_parameters["domain"])) % 2:
+            case.path_parameters["domain"] = "toy"
+        answer = case.call(base_url=url)
+        assert answer.status_code != 500
+        case.validate_response(answer, excluded_checks=BEYOND_SCHEMAS)
+
+    call()
+
+
+@each_route
+def test_gateways_route_answers_as_documented(url: str, route: Any) -> None:
+    call_by(url, route, ALLOWED, examples=3)
+
+
+@each_asking_route
+def test_gateways_route_refuses_as_documented(url: str, route: Any) -> None:
+    call_by(url, route, FORBIDDEN, examples=3)
+
+
+@pytest.mark.slow
+@each_route
+def test_gateways_route_answers_as_documented_at_length(url: str, route: Any) -> None:
+    call_by(url, route, ALLOWED, examples=60)
+
+
+@pytest.mark.slow
+@each_asking_route
+def test_gateways_route_refuses_as_documented_at_length(url: str, route: Any) -> None:
+    call_by(url, route, FORBIDDEN, examples=60)
+
+
+def test_document_has_each_route_of_a_domain(url: str) -> None:
+    with httpx.Client(base_url=url, trust_env=False) as http:
+        paths = set(http.get("/openapi.json").json()["paths"])
+        below = {f"/{{domain}}{path}" for path in http.get("/toy/openapi.json").json()["paths"]}
+
+    assert below < paths
+    assert paths - below == {"/health", "/ready", "/metadata", "/metrics"}
