@@ -173,7 +173,7 @@ def _check_machine(config: RunConfig, cuda: bool) -> None:
     if samples % (own.micro_batch_size * ranks):
         raise ConfigError(
             f"openrlhf.micro_batch_size: expected grpo.pivots_per_step * grpo.group_size ({samples}) to be a multiple "
-            f"of micro_batch_size * nodes * gpus_per_node, got {own.micro_batch_size} * {own.nodes} * {own.gpus_per_node}"
+            f"of micro_batch_size * nodes * gpus_per_node, got {own.micro_batch_size} * {ranks}"
         )
     if own.colocate and ranks != own.vllm_engines * own.vllm_tensor_parallel:
         raise ConfigError(

@@ -61,8 +61,9 @@ class Seat:
             group.settled.set_result([group.rewards[number] for number in range(group.members)])
         # Shielded: a sibling that is cancelled must not take the others' result away.
         rewards = await asyncio.shield(group.settled)
-        advantages = group_advantages(rewards, baseline=baseline, scale=scale, eps=eps)
-        return Share(advantages[self.number], has_signal(rewards))
+        if not has_signal(rewards):
+            return Share(0.0, False)
+        return Share(group_advantages(rewards, baseline=baseline, scale=scale, eps=eps)[self.number], True)
 
 
 class Groups:
