@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -41,7 +42,9 @@ class Engine:
         new = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         reason = "stop" if text.endswith("<|im_end|>") else "length"
         chances = [{token: SimpleNamespace(logprob=-0.5)} for token in new]
-        return SimpleNamespace(outputs=[SimpleNamespace(token_ids=new, finish_reason=reason, text=text, logprobs=chances)])
+        return SimpleNamespace(
+            outputs=[SimpleNamespace(token_ids=new, finish_reason=reason, text=text, logprobs=chances)]
+        )
 
 
 @pytest.fixture(scope="session")
@@ -198,7 +201,7 @@ def test_the_file_is_what_openrlhf_loads(settings, monkeypatch):
     for horizon, name in (("pivot", "PivotExecutor"), ("episode", "EpisodeExecutor")):
         monkeypatch.setenv(AGENT_ENV, settings.model_copy(update={"horizon": horizon}).model_dump_json())
         scope = {"__name__": "agent_module"}
-        exec(compile(open(agent.__file__).read(), agent.__file__, "exec"), scope)
+        exec(compile(Path(agent.__file__).read_text(), agent.__file__, "exec"), scope)
         assert issubclass(scope["AgentExecutor"], AgentExecutorBase)
         assert type(scope["AgentExecutor"]()).__name__ == name
 

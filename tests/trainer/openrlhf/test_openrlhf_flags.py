@@ -120,7 +120,11 @@ def test_what_needs_a_gpu_is_refused_without_one(places, override):
 
 
 def test_the_agent_takes_what_openrlhf_has_no_flag_for():
-    overrides = ["grpo.loss={baseline: leave_one_out, scale: none, eps: 0.1}", "grpo.mask_truncated=true", "rule=strict"]
+    overrides = [
+        "grpo.loss={baseline: leave_one_out, scale: none, eps: 0.1}",
+        "grpo.mask_truncated=true",
+        "rule=strict",
+    ]
 
     agent = agent_settings(load_config(None, overrides), server="http://127.0.0.1:1", format_name="qwen")
 
