@@ -213,6 +213,7 @@ def _machine(own: OpenRlhfSettings, loss: GrpoConfig, cuda: bool) -> list[tuple[
         ("ds.zero_stage", own.zero_stage),
         ("ds.param_dtype", "bf16"),
         ("ds.attn_implementation", attention),
+        ("ds.experts_implementation", own.experts),
         ("ds.packing_samples", own.packing),
         ("ds.adam_offload", own.adam_offload),
         ("actor.gradient_checkpointing_enable", own.gradient_checkpointing),

@@ -32,6 +32,7 @@ class OpenRlhfSettings(BaseModel):
         adam_offload: Optimiser states in the memory of the host.
         gradient_checkpointing: Less memory for a third more computation.
         attention: Of the trained policy; `None`: flash attention with CUDA, else PyTorch's own.
+        experts: How a mixture of experts is computed; `grouped_mm` for large ones, `None` as the model says.
         packing: Samples in one row without padding; needs flash attention.
         micro_batch_size: Samples of one forward pass.
         max_len: Tokens of a state with its action, of a whole episode; `None`: `max_prompt_tokens` and one action.
@@ -63,6 +64,7 @@ class OpenRlhfSettings(BaseModel):
     adam_offload: bool = False
     gradient_checkpointing: bool = False
     attention: str | None = None
+    experts: Literal["eager", "batched_mm", "grouped_mm", "deepgemm"] | None = None
     packing: bool = False
     micro_batch_size: int = Field(default=1, ge=1)
     max_len: int | None = Field(default=None, ge=2)

@@ -1,6 +1,7 @@
 import argparse
 import importlib.util
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -154,3 +155,25 @@ def test_openrlhfs_own_parser_takes_every_flag(places, cuda, real_parser):
 
     assert isinstance(known, argparse.Namespace)
     assert vars(known)["actor.eps_clip_low_high"] == [0.2, 0.28]
+
+
+RECIPES = sorted((Path(__file__).parents[3] / "trainer" / "recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_recipes_parse_against_openrlhfs_own_parser(places, real_parser, recipe):
+    known = vars(real_parser.parse_args(flags(load_config(recipe), places, cuda=True)))
+
+    ranks = known["actor.num_nodes"] * known["actor.num_gpus_per_node"]
+    assert ranks == known["vllm.num_engines"] * known["vllm.tensor_parallel_size"]
+    assert known["train.batch_size"] == known["rollout.batch_size"] * known["rollout.n_samples_per_prompt"]
+
+
+def test_there_are_recipes_for_one_card_one_machine_and_several():
+    machines = [load_config(recipe).openrlhf for recipe in RECIPES]
+
+    assert {(known.nodes > 1, known.gpus_per_node > 1) for known in machines} == {
+        (False, False),
+        (False, True),
+        (True, True),
+    }
