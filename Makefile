@@ -33,7 +33,7 @@ openrlhf-cpu: $(RL_VENV)/deps
 	@rm -rf build *.egg-info
 
 test-openrlhf: openrlhf-cpu
-	OMP_NUM_THREADS=1 $(RL_VENV)/bin/python -m pytest tests/trainer/openrlhf tests/trainer/learn/test_openrlhf_agreement.py $(ARGS)
+	OMP_NUM_THREADS=1 $(RL_VENV)/bin/python -m pytest tests/trainer/openrlhf_engine tests/trainer/learn/test_openrlhf_agreement.py $(ARGS)
 
 lint: install-test
 	$(BIN)/ruff check .

@@ -50,6 +50,9 @@ def own_params(sampling_params: Any, *, seed: int, max_new_tokens: int, stop_ids
     params = copy(sampling_params)
     params.seed = seed
     params.max_tokens = max_new_tokens
+    # OpenRLHF forbids stop tokens as the first one; the engine's log-probabilities then leave them out, the trainer's
+    # do not.
+    params.min_tokens = 0
     if stop_ids:
         params.stop_token_ids = sorted({*(params.stop_token_ids or ()), *stop_ids})
     return params

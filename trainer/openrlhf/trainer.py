@@ -16,7 +16,7 @@ from openrlhf.trainer.ppo_trainer import PPOTrainer as UpstreamTrainer
 
 from pivotgym.core.errors import InfrastructureError
 from pivotgym.core.jsonl import Appender, atomic
-from pivotgym.trainer.openrlhf.trainer_stats import found_cause, rollout_stats
+from pivotgym.trainer.openrlhf.trainer_stats import STATS, found_cause, rollout_stats
 
 FAILURE_FILE = "failure.json"
 _NAMES = {
@@ -31,7 +31,10 @@ _NAMES = {
     "timing/make_experience": "forward_s",
     "timing/ppo_train": "update_s",
     "timing/broadcast": "sync_s",
+    "timing/step_total": "step_s",
+    **{name: name for name in (*STATS, "stepped")},
 }
+"""OpenRLHF's names -> the embedded engine's. Its `reward` is left out: there it is the advantage."""
 
 
 class RunTrainer(UpstreamTrainer.__ray_metadata__.modified_class):  # type: ignore[misc]
@@ -70,7 +73,7 @@ class RunTrainer(UpstreamTrainer.__ray_metadata__.modified_class):  # type: igno
     ) -> None:
         """Upstream's logs and checkpoints, `log.jsonl`, and a checkpoint at the last step."""
         status = logs_dict or {}
-        row = {_NAMES.get(name, name): value for name, value in status.items() if isinstance(value, int | float)}
+        row = {ours: status[name] for name, ours in _NAMES.items() if name in status}
         with Appender(self._out / "log.jsonl") as log:
             log.append({"step": global_step, **row})
         self._done = (global_step, dict(client_states or {}))

@@ -11,6 +11,21 @@ import torch
 
 from pivotgym.core.errors import PivotGymError
 
+STATS = (
+    "reward_mean",
+    "reward_std",
+    "masked",
+    "failed_verdicts",
+    "actions",
+    "tokens",
+    "groups",
+    "groups_trained",
+    "zero_variance_share",
+    "env_seconds_mean",
+    "env_seconds_max",
+)
+"""What `rollout_stats` tells."""
+
 
 def found_cause(error: BaseException) -> PivotGymError | None:
     """Our own error in a chain of Ray's, if there is one."""
@@ -31,8 +46,8 @@ def rollout_stats(samples: list[Any], group_size: int) -> dict[str, float]:
         group_size: G.
 
     Returns:
-        reward_mean and reward_std (population) over scored samples, masked, failed_verdicts, actions and tokens (of
-        those that train), groups, groups_trained, zero_variance_share, env_seconds_mean, env_seconds_max.
+        The names of `STATS`: rewards over scored samples (population deviation), actions and tokens of those that
+        train, seconds that samples waited for the environment.
     """
 
     def told(name: str) -> torch.Tensor:

@@ -4,7 +4,7 @@ import ast
 from importlib import metadata
 
 import pytest
-from conftest import upstream
+from openrlhf_source import upstream
 
 from pivotgym.trainer.openrlhf import cpu
 

@@ -1,8 +1,7 @@
-"""The real OpenRLHF, read as text where importing it would need a cluster."""
+"""OpenRLHF's own argument parser, and this folder's helpers."""
 
 import argparse
 import ast
-import importlib.util
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -11,13 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-
-def upstream(file: str) -> ast.Module:
-    """A module of the installed openrlhf, parsed and not run."""
-    found = importlib.util.find_spec("openrlhf")
-    if found is None:
-        pytest.skip("make openrlhf-cpu installs openrlhf")
-    return ast.parse((Path(found.origin).parent / file).read_text())
+from openrlhf_source import upstream
 
 
 @pytest.fixture

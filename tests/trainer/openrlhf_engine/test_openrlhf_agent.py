@@ -26,7 +26,7 @@ class Params:
     """What is used of vLLM's sampling parameters."""
 
     def __init__(self, logprobs=1):
-        self.max_tokens, self.seed, self.stop_token_ids, self.logprobs = 12, None, [], logprobs
+        self.max_tokens, self.min_tokens, self.seed, self.stop_token_ids, self.logprobs = 12, 1, None, [], logprobs
 
 
 class Engine:
@@ -100,7 +100,13 @@ def test_every_sample_has_draws_of_its_own_and_the_shared_parameters_stay(settin
     _, engine, shared = play(settings, tokenizer, ["b<|im_end|>"] * 3)
 
     assert [params.seed for _, params in engine.asked] == [draw_seed(0, 0, number) for number in range(3)]
-    assert (shared.seed, shared.max_tokens, shared.stop_token_ids) == (None, 12, [])
+    assert (shared.seed, shared.max_tokens, shared.min_tokens, shared.stop_token_ids) == (None, 12, 1, [])
+
+
+def test_an_action_may_end_at_once_as_the_trainers_log_probabilities_allow(settings, tokenizer):
+    _, engine, _ = play(settings, tokenizer, ["<|im_end|>"])
+
+    assert engine.asked[0][1].min_tokens == 0
 
 
 def test_draws_go_by_the_place_in_the_run_and_not_by_the_time(settings, tokenizer):
