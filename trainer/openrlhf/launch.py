@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> None:
         cpu.install()
     address = os.environ.get(RAY_ADDRESS_ENV) or None
     variables = worker_environment(cuda=not without_cuda) | {
-        name: os.environ[name] for name in (*_PASSED, "PYTHONPATH") if name in os.environ
+        name: os.environ[name] for name in _PASSED if name in os.environ
     }
     here = {"num_cpus": CPU_PLACES, "num_gpus": CPU_PLACES, "_node_ip_address": "127.0.0.1"} if without_cuda else {}
     ray.init(

@@ -39,7 +39,8 @@ class OpenRlhfSettings(BaseModel):
         tis_cap: Cap of the importance weight between sampler (vLLM) and trainer (DeepSpeed), which never agree to the
             last bit; 5.0 as in NeMo-RL. `grpo.loss.tis_cap`, where it is given, goes first; `null` switches it off.
         resample_flat_groups: Draw other pivots for groups whose rewards are all equal, until a step is full of groups
-            that train. Off: they stay, and change nothing.
+            that train; the rows of the run are used up sooner, so there are fewer steps. Off: they stay, and change
+            nothing.
         keep_checkpoints: DeepSpeed checkpoints kept.
         request_timeout_s: Time-out of one try of a call to the environment server.
         request_retries: Further tries.

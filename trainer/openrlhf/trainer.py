@@ -60,10 +60,22 @@ class RunTrainer(UpstreamTrainer.__ray_metadata__.modified_class):  # type: igno
             self._leave(error)
             raise
 
+    def init_checkpoint_states(self) -> dict[str, Any]:
+        """Upstream's, remembered as the last checkpoint."""
+        states: dict[str, Any] = super().init_checkpoint_states()
+        self._saved = states["global_step"]
+        return states
+
     def train_step(self, rollout_samples: list[Any], global_step: int) -> tuple[dict[str, Any], int]:
-        """One step; one without any signal changes nothing, as in the embedded engine."""
-        stats = rollout_stats(rollout_samples, self.args.rollout.n_samples_per_prompt)
-        if stats["groups_trained"] == 0 and not (self.args.algo.kl.init_coef > 0 and stats["tokens"]):
+        """One step; one without any signal changes nothing, as in the embedded engine, nor does one cut short.
+
+        A last batch that is not full (rows run out where flat groups are resampled) would leave half a sum of gradients
+        for nobody.
+        """
+        rollout = self.args.rollout
+        stats = rollout_stats(rollout_samples, rollout.n_samples_per_prompt)
+        short = len(rollout_samples) < rollout.batch_size * rollout.n_samples_per_prompt
+        if short or (stats["groups_trained"] == 0 and not (self.args.algo.kl.init_coef > 0 and stats["tokens"])):
             return {**stats, "stepped": 0.0}, global_step + 1
         status, step = super().train_step(rollout_samples, global_step)
         return {**status, **stats, "stepped": 1.0}, step
@@ -95,13 +107,16 @@ class RunTrainer(UpstreamTrainer.__ray_metadata__.modified_class):  # type: igno
         self._saved = step
 
     def _leave(self, error: Exception) -> None:
-        cause = found_cause(error)
+        # Told twice, since saving fails where a trained policy's process is what died.
+        self._tell(error)
         self._save()
-        step = self._done[0] if self._done is not None else None
+        self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
         record = {
-            **(cause or InfrastructureError(f"{type(error).__name__}: {str(error)[-2000:]}")).to_wire(),
-            "step": step,
-            "checkpoint": f"global_step{step}" if step is not None else None,
+            **(found_cause(error) or InfrastructureError(f"{type(error).__name__}: {str(error)[-2000:]}")).to_wire(),
+            "step": self._done[0] if self._done is not None else None,
+            "checkpoint": f"global_step{self._saved}" if self._saved else None,
         }
         with atomic(self._out / FAILURE_FILE) as file:
             file.write(json.dumps(record, indent=1).encode())
