@@ -124,7 +124,8 @@ def test_training_changed_the_weights(trained, policy):
     out, first = trained
     before, after = saved(policy), saved(out / "policy")
 
-    assert all(before[name] != first["saved"][name] for name in before)
+    # A norm's weights are 1 in bf16, where a step of 1e-4 is nothing.
+    assert all(before[name] != first["saved"][name] for name in before if "norm" not in name)
     assert any(first["saved"][name] != after[name] for name in before)
 
 
