@@ -1,11 +1,10 @@
 """Whole episodes through the agent: one sequence of ids in which the policy's own are marked."""
 
 import asyncio
-import sys
-from pathlib import Path
 
 import pytest
 from tiny import save_tiny_policy
+from toy_counter import ADD, READ, CounterDomain
 from transformers import AutoTokenizer
 
 from pivotgym.core import Action, Message, ToolCall
@@ -15,10 +14,6 @@ from pivotgym.trainer.openrlhf.episode import answer_text
 from pivotgym.trainer.openrlhf.rollouts import draw_seed
 from pivotgym.trainer.openrlhf.rows import Row
 from pivotgym.trainer.openrlhf.settings import AgentSettings
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "envs"))
-
-from toy_counter import ADD, READ, CounterDomain
 
 WON = ["[add(n=3)]<|im_end|>", "five<|im_end|>", "[add(n=2)]<|im_end|>", "seven<|im_end|>"]
 CALL = Action(tool_calls=(ToolCall(name="add", arguments={"n": 3}),))

@@ -13,6 +13,7 @@ import pytest
 from even_domain import EvenComparator, EvenDomain, make_pivots
 from safetensors.torch import load_file
 from tiny import save_tiny_policy
+from toy_counter import Counter, CounterDomain
 
 from pivotgym.core.errors import VerifierFailed
 from pivotgym.servers.client import Client
@@ -154,3 +155,42 @@ def test_a_run_that_lost_its_environment_stops_and_goes_on_as_if_nothing_had_bee
     assert [row["step"] for row in parted] == [1, 2]
     for name in ("reward_mean", "tokens", "masked", "groups_trained"):
         assert [row[name] for row in parted] == [row[name] for row in whole[:2]]
+
+
+class LastWord(Counter):
+    """A task is done well when the policy's last message begins with an even character."""
+
+    said = ""
+
+    def run(self, action):
+        self.said = action.content or self.said
+        return super().run(action)
+
+    def fork(self):
+        copy = super().fork()
+        copy.said = self.said
+        return copy
+
+    def outcome(self, task):
+        return float(bool(self.said) and ord(self.said[0]) % 2 == 0)
+
+
+class LastWordDomain(CounterDomain):
+    def __init__(self):
+        super().__init__()
+        self.world_type = LastWord
+
+
+def test_whole_episodes_train(tmp_path, policy):
+    episodes = ["grpo.horizon=episode", "openrlhf.max_len=400", "grpo.steps=2", "grpo.checkpoint_every=10"]
+    config = load_config(None, [*SETTINGS, *episodes])
+    with BackgroundServer(LastWordDomain()) as running:
+        plan = make_plan(config, tmp_path, ["to_seven"], kind="task", server=running.url, policy=policy, cuda=False)
+        run(plan)
+
+    rows = read_log(tmp_path / "log.jsonl")
+    assert [row["masked"] for row in rows] == [0, 0]
+    assert any(row["stepped"] for row in rows)
+    # Two turns of the task at least, so two actions of one token or more in each episode.
+    assert all(row["tokens"] >= 2 * BATCH * GROUP for row in rows)
+    assert saved(tmp_path / "policy") != saved(policy)
