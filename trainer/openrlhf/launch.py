@@ -46,6 +46,8 @@ def worker_environment(*, cuda: bool, site: Path | None = None) -> dict[str, str
             "VLLM_CPU_KVCACHE_SPACE": os.environ.get("VLLM_CPU_KVCACHE_SPACE", "1"),
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+            # Ray makes its workers as nice as can be; here they are all that computes.
+            "RAY_worker_niceness": "0",
             "GLOO_SOCKET_IFNAME": "lo",
             "VLLM_HOST_IP": "127.0.0.1",
         }
