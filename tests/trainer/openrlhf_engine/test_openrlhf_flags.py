@@ -1,4 +1,5 @@
 import argparse
+import dataclasses
 import importlib.util
 import shlex
 from pathlib import Path
@@ -7,7 +8,10 @@ import pytest
 
 from pivotgym.core.errors import ConfigError
 from pivotgym.trainer.config import load_config
+from pivotgym.trainer.learn import GrpoConfig
 from pivotgym.trainer.openrlhf.flags import Places, agent_settings, command_line, flags, max_len
+from pivotgym.trainer.openrlhf.settings import OpenRlhfSettings
+from pivotgym.trainer.settings import GrpoSettings
 
 
 @pytest.fixture
@@ -59,6 +63,83 @@ def resolved(places, *overrides, cuda=True):
 )
 def test_key_becomes_flag(places, override, flag, value):
     assert resolved(places, override)[flag] == value
+
+
+OTHER = {
+    "grpo.steps": 50,
+    "grpo.pivots_per_step": 4,
+    "grpo.group_size": 4,
+    "grpo.temperature": 0.5,
+    "grpo.top_p": 0.5,
+    "grpo.max_new_tokens": 5,
+    "grpo.mask_truncated": True,
+    "grpo.lr": 1e-6,
+    "grpo.warmup_steps": 3,
+    "grpo.checkpoint_every": 2,
+    "grpo.seed": 3,
+    "grpo.horizon": "episode",
+    "openrlhf.nodes": 2,
+    "openrlhf.gpus_per_node": 2,
+    "openrlhf.vllm_engines": 2,
+    "openrlhf.vllm_tensor_parallel": 2,
+    "openrlhf.gpu_memory_utilization": 0.3,
+    "openrlhf.enforce_eager": True,
+    "openrlhf.prefix_caching": False,
+    "openrlhf.colocate": True,
+    "openrlhf.zero_stage": 3,
+    "openrlhf.adam_offload": True,
+    "openrlhf.gradient_checkpointing": True,
+    "openrlhf.attention": "sdpa",
+    "openrlhf.experts": "grouped_mm",
+    "openrlhf.packing": True,
+    "openrlhf.micro_batch_size": 2,
+    "openrlhf.max_len": 5000,
+    "openrlhf.tis_cap": 2.0,
+    "openrlhf.resample_flat_groups": True,
+    "openrlhf.keep_checkpoints": 5,
+    "openrlhf.request_timeout_s": 1.0,
+    "openrlhf.request_retries": 1,
+    "openrlhf.request_deadline_s": 1.0,
+    "openrlhf.max_failed_share": 0.5,
+    "openrlhf.least_samples": 5,
+    "openrlhf.max_turns": 5,
+    "grpo.loss.baseline": "leave_one_out",
+    "grpo.loss.scale": "none",
+    "grpo.loss.eps": 0.1,
+    "grpo.loss.clip_low": 0.1,
+    "grpo.loss.clip_high": 0.1,
+    "grpo.loss.reduction": "action",
+    "grpo.loss.tis_cap": 2.0,
+    "grpo.loss.kl_coef": 0.1,
+}
+"""Another value for every key that this engine maps."""
+ELSEWHERE = {
+    "grpo.engine": "chooses the engine",
+    "grpo.loss": "its keys one by one",
+    "openrlhf.ray_address": "goes to the process",
+    "grpo.loss.temperature": "refused unless it is grpo.temperature",
+    "grpo.loss.ratio": "with the reduction it needs, below",
+    "grpo.loss.old_logprobs": "refused",
+    "grpo.loss.kl": "with its coefficient, above",
+}
+
+
+def all_resolved(places, *overrides):
+    config = load_config(None, ["openrlhf.max_len=2000", "grpo.loss.tis_cap=null", *overrides])
+    return flags(config, places, cuda=True), agent_settings(config, server="http://x", format_name="smollm")
+
+
+def test_every_key_of_the_trainer_is_mapped_or_accounted_for():
+    keys = {f"grpo.{name}" for name in GrpoSettings.model_fields}
+    keys |= {f"openrlhf.{name}" for name in OpenRlhfSettings.model_fields}
+    keys |= {f"grpo.loss.{field.name}" for field in dataclasses.fields(GrpoConfig)}
+
+    assert keys == OTHER.keys() | ELSEWHERE.keys()
+
+
+@pytest.mark.parametrize("key", [key for key in OTHER if key not in ("grpo.steps", "openrlhf.tis_cap")])
+def test_every_mapped_key_reaches_openrlhf_or_the_agent(places, key):
+    assert all_resolved(places, f"{key}={OTHER[key]}") != all_resolved(places)
 
 
 def test_gspo_is_the_geometric_mean_of_an_action(places):
