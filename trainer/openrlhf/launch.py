@@ -10,6 +10,7 @@ import os
 import runpy
 import sys
 from pathlib import Path
+from typing import Any
 
 from pivotgym.trainer.openrlhf import cpu
 from pivotgym.trainer.openrlhf.settings import AGENT_ENV
@@ -19,6 +20,8 @@ RAY_ADDRESS_ENV = "PIVOTGYM_OPENRLHF_RAY"
 ENTRY = "openrlhf.cli.train_ppo_ray"
 CPU_PLACES = 64
 """CPUs and GPUs that Ray is told of where there is no GPU: they only place processes, nothing is held back."""
+STARTS = 5
+"""Times that Ray is started at the most."""
 _PASSED = (AGENT_ENV, cpu.FLAG, cpu.WEIGHTS_LOG)
 
 
@@ -61,20 +64,32 @@ def main(arguments: list[str]) -> None:
     without_cuda = os.environ.get(cpu.FLAG) == "1"
     if without_cuda:
         cpu.install()
-    address = os.environ.get(RAY_ADDRESS_ENV) or None
     variables = worker_environment(cuda=not without_cuda) | {
         name: os.environ[name] for name in _PASSED if name in os.environ
     }
-    here = {"num_cpus": CPU_PLACES, "num_gpus": CPU_PLACES, "_node_ip_address": "127.0.0.1"} if without_cuda else {}
-    ray.init(
-        address=address,
-        include_dashboard=None if address else False,
-        runtime_env={"env_vars": variables},
-        **({} if address else here),
-    )
+    address = os.environ.get(RAY_ADDRESS_ENV)
+    if address:
+        ray.init(address=address, runtime_env={"env_vars": variables})
+    else:
+        places = {"num_cpus": CPU_PLACES, "num_gpus": CPU_PLACES, "_node_ip_address": "127.0.0.1"}
+        start_ray(variables, places if without_cuda else {})
     put_trainer()
     sys.argv = [ENTRY, *arguments]
     runpy.run_module(ENTRY, run_name="__main__", alter_sys=True)
+
+
+def start_ray(variables: dict[str, str], places: dict[str, Any]) -> None:
+    """Start Ray on this machine; it gives its parts 30 s, too few where much else runs, so it is tried again."""
+    import ray
+
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(include_dashboard=False, runtime_env={"env_vars": variables}, **places)
+            return
+        except Exception as error:
+            if not left or "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()
 
 
 def put_trainer() -> None:
