@@ -1,6 +1,6 @@
 """What lets an unmodified OpenRLHF 0.11.2 run where there is no GPU.
 
-Owns: six replacements, each made when the module it concerns is imported, in every process of the run. Does not own:
+Owns: seven replacements, each made when the module it concerns is imported, in every process of the run. Does not own:
 whether they are needed (`launch` installs them only where CUDA is absent). Nothing installed is changed.
 
 They must be in place before anything imports OpenRLHF or vLLM, in Ray's workers and in the processes vLLM spawns: hence
@@ -196,6 +196,27 @@ def _weights_read_at_every_call(module: Any) -> None:
     module.dispatch_cpu_unquantized_gemm = dispatch_cpu_unquantized_gemm
 
 
+def _draws_taken_back_on_the_cpu(module: Any) -> None:
+    """A draw for a prompt that is not read to its end is taken back; generators on a CPU cannot step back by a count.
+
+    Nothing that counts was drawn before a prompt's end, so the generator begins anew.
+    """
+    kept = module.GPUModelRunner._bookkeeping_sync
+
+    def _bookkeeping_sync(self: Any, *args: Any, **kwargs: Any) -> Any:
+        batch = self.input_batch
+        unread = self.discard_request_mask.np[: batch.num_reqs].nonzero()[0].tolist()
+        hidden = {row: batch.generators.pop(row) for row in unread if row in batch.generators}
+        for generator in hidden.values():
+            generator.manual_seed(generator.initial_seed())
+        try:
+            return kept(self, *args, **kwargs)
+        finally:
+            batch.generators.update(hidden)
+
+    module.GPUModelRunner._bookkeeping_sync = _bookkeeping_sync
+
+
 BEFORE: dict[str, Callable[[], Callable[[], None]]] = {
     "openrlhf.models.ring_attn_utils": _flash_attention_stands_in,
 }
@@ -206,5 +227,6 @@ AFTER: dict[str, Hook] = {
     "openrlhf.utils.distributed_util": _weights_over_gloo,
     "openrlhf.trainer.ray.vllm_worker_wrap": _weights_received_on_the_cpu,
     "vllm.model_executor.layers.utils": _weights_read_at_every_call,
+    "vllm.v1.worker.gpu_model_runner": _draws_taken_back_on_the_cpu,
 }
 """Module -> what is replaced when it has been imported."""
