@@ -164,7 +164,7 @@ def run(plan: Plan, *, on_line: Callable[[str], None] | None = None) -> None:
         finally:
             _end(process)
     if failure.is_file():
-        raise _left(failure)
+        raise _left(failure, plan.places.out / "openrlhf" / "run.log")
     if code != 0:
         text = "\n".join(last)
         raise PolicyFailed(
@@ -173,13 +173,12 @@ def run(plan: Plan, *, on_line: Callable[[str], None] | None = None) -> None:
         )
 
 
-def _left(failure: Path) -> PivotGymError:
+def _left(failure: Path, log: Path) -> PivotGymError:
     record = json.loads(failure.read_text())
     error = from_wire(record)
     where = record["checkpoint"] or "none: no step was finished"
-    error.hint = f"last checkpoint: {where}; the same command goes on from there" + (
-        f"; {error.hint}" if error.hint else ""
-    )
+    parts = [f"last checkpoint: {where}", "the same command goes on from there", error.hint, f"the whole log is {log}"]
+    error.hint = "; ".join(part for part in parts if part)
     return error
 
 
