@@ -158,7 +158,7 @@ def test_a_run_that_lost_its_environment_stops_and_goes_on_as_if_nothing_had_bee
 
 
 class LastWord(Counter):
-    """A task is done well when the policy's last message begins with an even character."""
+    """A task is done well when the policy's last message is of odd length."""
 
     said = ""
 
@@ -172,7 +172,7 @@ class LastWord(Counter):
         return copy
 
     def outcome(self, task):
-        return float(bool(self.said) and ord(self.said[0]) % 2 == 0)
+        return float(len(self.said) % 2)
 
 
 class LastWordDomain(CounterDomain):
