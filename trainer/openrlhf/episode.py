@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pivotgym.core.errors import PolicyFailed
 from pivotgym.core.formats import Format
 from pivotgym.core.messages import Message, Tool
-from pivotgym.servers.client.aio import AsyncSession
+from pivotgym.servers.client import AsyncSession
 from pivotgym.trainer.openrlhf.rollouts import Played, Rollouts, Tokenizer, checked
 from pivotgym.trainer.openrlhf.rows import Row
 
