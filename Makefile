@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test test-slow lint install-demo install-test clean
+.PHONY: demo test test-slow test-openrlhf openrlhf-cpu lint install-demo install-test clean
 
 demo: install-demo
 	$(BIN)/pivotgym demo $(ARGS)
@@ -15,6 +15,25 @@ test: install-test
 
 test-slow: install-test
 	$(BIN)/pytest -m slow $(ARGS)
+
+# OpenRLHF without a GPU, in an environment of its own: 4 GB, a minute or two from a warm package cache.
+RL_VENV ?= .venv-openrlhf
+RL_PIP := $(RL_VENV)/bin/pip --disable-pip-version-check
+
+$(RL_VENV)/deps: requirements/openrlhf-cpu.txt requirements/openrlhf-cpu-no-deps.txt pyproject.toml
+	$(PYTHON) -m venv $(RL_VENV)
+	$(RL_PIP) install -q "setuptools>=77,<81" wheel packaging ninja torch==2.13.0
+	$(RL_PIP) install -q -r requirements/openrlhf-cpu.txt ".[serve,train]" pytest pytest-timeout hypothesis
+	DS_BUILD_OPS=0 DS_ACCELERATOR=cpu $(RL_PIP) install -q --no-build-isolation --no-deps -r requirements/openrlhf-cpu-no-deps.txt
+	touch $@
+
+openrlhf-cpu: $(RL_VENV)/deps
+	@rm -rf build *.egg-info
+	@$(RL_PIP) install -q --no-deps --no-build-isolation --force-reinstall .
+	@rm -rf build *.egg-info
+
+test-openrlhf: openrlhf-cpu
+	OMP_NUM_THREADS=1 $(RL_VENV)/bin/python -m pytest tests/trainer/openrlhf_engine tests/trainer/learn/test_openrlhf_agreement.py $(ARGS)
 
 lint: install-test
 	$(BIN)/ruff check .
@@ -46,4 +65,4 @@ install-test: $(VENV)/deps-test
 	@rm -rf build *.egg-info
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(RL_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

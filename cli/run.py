@@ -5,6 +5,7 @@ Owns: their options and what they print. Does not own: the work (`trainer/`).
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,8 +25,9 @@ from pivotgym.cli.options import (
 )
 from pivotgym.cli.resources import engine as local_engine
 from pivotgym.cli.resources import environment, sampling_engine
-from pivotgym.cli.steps import evaluate_to, profile_to, sft_to, train_to
-from pivotgym.cli.ui import say
+from pivotgym.cli.steps import evaluate_to, profile_to, sft_to, train_openrlhf_to, train_to
+from pivotgym.cli.ui import escape, say
+from pivotgym.core.errors import ConfigError
 from pivotgym.trainer.config import load_config, save_config
 
 
@@ -69,14 +71,37 @@ def sft(
 
 
 def train(
-    pivots: Pivots, out_folder: OutFolder, config: Config = None, set_: Overrides = None, policy: PolicyOption = None
+    out_folder: OutFolder,
+    pivots: Annotated[
+        list[Path] | None, typer.Argument(help="JSON Lines files of pivots.", metavar="PIVOTS...")
+    ] = None,
+    config: Config = None,
+    set_: Overrides = None,
+    policy: PolicyOption = None,
+    engine: Annotated[
+        str | None, typer.Option("--engine", help="`embedded` (this process) or `openrlhf` (Ray, DeepSpeed, vLLM).")
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", help="With grpo.horizon=episode: a task's id. Repeatable; else all.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print OpenRLHF's command line and start nothing.")
+    ] = False,
 ) -> None:
-    """GRPO on single actions from a pivot set; goes on from its last checkpoint."""
-    settings = load_config(config, set_ or [])
+    """GRPO from a pivot set, or on whole tasks; goes on from its last checkpoint."""
+    settings = load_config(config, [*(set_ or []), *([f"grpo.engine={engine}"] if engine is not None else [])])
+    states = read_pivots(pivots) if pivots else []
+    if settings.grpo.engine == "embedded" and (task or dry_run):
+        raise ConfigError("--task, --dry-run: expected with the engine 'openrlhf', got 'embedded'")
     save_config(settings, out_folder / "config.yaml")
-    with environment(settings) as client:
-        train_to(out_folder, read_pivots(pivots), policy, client, settings)
-    say(f"policy in {out_folder / 'policy'}, log in {out_folder / 'log.jsonl'}")
+    if settings.grpo.engine == "openrlhf":
+        plan = train_openrlhf_to(out_folder, states, task, policy, settings, dry_run=dry_run)
+        say(escape(plan.command) if dry_run else f"command in {out_folder / 'openrlhf' / 'command.sh'}")
+    else:
+        with environment(settings) as client:
+            train_to(out_folder, states, policy, client, settings)
+    if not dry_run:
+        say(f"policy in {out_folder / 'policy'}, log in {out_folder / 'log.jsonl'}")
 
 
 def evaluate(

@@ -6,15 +6,20 @@ Owns: which file holds what, and progress bars. Does not own: the work (`trainer
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from pivotgym.cli.resources import engine, scorer
-from pivotgym.cli.ui import bar
+from pivotgym.cli.resources import engine, environment, scorer
+from pivotgym.cli.ui import OnProgress, bar
+from pivotgym.core.errors import ConfigError
 from pivotgym.core.jsonl import atomic, read_records, write_records
 from pivotgym.core.trajectory import Pivot, Trajectory
 from pivotgym.servers.client import Client
+from pivotgym.servers.settings import TOKEN_FILE
 from pivotgym.trainer.candidates import prepare
 from pivotgym.trainer.config import RunConfig
 from pivotgym.trainer.extract import ExtractReport, extract
@@ -23,6 +28,7 @@ from pivotgym.trainer.filter import FilterReport, filter_pivots
 if TYPE_CHECKING:
     from pivotgym.trainer.engine import LocalEngine, PolicyEngine
     from pivotgym.trainer.evaluation import EvalRow
+    from pivotgym.trainer.openrlhf.run import Plan
     from pivotgym.trainer.profiling import ProfileReport
 
 
@@ -96,6 +102,55 @@ def train_to(out: Path, pivots: Sequence[Pivot], policy: str | Path | None, clie
     with bar("GRPO") as progress:
         progress(run.step, config.grpo.steps)
         run.run(on_step=lambda step, total, _: progress(step, total))
+
+
+def train_openrlhf_to(
+    out: Path,
+    pivots: Sequence[Pivot],
+    tasks: Sequence[str] | None,
+    policy: str | None,
+    config: RunConfig,
+    *,
+    dry_run: bool,
+) -> Plan:
+    """GRPO through OpenRLHF; checkpoints, policy and log in `out`, its own files in `out/openrlhf`.
+
+    Raises:
+        ConfigError: If the states do not fit the horizon, or a cluster could not reach the environment server.
+    """
+    from pivotgym.trainer.openrlhf.run import make_plan, run
+
+    episodes = config.grpo.horizon == "episode"
+    if not episodes and (tasks or not pivots):
+        raise ConfigError(
+            f"grpo.horizon 'pivot': expected files of pivots and no --task, "
+            f"got {len(pivots)} pivots and {len(tasks or [])} tasks",
+            hint="--set grpo.horizon=episode trains on whole tasks",
+        )
+    if config.openrlhf.ray_address is not None and config.server is None:
+        raise ConfigError(
+            "server: expected an environment server that the cluster reaches, with openrlhf.ray_address; got none",
+            hint="start one with `pivotgym serve --host`, and name it in `server` (and its token in `token`)",
+        )
+    if config.server is None and config.token is None and os.environ.get(TOKEN_FILE):
+        config = config.model_copy(update={"token": Path(os.environ[TOKEN_FILE])})
+    kind: Literal["pivot", "task"] = "pivot" if pivots else "task"
+    known = [pivot.id for pivot in pivots] or list(tasks or [])
+    if dry_run and known:
+        return make_plan(config, out, known, kind=kind, server=config.server or "http://127.0.0.1", policy=policy)
+    with environment(config) as client:
+        client.add_pivots(pivots)
+        ids = known or [str(task["id"]) for task in client.tasks()]
+        plan = make_plan(config, out, ids, kind=kind, server=client.base_url, policy=policy)
+        if not dry_run:
+            with bar("GRPO") as progress:
+                run(plan, on_line=partial(_step_done, progress, config.grpo.steps))
+    return plan
+
+
+def _step_done(progress: OnProgress, total: int, line: str) -> None:
+    if found := re.search(r"Global step (\d+):", line):
+        progress(int(found[1]), total)
 
 
 def evaluate_to(

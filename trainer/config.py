@@ -16,6 +16,7 @@ from pivotgym.core.chat_server import ChatServer
 from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.core.jsonl import atomic, describe
 from pivotgym.trainer.models import SMOLLM2_NAME
+from pivotgym.trainer.openrlhf.settings import OpenRlhfSettings
 from pivotgym.trainer.settings import EngineSettings, EvalConfig, FilterConfig, GrpoSettings, ProfileConfig, SftSettings
 
 
@@ -89,6 +90,7 @@ class RunConfig(BaseModel):
     filter: FilterConfig = FilterConfig()
     sft: SftSettings = SftSettings()
     grpo: GrpoSettings = GrpoSettings()
+    openrlhf: OpenRlhfSettings = OpenRlhfSettings()
     evaluate: EvalConfig = EvalConfig()
 
 

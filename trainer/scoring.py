@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, overload
+from typing import Protocol
 
 from pivotgym.core.errors import PivotGymError, PolicyFailed, VerifierFailed
 from pivotgym.core.messages import Action, Malformed
@@ -91,7 +91,10 @@ def rewards_of(
 
     Equal actions of a group are sent once: verdicts are deterministic.
     """
-    groups = [(pivot, [sendable(item) for item in items]) for pivot, items in groups]
+    groups = [
+        (pivot, [item if isinstance(item, PivotGymError) else sendable(item) for item in items])
+        for pivot, items in groups
+    ]
     unique = [
         {item.model_dump_json(): item for item in items if not isinstance(item, PivotGymError)} for _, items in groups
     ]
@@ -108,14 +111,8 @@ def rewards_of(
     return rewards
 
 
-@overload
-def sendable(item: Action | Malformed) -> Action | Malformed: ...
-@overload
-def sendable(item: Sampled) -> Sampled: ...
-def sendable(item: Sampled) -> Sampled:
+def sendable(item: Action | Malformed) -> Action | Malformed:
     """The action, or a malformed one in its place where it holds a lone surrogate, which no request can carry."""
-    if isinstance(item, PivotGymError):
-        return item
     text = json.dumps(item.model_dump(), ensure_ascii=False)
     if text.isascii() or text.encode("utf-8", "ignore").decode() == text:
         return item

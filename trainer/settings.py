@@ -145,6 +145,10 @@ class GrpoSettings(BaseModel):
     """GRPO from a pivot set. `loss` holds the update's own settings, see `trainer.learn.GrpoConfig`.
 
     Attributes:
+        engine: `embedded` (this process, CPU or one GPU) or `openrlhf` (Ray, DeepSpeed, vLLM; see the section
+            `openrlhf`).
+        horizon: `pivot`: one action, the verifier's reward. `episode`: to the end of the task, the task's own outcome
+            (end-to-end RL); the engine `openrlhf` alone.
         steps: Updates.
         pivots_per_step: States B of a step (the paper: 64).
         group_size: Actions G per state (the paper: 16).
@@ -160,6 +164,8 @@ class GrpoSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    engine: Literal["embedded", "openrlhf"] = "embedded"
+    horizon: Literal["pivot", "episode"] = "pivot"
     steps: int = Field(default=20, ge=1)
     pivots_per_step: int = Field(default=8, ge=1)
     group_size: int = Field(default=8, ge=2)

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pivotgym.core.errors import InputError, PivotGymError
+from pivotgym.core.errors import ConfigError, InputError, PivotGymError
 from pivotgym.core.jsonl import Appender
 from pivotgym.core.trajectory import Pivot, Sampling
 from pivotgym.trainer.engine import LocalEngine, Query
@@ -118,13 +118,19 @@ class Grpo:
 
         Raises:
             InputError: If there is no pivot, or `settings.loss` holds an unknown setting.
+            ConfigError: If the settings ask for whole episodes.
         """
+        if settings.horizon != "pivot":
+            raise ConfigError(
+                f"grpo.horizon: the embedded engine trains single actions, got {settings.horizon!r}",
+                hint="whole episodes train with --engine openrlhf",
+            )
         if not pivots:
             raise InputError("pivots: expected at least one, got none", hint="loosen the filter or profile more states")
         self.pivots, self.engine, self.scorer, self.settings = list(pivots), engine, scorer, settings
         self.out = Path(out)
         self.guard = FailureGuard()
-        self.loss = _grpo_config(settings)
+        self.loss = grpo_config(settings)
         self.reference = reference
         _, self.optimizer, self.step = _open(engine, self.out, settings.lr, settings.warmup_steps)
 
@@ -199,7 +205,12 @@ class Grpo:
         ]
 
 
-def _grpo_config(settings: GrpoSettings) -> GrpoConfig:
+def grpo_config(settings: GrpoSettings) -> GrpoConfig:
+    """The loss that settings describe.
+
+    Raises:
+        InputError: If `settings.loss` holds an unknown setting.
+    """
     try:
         return GrpoConfig(**{"temperature": settings.temperature, **settings.loss})
     except TypeError as error:

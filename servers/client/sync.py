@@ -49,6 +49,11 @@ class Client:
         limits = httpx.Limits(max_connections=128, max_keepalive_connections=128)
         self._http = httpx.Client(headers=self._options.headers, limits=limits, trust_env=False)
 
+    @property
+    def base_url(self) -> str:
+        """The server's address."""
+        return self._options.base_url
+
     def _send(self, request: Request[T], retries: int | None = None) -> T:
         options = self._options if retries is None else _without_retries(self._options, retries)
         attempts = Attempts(request, options, time.monotonic())

@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 from even_domain import make_pivots
 
-from pivotgym.core.errors import InputError, VerifierFailed
+from pivotgym.core.errors import ConfigError, InputError, VerifierFailed
 from pivotgym.trainer.learn import latest_checkpoint
 from pivotgym.trainer.scoring import FailureGuard
 from pivotgym.trainer.settings import GrpoSettings, SftSettings
@@ -107,3 +107,10 @@ def test_sft_stopped_at_a_checkpoint_ends_where_the_whole_run_does(engine, make_
 def test_sft_without_states_is_refused(engine, tmp_path):
     with pytest.raises(InputError, match="expected at least one state to train on"):
         sft([], engine, tmp_path, SftSettings())
+
+
+def test_whole_episodes_are_the_other_engines(engine, scorer, tmp_path):
+    settings = GRPO.model_copy(update={"horizon": "episode"})
+
+    with pytest.raises(ConfigError, match=r"grpo\.horizon: the embedded engine trains single actions, got 'episode'"):
+        Grpo(make_pivots(2), engine, scorer, tmp_path, settings)
