@@ -34,7 +34,7 @@ VERSIONS = {
         "sphinxcontrib-serializinghtml<1.1.6",
     ],
     "sympy": ["mpmath<1.4"],
-    "xarray": ["dask<2023", "numpy<1.24", "pandas<2", "pydap<3.5", "pytest<8", "scipy<1.11", "setuptools<69"],
+    "xarray": ["dask<2023", "numpy<1.24", "pandas<2", "pytest<8", "scipy<1.11", "setuptools<69"],
 }  # fmt: skip
 """Limits on versions by the name of the repository."""
 MORE = {"xarray": ["bottleneck", "cftime", "dask", "h5netcdf", "netcdf4", "pydap", "pytest", "scipy"]}
