@@ -22,7 +22,7 @@ _HERE = Path(__file__).parent
 
 
 class Signing(Recorder):  # type: ignore[misc]
-    """Records every test; at the end writes `results.json`: the signature, a line break, and what was recorded.
+    """Records every test; at the end writes the signature, a line break, and what was recorded.
 
     Args:
         signature: Signs, once.
@@ -39,11 +39,11 @@ class Signing(Recorder):  # type: ignore[misc]
         changed = sorted(name for name, found in self._before.items() if after.get(name) != found)
         told = json.dumps({"results": self.results, "changed": changed}).encode()
         self._signature.update(told)
-        (_HERE / "results.json").write_bytes(self._signature.hexdigest().encode() + b"\n" + told)
+        (_HERE / "pivotgym_results.json").write_bytes(self._signature.hexdigest().encode() + b"\n" + told)
 
 
 def _signature() -> hmac.HMAC | None:
-    key = _HERE / "key"
+    key = _HERE / "pivotgym_key"
     if not key.is_file():
         return None
     found = hmac.new(key.read_bytes(), digestmod=hashlib.sha256)

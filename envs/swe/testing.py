@@ -32,8 +32,10 @@ from pivotgym.verifiers.code.reports import read_report
 LIMIT_S = 45.0
 MAX_FILES = 8
 """Test files that are run where an origin names no command."""
-_HERE, _TIMES = "/run/pivotgym-tests", "/tmp/pivotgym-times"
+_ASIDE, _TIMES = "/run/pivotgym-tests", "/tmp/pivotgym-times"
+_WHERE = "python -I -c 'import os, pytest; print(os.path.dirname(os.path.dirname(pytest.__file__)))'"
 _OPTIONS = "-p no:cacheprovider -p pivotgym_signing"
+_RESULTS = "pivotgym_results.json"
 _BAD = frozenset({"failed", "error"})
 _FIND = (
     "git ls-files -z -- 'test_*.py' '*/test_*.py' '*_test.py' '*/tests.py' 2>/dev/null"
@@ -102,19 +104,20 @@ def run_tests(
         cpu_s: Processor time they took in another run of the same state; `None` where there was none.
     """
     variables = {**environment, "PYTEST_ADDOPTS": _OPTIONS, "PYTHONDONTWRITEBYTECODE": "1"}
-    variables["PYTHONPATH"] = ":".join(filter(None, (_HERE, environment.get("PYTHONPATH"))))
+    variables["PYTHONPATH"] = ":".join(filter(None, (_ASIDE, environment.get("PYTHONPATH"))))
+    folder = _plugin_folder(sandbox, root, environment)
     most = LIMIT_S if cpu_s is None else min(LIMIT_S, 2 * cpu_s + 3)
     timed = f"( ulimit -St {math.ceil(most)}; {own_shell(command, cwd=root, environment=variables)} )"
     # The outer shell is a new one, so that its `times` are those of the tests.
     text = f"( {timed}; ended=$?; times > {_TIMES}; exit $ended )"
     for wall_s in (min(LIMIT_S, 4 * most), LIMIT_S):
-        key = _lay_plugin(sandbox)
+        key = _lay_plugin(sandbox, folder)
         ran = sandbox.run(text, timeout_s=wall_s)
         if ran.ended is None:
             break
     if ran.ended is not None or ran.exit == _OUT_OF_TIME:
         return Results(ended=ran.ended or "time")
-    found = _of_record(sandbox.read(f"{_HERE}/results.json"), key) or _of_output(
+    found = _of_record(sandbox.read(f"{folder}/{_RESULTS}"), key) or _of_output(
         command, shown(ran.stdout) + shown(ran.stderr), ran.exit
     )
     return replace(found, cpu_s=_cpu_of(sandbox.read(_TIMES)))
@@ -148,14 +151,21 @@ def remembered(state: str, command: str, run: Callable[[], Results]) -> Results:
     return found
 
 
-def _lay_plugin(sandbox: Sandbox) -> bytes:
-    """Lay what records a run beside nothing else, and the key of its signature, which is given back."""
-    sandbox.run(f"command rm -rf -- {_HERE}")
+def _plugin_folder(sandbox: Sandbox, root: str, environment: dict[str, str]) -> str:
+    """Where a plugin is found whatever a command sets: beside pytest itself, else on `PYTHONPATH`."""
+    ran = sandbox.run(own_shell(_WHERE, cwd=root, environment=environment), timeout_s=LIMIT_S)
+    found = shown(ran.stdout).strip()
+    return found if ran.exit == 0 and found.startswith("/") and "\n" not in found else _ASIDE
+
+
+def _lay_plugin(sandbox: Sandbox, folder: str) -> bytes:
+    """Lay what records a run, and the key of its signature, which is given back."""
+    sandbox.run(f"command rm -f -- {shlex.quote(f'{folder}/{_RESULTS}')}")
     inside = resources.files("pivotgym.envs.swe")
-    sandbox.write(f"{_HERE}/pivotgym_recorder.py", inside.joinpath("tasks", "inside.py").read_bytes())
-    sandbox.write(f"{_HERE}/pivotgym_signing.py", inside.joinpath("signing.py").read_bytes())
+    sandbox.write(f"{folder}/pivotgym_recorder.py", inside.joinpath("tasks", "inside.py").read_bytes())
+    sandbox.write(f"{folder}/pivotgym_signing.py", inside.joinpath("signing.py").read_bytes())
     key = secrets.token_bytes(32)
-    sandbox.write(f"{_HERE}/key", key)
+    sandbox.write(f"{folder}/pivotgym_key", key)
     return key
 
 

@@ -41,14 +41,14 @@ FORGED = {
         names = ('tests/test_calc.py::test_add', 'tests/test_calc.py::test_twice')
         told = json.dumps({'results': dict.fromkeys(names, 'passed'), 'changed': []})
         here = pathlib.Path(sys.modules['pivotgym_signing'].__file__).parent
-        (here / 'results.json').write_text('0' * 64 + '\\n' + told)
+        (here / 'pivotgym_results.json').write_text('0' * 64 + '\\n' + told)
         os.write(1, b'2 passed in 0.01s\\n')
         os._exit(0)
         """,
     "results at the end": """
         import atexit, pathlib, sys
         def forge():
-            place = pathlib.Path(sys.modules['pivotgym_signing'].__file__).with_name('results.json')
+            place = pathlib.Path(sys.modules['pivotgym_signing'].__file__).with_name('pivotgym_results.json')
             place.write_text(place.read_text().replace('failed', 'passed'))
         atexit.register(forge)
         """,
@@ -71,9 +71,17 @@ def test_forged_results_do_not_decide(runtime, pivot, how):
     assert (verdict.outcome, verdict.method) == ("different", "tests"), verdict.reason
 
 
-def test_results_of_honest_code_decide(runtime, pivot):
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"PYTHONPATH=. {COMMAND}",
+        pytest.param("python -I -m pytest -q -o pythonpath=. tests", marks=pytest.mark.slow),
+        pytest.param("pytest -q -o pythonpath=. tests", marks=pytest.mark.slow),
+    ],
+)
+def test_results_of_honest_code_decide(runtime, pivot, command):
     honest = call("str_replace_editor", command="str_replace", path=PATH, old_str="a - b", new_str="b + a")
-    verdict = runtime.verify(pivot(FIX, test_command=COMMAND), honest)
+    verdict = runtime.verify(pivot(FIX, test_command=command), honest)
     assert (verdict.outcome, verdict.method) == ("equivalent", "tests"), verdict.reason
 
 
