@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pivotgym.core.errors import WorldFailed
 from pivotgym.envs.browsing.pages.tabs import Tab, TabLost
 
 if TYPE_CHECKING:
@@ -94,6 +95,10 @@ class Clock:
         except Exception as error:
             self._session.unless_gone(error)
             return "navigat" in str(error)
+        if not isinstance(clock, dict):
+            raise WorldFailed(
+                f"browser: the page at {tab.page.url[:200]} cannot be read: it replaced what reading needs"
+            )
         if clock["fresh"]:
             tab.due = BUDGET_MS
         tab.age = float(clock["age"])
