@@ -110,7 +110,7 @@ def test_a_page_nested_too_deep_ends_at_most_its_tab(opened):
 
 
 def test_windows_beyond_the_limit_are_closed(opened):
-    page = "<button onclick=\"for (let i = 0; i < 20; i++) open('/thanks')\">go</button>"
+    page = "<button onclick=\"for (let i = 0; i < 20; i++) window.open('/thanks')\">go</button>"
     world = opened(page=page)
     text = seen(world, ("click", at(world, "button")))
     assert f"Note: a new tab was closed at once: {TABS} are open" in text
