@@ -70,6 +70,7 @@ LIVELY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIVELY)
 def test_a_lively_page_is_acted_on_and_read(opened, name):
     world, other = opened(page=LIVELY[name]), opened(first="/")

@@ -6,13 +6,12 @@ from page_steps import seen
 
 from pivotgym.core.messages import Message, ToolCall
 from pivotgym.core.trajectory import Effects, Origin, Pivot
-from pivotgym.envs.browsing.pages import actions
+from pivotgym.envs.browsing.pages import actions, sites
+from pivotgym.envs.browsing.pages.world import PageWorld
 from pivotgym.verifiers.pages import PARTS, PLACES, PageComparator, differing
 
 NAMES = sorted(tool.name for tool in actions.TOOLS)
-VALUES = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(max_size=5) | st.lists(st.none())
-)
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.none())
 ARGUMENTS = st.dictionaries(st.sampled_from(["id", "text", "x", "y", "url", "key", "index", "?"]) | st.text(), VALUES)
 STATES = st.fixed_dictionaries({part: st.sampled_from("ab") for part in (*PARTS, *PLACES)})
 
@@ -52,14 +51,11 @@ def test_equal_is_what_ends_in_equal_parts(before, ours, theirs):
         assert verdict.outcome == "equivalent"
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     st.text(alphabet=" \n\t", max_size=4), st.permutations(["b", "a", "c"]), st.permutations(['id="x"', 'lang="en"'])
 )
 def test_white_space_and_order_of_attributes_and_classes_do_not_count(chromium, space, classes, attributes):
-    from pivotgym.envs.browsing.pages import sites
-    from pivotgym.envs.browsing.pages.world import PageWorld
-
     found = []
     for text in (
         '<p class="a b c" id="x" lang="en">one two</p>',
