@@ -50,6 +50,7 @@ def test_each_page_of_miniwob_pays_its_oracle_and_no_wrong_run(runtime, name):
     assert checked(runtime, name) == []
 
 
+@pytest.mark.slow
 def test_an_oracles_run_becomes_pivots_that_replay(runtime):
     [run] = gold_trajectories(runtime, [runtime.task("shop/drop_address-1")])
     turns = runtime.domain.candidates(run)
