@@ -118,6 +118,7 @@ def test_windows_beyond_the_limit_are_closed(opened):
     assert do(world, ("tab_new", {})).failed == [True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["/big", "http://elsewhere.test/"])
 def test_a_window_that_never_opens_is_not_waited_for(opened, book, address):
     book.pages["/big"] = lambda request: Response(b"", 204)

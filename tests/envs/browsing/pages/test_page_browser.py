@@ -103,6 +103,7 @@ def test_too_many_sessions_are_refused_for_now(chromium):
         crowded.close()
 
 
+@pytest.mark.slow
 def test_a_closed_browser_starts_again_when_it_is_needed():
     again = Browser(warm=0)
     if browser.missing():

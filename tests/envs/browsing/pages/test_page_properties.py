@@ -1,5 +1,6 @@
 """What holds for any call and any white space: the table of tools, and the document that is compared."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from page_steps import seen
@@ -51,6 +52,7 @@ def test_equal_is_what_ends_in_equal_parts(before, ours, theirs):
         assert verdict.outcome == "equivalent"
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(
     st.text(alphabet=" \n\t", max_size=4), st.permutations(["b", "a", "c"]), st.permutations(['id="x"', 'lang="en"'])

@@ -46,6 +46,7 @@ def test_a_second_session_on_a_pivot_replays_nothing(asked):
     states.clear()
 
 
+@pytest.mark.slow
 def test_a_state_that_the_cache_dropped_is_built_again_as_it_was(asked):
     states = StateCache(PageWorld, max_states=1)
     first, other = states.get(SHOP, STEPS), states.get(SHOP, STEPS[:1])
@@ -56,6 +57,7 @@ def test_a_state_that_the_cache_dropped_is_built_again_as_it_was(asked):
     states.clear()
 
 
+@pytest.mark.slow
 def test_a_second_verdict_runs_the_candidate_alone(asked):
     runtime = Runtime(domain())
     pivot = Pivot(
