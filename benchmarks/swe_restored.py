@@ -34,7 +34,7 @@ VERSIONS = {
         "sphinxcontrib-serializinghtml<1.1.6",
     ],
     "sympy": ["mpmath<1.4"],
-    "xarray": ["dask<2023", "numpy<1.24", "pandas<2", "pydap<3.5", "pytest<8", "scipy<1.11", "setuptools<69"],
+    "xarray": ["dask<2023", "numpy<1.24", "pandas<2", "pytest<8", "scipy<1.11", "setuptools<69"],
 }  # fmt: skip
 """Limits on versions by the name of the repository."""
 MORE = {"xarray": ["bottleneck", "cftime", "dask", "h5netcdf", "netcdf4", "pydap", "pytest", "scipy"]}
@@ -42,6 +42,7 @@ MORE = {"xarray": ["bottleneck", "cftime", "dask", "h5netcdf", "netcdf4", "pydap
 NO_PYTEST = re.compile(r"No module named '?pytest|pytest: command not found")
 _CAUSES = (
     ("the run ended by a limit", r"\[ended "),
+    ("the network, which sandboxes do not have", r"NameResolution|Max retries exceeded|Could not resolve host"),
     ("parts that must be compiled", r"You appear to be trying to import astropy|_compiler|broken installation"),
     ("a package the sandbox lacks", r"ModuleNotFoundError|No module named|command not found"),
     ("Python of another version", r"cannot import name '\w+' from 'collections'|required field \"lineno\""),

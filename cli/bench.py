@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from pivotgym.cli.ui import bar, escape, say, show
+
+if TYPE_CHECKING:
+    from pivotgym.envs.conformance.verdict_cases import VerdictCase
 
 bench = typer.Typer(no_args_is_help=True, help="Measure verdicts against labelled cases.")
 
@@ -34,18 +38,22 @@ def verdicts(
     git_mirrors: Annotated[
         Path | None, typer.Option(help="Folder of `owner+name/` with a git directory below.")
     ] = None,
+    fetch: Annotated[
+        bool, typer.Option(help="Fetch source packages that cases name, by pip, which runs their build scripts.")
+    ] = True,
 ) -> None:
     """Score labelled cases with our verifier beside exact match and NeMo Gym's rules, by kind and in all."""
     from pivotgym.envs.base import sources
     from pivotgym.envs.conformance.verdict_bench import VerdictBench, report
     from pivotgym.envs.conformance.verdict_cases import read_cases
+    from pivotgym.envs.swe.wheelhouse import naming
 
     found = [case for path in [*cases, *(more or [])] for case in read_cases(path)]
     named = {"fixtures": fixtures, "tau": data and data / "tau_bench", "corpus": corpus, "git_mirrors": git_mirrors}
     given = {name: path for name, path in named.items() if path is not None}
     sources.configure(given)
     try:
-        with bar("cases") as progress:
+        with bar("cases") as progress, naming(_packages(found) if fetch else set()):
             result = report(VerdictBench().run(found, on_progress=progress))
     finally:
         sources.forget(*given)
@@ -54,6 +62,12 @@ def verdicts(
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(result, indent=2) + "\n")
         say(f"report: {escape(str(json_file))}")
+
+
+def _packages(cases: Sequence[VerdictCase]) -> set[str]:
+    """The source packages that cases start from."""
+    origins = [case.pivot.origin for case in cases]
+    return {str(one.get("package")) for one in origins if one.kind == "sdist" and one.get("package")}
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -99,11 +99,16 @@ def differing(expert: Effects, candidate: Effects) -> list[str]:
 
 
 def undecided(expert: Effects, candidate: Effects) -> bool:
-    """Whether the calls that the origin lets follow must be run to decide."""
+    """Whether the calls that the origin lets follow must be run to decide.
+
+    Asked first for both, then, once they ran after the expert's action, for the candidate alone: where they end the
+    page's task.
+    """
     if candidate.invalid is not None or not expert.detail.get("continues"):
         return False
-    ended = _result(expert).get("done")
-    return not ended and bool(candidate.detail.get("calls")) and bool(differing(expert, candidate))
+    open_still = "continued" in expert.detail or not expert.detail["after"]["ended"].get("done")
+    tells = "continued" not in expert.detail or bool(_result(expert).get("done"))
+    return open_still and tells and bool(candidate.detail.get("calls")) and bool(differing(expert, candidate))
 
 
 def _answered(parts: Mapping[str, Any]) -> bool:

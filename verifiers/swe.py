@@ -28,6 +28,7 @@ names files. Whether a limit was the machine's fault is the world's to find out.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,10 @@ from pivotgym.verifiers.code.reports import read_report
 from pivotgym.verifiers.code.rule import kinds_shared, same_operations
 from pivotgym.verifiers.shell.effects import difference
 
+_BARE = re.compile(
+    r"\s*(?:\S+[:=]\s*)?(?:[\d.,%]+|(?i:yes|no|true|false|ok|none))(?:\s+[\d.,%]+){0,8}(?:\s+[^\s()]+)?\s*"
+)
+"""A line that holds no text of a repository: counts, or a word for whether something is so, with a name beside it."""
 Reader: TypeAlias = Callable[[Pivot, Action], Sequence[Operation]]
 """What an action of a pivot does, operation by operation; `Invalid` for a call that cannot be run."""
 
@@ -133,6 +138,13 @@ class SweComparator:
         if files.level != "undecided" or ("tests" in expert.detail and not _sees(expert.detail["tests"])):
             return ()
         return tuple(path for path, level in files.files.items() if level == "undecided")
+
+    def doubts(self, expert: Effects, verdict: Verdict) -> bool:
+        """Whether equal outputs may be a coincidence: all the expert's lines are counts, `yes` and the like."""
+        if verdict.method not in ("lines", "execution"):
+            return False
+        lines = [line for one in _ran(expert) for line in one.output.splitlines() if line.strip()]
+        return bool(lines) and all(_BARE.fullmatch(line) for line in lines)
 
     def by_rule(self, pivot: Pivot, action: Action) -> Verdict:
         """Rule 4."""

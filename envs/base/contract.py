@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pivotgym.core.errors import ConfigError, PivotRefused
 from pivotgym.core.messages import Action, Message, Tool
-from pivotgym.core.trajectory import Effects, Origin, Pivot, Step, Trajectory
+from pivotgym.core.trajectory import Effects, Origin, Pivot, Step, Trajectory, Verdict
 from pivotgym.envs.base.users import User
 from pivotgym.verifiers.base import Comparator
 from pivotgym.verifiers.judge import MessageJudge
@@ -231,6 +231,17 @@ class Domain(ABC):
     def steady(self, action: Action) -> bool:
         """Whether an action is known to do the same at any time, so that `repeats` can be spared; by default not."""
         return False
+
+    def doubts(self, expert: Effects, verdict: Verdict) -> bool:
+        """Whether two actions that are equivalent in a state may be so by coincidence; perturbed copies are asked then.
+
+        By default always.
+
+        Args:
+            expert: What the expert's action did in the state itself.
+            verdict: What was found there: `equivalent`.
+        """
+        return True
 
     def tells(self, pivot: Pivot, own: Effects, perturbed: Effects) -> bool:
         """Whether the expert's action tells anything in a perturbed copy, given its effects in the state and there.

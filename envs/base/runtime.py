@@ -100,11 +100,22 @@ class Runtime:
                 return comparator.by_rule(pivot, action)
         verdict = self._compared(pivot, action, 0)
         assert verdict is not None
+        if not self._doubts(pivot, verdict):
+            return verdict
         for variant in range(1, self.domain.perturbations + 1):
             if verdict.outcome != "equivalent":
                 break
             verdict = self._compared(pivot, action, variant) or verdict
         return verdict
+
+    def _doubts(self, pivot: Pivot, verdict: Verdict) -> bool:
+        """Whether perturbed copies of the state are asked."""
+        if verdict.outcome != "equivalent" or not self.domain.perturbations:
+            return False
+        expert = self.trials.expert(pivot)
+        assert expert is not None
+        with unforeseen_is(VerifierFailed, f"{self.domain.comparator.name}: doubting pivot {pivot.id!r}"):
+            return self.domain.doubts(expert, verdict)
 
     def _compared(self, pivot: Pivot, action: Action, variant: int) -> Verdict | None:
         """The verdict in one copy of the state; `None` where the expert's own action tells nothing in that copy."""

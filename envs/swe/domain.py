@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from pivotgym.core.messages import Action
-from pivotgym.core.trajectory import Effects, Origin, Pivot, Trajectory, steps_of
+from pivotgym.core.trajectory import Effects, Origin, Pivot, Trajectory, Verdict, steps_of
 from pivotgym.envs.base.contract import Attempt, Domain, Task
 from pivotgym.envs.sandbox.backends import default_backend
 from pivotgym.envs.sandbox.contract import Backend, Sandbox
@@ -38,6 +38,7 @@ class SoftwareEngineering(Domain):
     )
     candidate_rule: ClassVar[str] = "assistant turns that call a tool, or hold a block of commands"
     repeats: ClassVar[bool] = True
+    perturbations: ClassVar[int] = 2
 
     def __init__(self) -> None:
         self.comparator: SweComparator = SweComparator(_read)
@@ -73,6 +74,10 @@ class SoftwareEngineering(Domain):
     def asks(self, expert: Effects, candidate: Effects) -> tuple[str, ...]:
         """See `Domain.asks`: the files on which only tests can decide."""
         return self.comparator.undecided(expert, candidate)
+
+    def doubts(self, expert: Effects, verdict: Verdict) -> bool:
+        """See `Domain.doubts`: where what was told are counts and the like, no text of the repository."""
+        return self.comparator.doubts(expert, verdict)
 
     def candidates(self, trajectory: Trajectory) -> list[int]:
         """The trajectory's own list where it has one, else by `candidate_rule`."""

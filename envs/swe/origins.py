@@ -6,8 +6,8 @@ Owns: the kinds of origin with their fields, and what each resolves to on this m
 - `git`: `repo` (`owner/name`, see `mirrors`), `commit` (full id; also as `base_commit`). Where runs do not tell them:
   `instance_id` of SWE-bench (`owner__name-number`) names the repository, and `blobs` {path: blob id}, as in the patch
   of a run, the commit (`base_commit`).
-- `sdist`: `package`, `version` [, `sha256`, needed where it is none of `SDISTS`]; `mutations`, a list of {`path`,
-  `line`, `old`, `new`}: line `line`, which must be `old`, becomes `new`.
+- `sdist`: `package`, `version` [, `sha256`; otherwise that of `tasks.packages`, or of what comes first, see `sdists`];
+  `mutations`, a list of {`path`, `line`, `old`, `new`}: line `line`, which must be `old`, becomes `new`.
 - `image`: `image`, a name in the source `images`, as in the terminal domain; its repository is at `workdir` already.
 
 - Both trees also have `patch`, a git diff of what was changed before the run began; `packages`, a list of Python
@@ -36,6 +36,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from pivotgym.core.errors import InputError, NotFound
 from pivotgym.core.trajectory import Origin
 from pivotgym.envs.sandbox.contract import Base, Limits, ShellState
@@ -44,6 +46,7 @@ from pivotgym.envs.swe.base_commit import base_commit
 from pivotgym.envs.swe.mirrors import git_dir
 from pivotgym.envs.swe.operations.tables import harnesses, table_of
 from pivotgym.envs.swe.pythons import Python, python_of
+from pivotgym.envs.swe.tasks.packages import packages
 from pivotgym.envs.terminal import fields
 from pivotgym.envs.terminal.origins import images
 
@@ -58,14 +61,6 @@ _SHARED = {
     "trajectory_writes_not_replayed",
 }  # fmt: skip
 _OF_TREES = {"patch", "packages", "constraints", "develop", "pytest"}
-SDISTS: Mapping[tuple[str, str], str] = {
-    ("cachetools", "5.5.0"): "2cc24fb4cbe39633fb7badd9db9ca6295d766d9c2995f245725a46715d050f2a",
-    ("inflection", "0.5.1"): "1a29730d366e996aaacffb2f1f1cb9593dc38e2ddd30c91250c6dde09ea9b417",
-    ("more-itertools", "10.5.0"): "5482bfef7849c25dc3c6dd53a6173ae4795da2a41a80faea6700d9f5846c5da6",
-    ("tabulate", "0.9.0"): "0095b12bf5966de529c0feb1fa08671671b3368eec77d7ef7ab114be2c068b3c",
-    ("toolz", "1.0.0"): "2c86e3d9a04798ac556793bced838816296a2f085017664e4995cb40a1047a02",
-}
-"""SHA-256 of source archives by package and version: what an origin may name without saying it."""
 _INSTANCE = re.compile(r"([A-Za-z0-9-]+)__([A-Za-z0-9._-]+)-(\d+)")
 _PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[0-9][A-Za-z0-9.!+_-]{0,40}")
@@ -190,13 +185,13 @@ def _known_sdist(origin: Origin, package: str, version: str, given: str) -> sdis
         raise fields.bad(origin, "version", "a version", version)
     if given and not _DIGEST.fullmatch(given):
         raise fields.bad(origin, "sha256", "64 hexadecimal digits", given)
-    sha256 = given or SDISTS.get((package.lower().replace("_", "-"), version), "")
-    if not sha256:
-        raise InputError(
-            f"origin of kind 'sdist': sha256: missing, and {package} {version} is none of the known archives",
-            hint="give the SHA-256 that the package index has for the .tar.gz",
-        )
-    return sdists.Sdist(package, version, sha256)
+    name = canonicalize_name(package)
+    known = packages().get(name)
+    if known is None or known.sdist.version != version:
+        return sdists.pinned(sdists.Sdist(name, version, given))
+    if given not in ("", known.sdist.sha256):
+        raise fields.bad(origin, "sha256", f"{known.sdist.sha256}, which {package} {version} has", given)
+    return known.sdist
 
 
 def _image(origin: Origin) -> Setting:

@@ -1,7 +1,8 @@
 """Running tests in a throw-away copy of a state, and which tests see a change.
 
-Owns: choosing tests, running them, reading their results. Does not own: when tests are asked for (`envs.base.runtime`),
-what follows from their results (`verifiers.swe`), tasks and their hidden tests (`tasks`).
+Owns: choosing tests, running them, reading their results, which count only where they are signed (`signing`). Does not
+own: when tests are asked for (`envs.base.runtime`), what follows from their results (`verifiers.swe`), tasks and their
+hidden tests (`tasks`).
 
 What ends a run is processor time, which other work on the machine does not use up: once tests have run to their end in
 a state, every later run of them there may take twice as much and 3 s. Wall time only ends runs that wait for something.
@@ -9,14 +10,18 @@ a state, every later run of them there may take twice as much and 3 s. Wall time
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 import math
 import posixpath
 import re
+import secrets
 import shlex
 import threading
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib import resources
 from typing import Any
 
 from pivotgym.envs.sandbox.contract import Sandbox
@@ -27,8 +32,11 @@ from pivotgym.verifiers.code.reports import read_report
 LIMIT_S = 45.0
 MAX_FILES = 8
 """Test files that are run where an origin names no command."""
-_REPORT, _TIMES = "/tmp/pivotgym-tests.xml", "/tmp/pivotgym-times"
-_OPTIONS = f"-p no:cacheprovider --junitxml={_REPORT}"
+_ASIDE, _TIMES = "/run/pivotgym-tests", "/tmp/pivotgym-times"
+_WHERE = "python -I -c 'import os, pytest; print(os.path.dirname(os.path.dirname(pytest.__file__)))'"
+_OPTIONS = "-p no:cacheprovider -p pivotgym_signing"
+_RESULTS = "pivotgym_results.json"
+_BAD = frozenset({"failed", "error"})
 _FIND = (
     "git ls-files -z -- 'test_*.py' '*/test_*.py' '*_test.py' '*/tests.py' 2>/dev/null"
     " | xargs -0 -r grep -lE -e %s -- 2>/dev/null | LC_ALL=C sort | head -n %d"
@@ -92,22 +100,26 @@ def run_tests(
         sandbox: Where.
         command: What runs them.
         root: The folder it is run in.
-        environment: All its variables; reports of pytest are asked for by one more.
+        environment: All its variables; pytest is told by more of them to record the run.
         cpu_s: Processor time they took in another run of the same state; `None` where there was none.
     """
     variables = {**environment, "PYTEST_ADDOPTS": _OPTIONS, "PYTHONDONTWRITEBYTECODE": "1"}
+    variables["PYTHONPATH"] = ":".join(filter(None, (_ASIDE, environment.get("PYTHONPATH"))))
+    folder = _plugin_folder(sandbox, root, environment)
     most = LIMIT_S if cpu_s is None else min(LIMIT_S, 2 * cpu_s + 3)
     timed = f"( ulimit -St {math.ceil(most)}; {own_shell(command, cwd=root, environment=variables)} )"
     # The outer shell is a new one, so that its `times` are those of the tests.
     text = f"( {timed}; ended=$?; times > {_TIMES}; exit $ended )"
     for wall_s in (min(LIMIT_S, 4 * most), LIMIT_S):
-        sandbox.run(f"command rm -f -- {_REPORT}")
+        key = _lay_plugin(sandbox, folder)
         ran = sandbox.run(text, timeout_s=wall_s)
         if ran.ended is None:
             break
     if ran.ended is not None or ran.exit == _OUT_OF_TIME:
         return Results(ended=ran.ended or "time")
-    found = _of_report(sandbox.read(_REPORT)) or _of_output(command, shown(ran.stdout) + shown(ran.stderr), ran.exit)
+    found = _of_record(sandbox.read(f"{folder}/{_RESULTS}"), key) or _of_output(
+        command, shown(ran.stdout) + shown(ran.stderr), ran.exit
+    )
     return replace(found, cpu_s=_cpu_of(sandbox.read(_TIMES)))
 
 
@@ -139,15 +151,45 @@ def remembered(state: str, command: str, run: Callable[[], Results]) -> Results:
     return found
 
 
-def _of_report(report: bytes | None) -> Results | None:
-    """The results that pytest wrote down; `None` where it wrote none, as when it does not even start."""
-    try:
-        cases = list(ET.fromstring(report or b"").iter("testcase"))
-    except ET.ParseError:
+def _plugin_folder(sandbox: Sandbox, root: str, environment: dict[str, str]) -> str:
+    """Where a plugin is found whatever a command sets: beside pytest itself, else on `PYTHONPATH`."""
+    ran = sandbox.run(own_shell(_WHERE, cwd=root, environment=environment), timeout_s=LIMIT_S)
+    found = shown(ran.stdout).strip()
+    return found if ran.exit == 0 and found.startswith("/") and "\n" not in found else _ASIDE
+
+
+def _lay_plugin(sandbox: Sandbox, folder: str) -> bytes:
+    """Lay what records a run, and the key of its signature, which is given back."""
+    sandbox.run(f"command rm -f -- {shlex.quote(f'{folder}/{_RESULTS}')}")
+    inside = resources.files("pivotgym.envs.swe")
+    sandbox.write(f"{folder}/pivotgym_recorder.py", inside.joinpath("tasks", "inside.py").read_bytes())
+    sandbox.write(f"{folder}/pivotgym_signing.py", inside.joinpath("signing.py").read_bytes())
+    key = secrets.token_bytes(32)
+    sandbox.write(f"{folder}/pivotgym_key", key)
+    return key
+
+
+def _of_record(record: bytes | None, key: bytes) -> Results | None:
+    """The results that pytest wrote down and signed; `None` where it did not, as when it does not even start.
+
+    What the tested code changed of the test tools counts like a test more that ran.
+    """
+    signature, _, told = (record or b"").partition(b"\n")
+    if not hmac.compare_digest(signature, hmac.new(key, told, hashlib.sha256).hexdigest().encode()):
         return None
-    names = {f"{one.get('classname')}::{one.get('name')}": one for one in cases}
-    bad = [name for name, one in names.items() if one.find("failure") is not None or one.find("error") is not None]
-    return Results(tuple(sorted(names)), tuple(sorted(bad)))
+    try:  # tested code can reach the recorder itself
+        given = json.loads(told)
+        bad = [name for name, status in given["results"].items() if status in _BAD]
+        changed = [f"{name} is another function" for name in given["changed"]]
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ):  # tested code can reach the recorder itself
+        return None
+    return Results(tuple(sorted([*given["results"], *changed])), tuple(sorted(bad)))
 
 
 def _of_output(command: str, output: str, status: int | None) -> Results:

@@ -21,8 +21,8 @@ import sys
 import tempfile
 import threading
 import zipfile
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -35,7 +35,7 @@ from pivotgym.core.wheels import cache_dir
 from pivotgym.envs.swe import python_tools
 
 ALLOWED = "PIVOTGYM_SWE_PACKAGES"
-"""Setting: names of packages, separated by commas, that may be fetched with what they depend on; `*` for all."""
+"""Setting: names of packages, separated by commas, that may be fetched with what they depend on; `*` for all wheels."""
 DECLARED = "declared"
 """What stands in an origin's `packages` for all that its tree names as requirements."""
 MAX_NAMED, MAX_BYTES = 100, 2**31
@@ -45,6 +45,8 @@ _lock = threading.Lock()
 _without: dict[Path, str] = {}
 """Choices that this process found to be none, with the reason: pip takes long to say so."""
 _MAX_WITHOUT = 1000
+_local: set[str] = set()
+"""What `naming` allows."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,32 @@ def wheels_for(requirements: Sequence[str], constraints: Sequence[str] = ()) -> 
         InputError: If they are too large.
     """
     return _wheels_for(tuple(requirements), tuple(constraints), str(cache_dir())) if requirements else ()
+
+
+def check_named(names: Iterable[str]) -> None:
+    """Whether source packages may be fetched: only those that the setting names, as pip runs their build scripts.
+
+    Raises:
+        MissingDependency: If one is not named; the hint has the setting.
+    """
+    refused = sorted({canonicalize_name(name) for name in names} - _allowed())
+    if refused:
+        raise MissingDependency(
+            f"sdist: {', '.join(refused)} is none of the known source packages and not in the cache, and this server "
+            "does not fetch it",
+            hint=f"whoever runs it sets {ALLOWED}={','.join(refused)}; * is for wheels, which run no code when fetched",
+        )
+
+
+@contextmanager
+def naming(names: Iterable[str]) -> Iterator[None]:
+    """Allow these packages beside those of the setting, for a block: for commands whose user chose the origins."""
+    added = {canonicalize_name(name) for name in names} - _local
+    _local.update(added)
+    try:
+        yield
+    finally:
+        _local.difference_update(added)
 
 
 def unpack(wheels: Sequence[Wheel], packages: Path, scripts: Path, python: str) -> None:
@@ -154,10 +182,14 @@ def _wheels_for(requirements: tuple[str, ...], constraints: tuple[str, ...], cac
     return tuple(Wheel(**one) for one in json.loads(choice.read_text())["wheels"])
 
 
+def _allowed() -> set[str]:
+    return {canonicalize_name(name.strip()) for name in os.environ.get(ALLOWED, "").split(",") if name.strip()} | _local
+
+
 def _check_allowed(requirements: Iterable[str]) -> None:
-    allowed = {canonicalize_name(name.strip()) for name in os.environ.get(ALLOWED, "").split(",") if name.strip()}
+    allowed = _allowed()
     refused = sorted({Requirement(one).name for one in requirements} - allowed)
-    if refused and "*" not in os.environ.get(ALLOWED, "").split(","):
+    if refused and "*" not in allowed:
         raise MissingDependency(
             f"packages: {', '.join(refused[:10])} are not in the cache, and this server fetches none of them",
             hint=f"whoever runs it sets {ALLOWED}={','.join(refused[:10])}, or * for all",

@@ -25,6 +25,7 @@ from pivotgym.envs.swe.listings import parts_of, uncut
 from pivotgym.envs.swe.observing import normalised, observation
 from pivotgym.envs.swe.operations.read import commands_of, operations_of
 from pivotgym.envs.swe.origins import Setting, identity, resolve
+from pivotgym.envs.swe.perturbing import perturb
 from pivotgym.envs.swe.tools import Tools
 from pivotgym.verifiers.code.operations import Invalid, Operation, Other, Submit, to_json
 
@@ -77,7 +78,7 @@ class SweWorld(SandboxWorld):
         return self._resolved[1]
 
     def base(self, origin: Origin, variant: int) -> AbstractContextManager[Base]:
-        """See `SandboxWorld.base`; there are no variants."""
+        """See `SandboxWorld.base`; the origin has no variants of its own."""
         return self.setting(origin).base()
 
     def limits(self, origin: Origin) -> Limits:
@@ -212,6 +213,10 @@ class SweWorld(SandboxWorld):
         # A start in which the tests do not end is one in which they fail.
         failed = list(before.failed) if before.ended is None else [f"{command}: {before.ended}"]
         return {"tests": {**now.to_json(), "failed_before": failed}}
+
+    def perturb(self, seed: int) -> bool:
+        """See `World.perturb`."""
+        return perturb(self.sandbox, self._here.workdir, seed)
 
     def outcome(self, task: Task) -> float:
         """See `World.outcome`."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from math import hypot
 from typing import Any
 
-from pivotgym.envs.browsing.pages.session import Session
+from pivotgym.envs.browsing.pages.session import TABS, Session
 from pivotgym.envs.browsing.pages.tabs import Tab
 
 SCROLLS = {"down": (0, 1), "up": (0, -1), "right": (1, 0), "left": (-1, 0)}
@@ -86,7 +86,7 @@ class Call:
 
     async def moves(self, x: float, y: float) -> None:
         """Moves the mouse, which a page notices when it next draws."""
-        await self.session.drawing(self.tab, self.tab.page.mouse.move(x, y))
+        await self.session.clock.drawing(self.tab, self.tab.page.mouse.move(x, y))
 
 
 async def look(call: Call) -> None:
@@ -250,6 +250,8 @@ async def back(call: Call) -> None:
 async def tab_new(call: Call) -> None:
     """Opens a tab, empty or at an address."""
     address = _address(call, str(call.arguments["url"])) if call.arguments.get("url") else None
+    if len(call.session.tabs) >= TABS:
+        raise Refused(f"{TABS} tabs are open, no more can be; close one with tab_close")
     tab = await call.session.new_tab()
     if address is not None:
         await call.session.goto(tab, address)

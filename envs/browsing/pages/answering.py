@@ -38,6 +38,7 @@ class Answers:
         stored: What the next request for its address is answered with instead, when a state is restored.
         broken: The first exception of the site's, if there was one.
         flying: Requests that are being answered now.
+        answered: How many were answered so far.
     """
 
     def __init__(self, session: Session, site: Site) -> None:
@@ -45,6 +46,7 @@ class Answers:
         self.stored: Served | None = None
         self.broken: BaseException | None = None
         self.flying = 0
+        self.answered = 0
 
     async def answer(self, route: Route) -> None:
         """Answer a request."""
@@ -55,6 +57,7 @@ class Answers:
             self._session.unless_gone(error)
         finally:
             self.flying -= 1
+            self.answered += 1
 
     async def _answered(self, route: Route) -> None:
         sent = route.request

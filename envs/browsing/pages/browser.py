@@ -53,6 +53,8 @@ FLAGS = (
 )
 START_S = 30.0
 """Within which Chromium must have started, and a context be ready."""
+SWIFT_S = 2.0
+"""Within which an empty page answers on a machine that is not too slow to judge others by their silence."""
 CALL_S = 120.0
 """Within which any call must have ended; the sessions' own deadlines are much shorter."""
 WARM = 4
@@ -173,22 +175,35 @@ class Browser:
         """
         if sum(seat.answer is not None for seat in self._seats) >= self._most:
             raise Full(f"pages: {self._most} contexts are open already", retry_after_s=5.0)
-        waiting = self._ready.get(viewport)
-        seat = waiting.popleft() if waiting else await self._made(viewport)
+        seat = await self._prepared(viewport)
         self._refill(viewport)
         return seat
 
-    async def alive(self, viewport: tuple[int, int], within_s: float) -> bool:
-        """Whether a page of its own answers. On the loop's thread."""
+    async def _prepared(self, viewport: tuple[int, int]) -> Seat:
+        waiting = self._ready.get(viewport)
+        while waiting:
+            seat = waiting.popleft()
+            if not seat.lost:
+                return seat
+        return await self._made(viewport)
+
+    async def swift(self, viewport: tuple[int, int]) -> bool:
+        """Whether a page of its own answers within `SWIFT_S`. On the loop's thread.
+
+        Raises:
+            WorldFailed: If it does not answer at all.
+        """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        seat = await self._prepared(viewport)
         try:
-            async with asyncio.timeout(within_s):
-                seat = await self.take(viewport)
-                assert seat.page is not None
-                await seat.page.evaluate("1")
-                await self.release(seat)
-        except (TimeoutError, PivotGymError):
-            return False
-        return True
+            assert seat.page is not None
+            await asyncio.wait_for(seat.page.evaluate("1"), START_S)
+            return clock() - began < SWIFT_S
+        except (_playwright().Error, TimeoutError):
+            raise WorldFailed(f"browser: it did not answer within {START_S:g} s") from None
+        finally:
+            await self.release(seat)
 
     async def release(self, seat: Seat) -> None:
         """Close a context. On the loop's thread."""
@@ -289,14 +304,22 @@ class Browser:
                     service_workers="block",
                     accept_downloads=False,
                 )
-                seat = Seat(context, viewport)
-                self._seats.add(seat)
-                await context.add_init_script(page_script())
-                await context.route("**/*", seat.answered)
-                seat.page = await context.new_page()
-                seat.cdp = await stopped(context, seat.page)
+            return await self._furnished(Seat(context, viewport))
         except (_playwright().Error, TimeoutError) as error:
             raise WorldFailed(f"browser: no context could be made: {str(error)[:300]}") from error
+
+    async def _furnished(self, seat: Seat) -> Seat:
+        """A context with its script, its requests led to us, and its first tab; closed where that fails."""
+        self._seats.add(seat)
+        try:
+            async with asyncio.timeout(START_S):
+                await seat.context.add_init_script(page_script())
+                await seat.context.route("**/*", seat.answered)
+                seat.page = await seat.context.new_page()
+                seat.cdp = await stopped(seat.context, seat.page)
+        except BaseException:
+            await self.release(seat)
+            raise
         return seat
 
     def _refill(self, viewport: tuple[int, int]) -> None:

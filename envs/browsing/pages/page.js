@@ -53,6 +53,7 @@
 
   // All elements in document order, through open shadow roots and frames of the same origin.
   const every = (node, found = []) => {
+    if (!node) return found;
     found.push(node);
     const children = node.shadowRoot ? [...node.shadowRoot.children, ...node.children] : node.children;
     for (const child of children) every(child, found);
@@ -164,6 +165,7 @@
     const lines = [], shown = [];
     const flowing = (node) => [...node.querySelectorAll("*")].every((inner) => INLINE.has(inner.nodeName));
     const visit = (node, depth, told, named) => {
+      if (!node) return;
       if (node.nodeType === 3) {
         const text = one(node.nodeValue);
         const around = node.parentElement;
@@ -207,6 +209,7 @@
   const DROPPED = /(^|[-_])(hover|hovered|focus|focused)$/;
   const VOLATILE = new Set(["nonce"]);
   const html = (node) => {
+    if (!node) return "";
     if (node.nodeType === 3) return one(node.nodeValue);
     if (node.nodeType !== 1) return "";
     const attributes = [];

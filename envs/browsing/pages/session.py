@@ -1,12 +1,12 @@
 """A live browser session: one context, its tabs, and the site that answers all their requests.
 
-Owns: stopping and granting time, tabs that open, close, hang or crash, dialogs, and reading the whole state. Does not
-own: the browser (`envs.browsing.pages.browser`), requests (`envs.browsing.pages.answering`), what an action does
-(`envs.browsing.pages.actions`), or states that are kept (`envs.browsing.pages.snapshot`).
+Owns: tabs that open, close, hang or crash, dialogs, and reading the whole state. Does not own: the browser
+(`envs.browsing.pages.browser`), time (`envs.browsing.pages.clock`), requests (`envs.browsing.pages.answering`), what an
+action does (`envs.browsing.pages.actions`), or states that are kept (`envs.browsing.pages.snapshot`).
 
-**Time.** A page's time stands still but for `BUDGET_MS` of virtual time after each action, in which timers, network
-answers and navigations happen as fast as the machine allows, always in the same order. So nothing ever sleeps, the same
-actions give the same page, and what a page does later than that after an action it never does.
+**Hanging or slow.** A page that does not answer within the deadline has lost its tab, which is an effect of the action;
+a machine that is too slow is an error. What tells them apart is an empty page of our own: only while that answers
+swiftly is the silence of another its own.
 
 All coroutines run on the browser's loop.
 """
@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin
 
 from pivotgym.core.errors import PivotGymError, WorldFailed
 from pivotgym.envs.browsing.pages.answering import Answers, host_of
-from pivotgym.envs.browsing.pages.browser import START_S, Browser, Seat, stopped
+from pivotgym.envs.browsing.pages.browser import Browser, Seat, stopped
+from pivotgym.envs.browsing.pages.clock import Clock
 from pivotgym.envs.browsing.pages.contract import Site
 from pivotgym.envs.browsing.pages.tabs import Reading, Tab, TabLost
 
@@ -29,15 +30,14 @@ if TYPE_CHECKING:
     from playwright.async_api import CDPSession, Dialog, Frame, Page, Route
 
 T = TypeVar("T")
-BUDGET_MS = 1000
-FRAME_MS = 20
-NUDGE_S = 0.5
-STUCK_S = 2.0
-"""After which time that does not pass, while no request is being answered, waits for none any more."""
-WINDOW_S = 3.0
+WINDOW_S = 6.0
+"""Within which a window that a page opens has arrived, where the browser answers swiftly."""
 DEADLINE_S = 20.0
 """Within which a page must answer; then its tab is closed, as a user would close it."""
-ROUNDS = 25
+PATIENCE = 3
+"""Deadlines that a page gets on a machine that is too slow to tell, before that is an error."""
+TABS = 12
+"""Tabs that a session has at most; a window that is opened beyond is closed."""
 
 
 class Session:
@@ -57,6 +57,7 @@ class Session:
         self.front = 0
         self.hosts: set[str] = set()
         self.answers = Answers(self, site)
+        self.clock = Clock(self)
         self._opened = 0
         self._due = 0
         self._came = asyncio.Event()
@@ -86,7 +87,7 @@ class Session:
         self.tabs[tab.number] = tab
         self.front = tab.number
         cdp.on("Emulation.virtualTimeBudgetExpired", lambda _: tab.expired.set())
-        cdp.on("Page.windowOpen", lambda _: self._opens())
+        cdp.on("Page.windowOpen", lambda event: self._opens(str(event.get("url", ""))))
         cdp.on("Page.frameRequestedNavigation", lambda _: self._moved(tab))
         cdp.on("Page.frameStoppedLoading", lambda _: tab.stopped.set() if tab.vain else None)
         page.on("framenavigated", lambda frame: self._navigated(tab, frame))
@@ -103,9 +104,10 @@ class Session:
         except Exception as error:
             self.unless_gone(error)
 
-    def _opens(self) -> None:
-        """A page is about to open another, which arrives later."""
-        self._due += 1
+    def _opens(self, address: str) -> None:
+        """A page is about to open another, which arrives later; one that is off-site may never."""
+        if not address or address.startswith("about:") or self.answers.ours(address):
+            self._due += 1
 
     def _arrived(self, page: Page) -> None:
         """A page opened another: a pop-up or a link to a new tab; it comes to the front."""
@@ -122,6 +124,10 @@ class Session:
             self.unless_gone(error)
             return
         if any(tab.page is page for tab in self.tabs.values()):
+            return
+        if len(self.tabs) >= TABS:
+            self.note(f"a new tab was closed at once: {TABS} are open")
+            await page.close()
             return
         tab = self._adopt(page, cdp)
         self.note(f"a new tab [{tab.number}] opened")
@@ -141,7 +147,7 @@ class Session:
     async def new_tab(self) -> Tab:
         """Opens an empty tab in front."""
         page = await self.seat.context.new_page()
-        await self._arrivals_done()
+        await self.arrivals_done()
         found = next((tab for tab in self.tabs.values() if tab.page is page), None)
         if found is None:
             raise TabLost
@@ -236,97 +242,18 @@ class Session:
             return None
         return next((tab for tab in self.tabs.values() if frame == tab.page.main_frame), None)
 
-    # --- time
+    # --- what is awaited
 
-    async def settle(self) -> None:
-        """Grants time to all tabs until none moves any more.
-
-        Raises:
-            WorldFailed: If the browser is gone, or the site broke.
-        """
-        for tab in self.tabs.values():
-            tab.due = tab.age + BUDGET_MS
-        for _ in range(ROUNDS):
-            await self._arrivals_done()
-            before = {number: tab.moved for number, tab in self.tabs.items()}
-            young = False
-            for tab in list(self.tabs.values()):
-                try:
-                    young |= await self.guarded(tab, self._granted(tab))
-                except TabLost:
-                    continue
-            await self._arrivals_done()
-            if not young and before == {number: tab.moved for number, tab in self.tabs.items()}:
-                break
-        else:
-            self.note("the page keeps loading")
-        for tab in self.tabs.values():
-            self._remember(tab)
-        self._check()
-
-    def _remember(self, tab: Tab) -> None:
-        """An address that a tab left can be gone back to."""
-        shown = tab.page.url
-        if shown.startswith("about:"):
-            return
-        if tab.at and tab.at != shown:
-            tab.past.append(tab.at)
-        tab.at = shown
-
-    async def _granted(self, tab: Tab) -> bool:
-        """What time a document is still due; whether that is not all yet, or it is still loading.
-
-        A new document is due as much as an action on an old one, so that the time a page has lived depends on what was
-        done, not on how fast this machine is.
-        """
-        await self._passed(tab, max(FRAME_MS, round(tab.due - tab.age)))
-        try:
-            clock = await tab.page.evaluate("__pivotgym.clock()")
-        except Exception as error:
-            self.unless_gone(error)
-            return "navigat" in str(error)
-        if clock["fresh"]:
-            tab.due = BUDGET_MS
-        tab.age = float(clock["age"])
-        return not clock["ready"] or tab.age < tab.due - FRAME_MS
-
-    async def _passed(self, tab: Tab, budget_ms: int) -> None:
-        """Lets virtual time pass, and waits until it has."""
-        tab.expired.clear()
-        tab.stopped.clear()
-        policy = {"policy": "pauseIfNetworkFetchesPending", "budget": budget_ms}
-        await tab.cdp.send("Emulation.setVirtualTimePolicy", policy)
-        while not tab.expired.is_set():
-            waits = [asyncio.ensure_future(event.wait()) for event in (tab.expired, tab.stopped)]
-            try:
-                within = NUDGE_S if tab.vain else STUCK_S
-                await asyncio.wait(waits, timeout=within, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
-            if not tab.expired.is_set() and not self.answers.flying:
-                await self._nudged(tab, budget_ms)
-
-    async def _nudged(self, tab: Tab, budget_ms: int) -> None:
-        """Lets time go on that waits for good for a navigation or a picture that the page itself gave up."""
-        tab.vain = False
-        tab.stopped.clear()
-        try:
-            age = float(await tab.page.evaluate("performance.now()"))
-        except Exception as error:
-            self.unless_gone(error)
-            return
-        left = min(budget_ms, max(FRAME_MS, round(tab.due - age)))
-        if not tab.expired.is_set():
-            await tab.cdp.send("Emulation.setVirtualTimePolicy", {"policy": "advance", "budget": left})
-
-    async def _arrivals_done(self) -> None:
+    async def arrivals_done(self) -> None:
+        """Waits for windows that are about to open, dialogs and tabs that are about to close."""
         while self._due:
             self._came.clear()
             try:
                 await asyncio.wait_for(self._came.wait(), WINDOW_S)
             except TimeoutError:
-                self._due = 0  # one whose address was refused may never arrive
+                if not await self.browser.swift(self.seat.viewport):
+                    raise WorldFailed("browser: too slow to tell whether a page opened a new tab") from None
+                self._due = 0  # one whose answer has no content never arrives
         while self._arrivals:
             waiting, self._arrivals = self._arrivals, []
             await asyncio.gather(*waiting)
@@ -338,25 +265,38 @@ class Session:
             TabLost: If the tab hangs (it is then closed), crashes or closes meanwhile.
             WorldFailed: If the browser itself is gone, or no longer answers.
         """
+        waited = asyncio.ensure_future(work)
         try:
-            return await asyncio.wait_for(work, self.deadline_s)
-        except TimeoutError:
-            await self._hung(tab)
-            raise TabLost from None
-        except TabLost:
-            raise
-        except PivotGymError:
+            if not await self._answered(tab, waited):
+                await self._hung(tab)
+                raise TabLost
+            return waited.result()
+        except (TabLost, PivotGymError):
             raise
         except Exception as error:
             self.unless_gone(error)
             if tab.number not in self.tabs or tab.lost:
                 raise TabLost from None
             raise WorldFailed(f"browser: {str(error).strip().splitlines()[0][:300]}") from error
+        finally:
+            waited.cancel()
+
+    async def _answered(self, tab: Tab, waited: asyncio.Future[T]) -> bool:
+        """Whether a page answers; not if it is silent from one swift answer of another page to the next."""
+        swift = 0
+        for _ in range(2 * PATIENCE):
+            await asyncio.wait({waited}, timeout=self.deadline_s / 2)
+            if waited.done():
+                return True
+            if tab.lost:
+                raise TabLost
+            swift = swift + 1 if await self.browser.swift(self.seat.viewport) else 0
+            if swift == 2:
+                return waited.done()
+        raise WorldFailed(f"browser: too slow to tell whether a page hangs ({PATIENCE * self.deadline_s:g} s)")
 
     async def _hung(self, tab: Tab) -> None:
-        """Closes a tab whose page does not answer, once it is known that the browser itself does."""
-        if not await self.browser.alive(self.seat.viewport, max(self.deadline_s, START_S)):
-            raise WorldFailed(f"browser: it did not answer within {self.deadline_s:g} s")
+        """Closes a tab whose page does not answer."""
         try:
             # Tabs that opened each other share a process: the script must end for the others to live on.
             await asyncio.wait_for(tab.cdp.send("Runtime.terminateExecution"), self.deadline_s)
@@ -386,7 +326,7 @@ class Session:
             except TabLost:
                 continue
         cookies = await self.seat.context.cookies() if not self.seat.lost else []
-        self._check()
+        self.check()
         known = [{k: v for k, v in cookie.items() if k != "expires"} for cookie in cookies]
         known.sort(key=lambda cookie: (cookie["name"], cookie["domain"], cookie["path"]))
         notes, self.notes = self.notes, []
@@ -404,26 +344,15 @@ class Session:
 
     async def photograph(self) -> str:
         """The tab in front as a PNG, in base64."""
-        found = await self.drawing(self.tab, self.tab.cdp.send("Page.captureScreenshot", {"format": "png"}))
+        found = await self.clock.drawing(self.tab, self.tab.cdp.send("Page.captureScreenshot", {"format": "png"}))
         return str(found["data"])
-
-    async def drawing(self, tab: Tab, work: Coroutine[Any, Any, T]) -> T:
-        """Something that waits for a page to draw, which it does not while its time stands still: it gets frames."""
-        awaited = asyncio.ensure_future(work)
-
-        async def drawn() -> T:
-            while not awaited.done():
-                await self._passed(tab, FRAME_MS)
-                await asyncio.wait({awaited}, timeout=FRAME_MS / 1000)
-            return await awaited
-
-        return await self.guarded(tab, drawn())
 
     async def close(self) -> None:
         """Closes the context."""
         await self.browser.release(self.seat)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises `WorldFailed` if the browser is gone or the site broke."""
         if self.seat.lost:
             raise WorldFailed("browser: it ended while the session lived in it")
         if self.answers.broken is not None:

@@ -51,7 +51,7 @@ async def put_back(session: Session, snapshot: Snapshot) -> Reading:
     await _store(session, snapshot)
     session.answers.stored = snapshot.served
     await session.goto(tab, snapshot.page["url"], referer=snapshot.served.referer)
-    await session.settle()
+    await session.clock.settle()
     session.answers.stored = None
     await session.guarded(tab, tab.page.evaluate("given => __pivotgym.put(given)", json.dumps(snapshot.page)))
     session.restored(tab, snapshot.number, list(snapshot.past))

@@ -203,11 +203,11 @@ class PageWorld(World):
         session = await self._session_of(start, site)
         try:
             await session.goto(session.tab, address)
-            await session.settle()
+            await session.clock.settle()
             script = site.ready_script()
             if script is not None:
                 await session.guarded(session.tab, session.tab.page.evaluate(script))
-                await session.settle()
+                await session.clock.settle()
             boxes = await acting.laid_out(session, start.refs)
             reading = await session.read()
         except TabLost:
@@ -296,7 +296,7 @@ class PageWorld(World):
             error = str(reason)
         except TabLost:
             pass  # the notes say what became of the tab
-        await session.settle()
+        await session.clock.settle()
         reading = await session.read()
         reached = replace(state, reading=reading, ran=(*state.ran, call), answer=answer)
         return self._reached(session, reached), error, rejected

@@ -2,8 +2,9 @@ import pytest
 from toy_counter import add, pivot
 from toy_stored import StoredDomain
 
-from pivotgym.core.errors import PivotRefused
+from pivotgym.core.errors import PivotRefused, VerifierFailed
 from pivotgym.core.messages import Action, ToolCall
+from pivotgym.core.trajectory import Effects, Verdict
 from pivotgym.envs.base import trials
 from pivotgym.envs.base.runtime import Runtime
 
@@ -21,6 +22,29 @@ def test_the_same_by_coincidence_is_not_the_same_in_a_perturbed_copy() -> None:
     verdict = Runtime(StoredDomain()).verify(pivot(), put(5))  # 2 + 3, but not 102 + 3
     assert (verdict.outcome, verdict.evidence["perturbed_copy"]) == ("different", 1)
     assert verdict.reason.startswith("equal here, but not in a perturbed copy")
+
+
+class Sure(StoredDomain):
+    """Never doubts."""
+
+    def doubts(self, expert: Effects, verdict: Verdict) -> bool:
+        return False
+
+
+class Lost(StoredDomain):
+    """Cannot say whether it doubts."""
+
+    def doubts(self, expert: Effects, verdict: Verdict) -> bool:
+        raise KeyError(verdict.method)
+
+
+def test_perturbed_copies_are_asked_only_where_the_domain_doubts() -> None:
+    assert Runtime(Sure()).verify(pivot(), put(5)).outcome == "equivalent"
+
+
+def test_a_domain_that_breaks_while_it_doubts_is_an_error_and_no_verdict() -> None:
+    with pytest.raises(VerifierFailed, match="doubting pivot"):
+        Runtime(Lost()).verify(pivot(), put(5))
 
 
 def test_the_same_everywhere_is_equivalent() -> None:

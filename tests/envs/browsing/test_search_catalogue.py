@@ -1,6 +1,7 @@
 """Corpora by name."""
 
-import multiprocessing
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +12,14 @@ from pivotgym.envs.browsing.search import almanac
 from pivotgym.envs.browsing.search.catalogue import cache_folder, corpus, read_pages
 from pivotgym.envs.browsing.search.index import build
 from pivotgym.envs.browsing.search.world import SearchWorld
+
+DIGEST = """
+import sys
+from pivotgym.envs.base import sources
+from pivotgym.envs.browsing.search.catalogue import corpus
+sources.configure({"corpus": sys.argv[1]})
+print(corpus("towns.jsonl").about.digest)
+"""
 
 
 def test_a_plain_file_is_indexed_once(towns):
@@ -59,15 +68,12 @@ def test_the_almanac_has_one_page_per_address():
 
 def test_several_processes_build_one_index(towns, tmp_path, monkeypatch):
     monkeypatch.setenv("PIVOTGYM_CORPORA", str(tmp_path / "cache"))
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        digests = pool.starmap(_digest, [(str(sources.path("corpus")),)] * 2)
-    assert len(set(digests)) == 1
+    command = [sys.executable, "-c", DIGEST, str(sources.path("corpus"))]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    digests = {process.communicate()[0] for process in running}
+    assert [process.returncode for process in running] == [0, 0]
+    assert len(digests) == 1
     assert len([path for path in cache_folder().iterdir() if path.is_dir()]) == 1
-
-
-def _digest(file):
-    sources.configure({"corpus": file})
-    return corpus("towns.jsonl").about.digest
 
 
 def test_a_cache_folder_that_cannot_be_made_is_told(towns, tmp_path, monkeypatch):

@@ -3,11 +3,10 @@
 import contextlib
 import json
 import math
-import multiprocessing
-import os
 import random
 import shutil
-import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -17,6 +16,25 @@ from pivotgym.envs.browsing.search import index
 from pivotgym.envs.browsing.search.catalogue import read_pages
 from pivotgym.envs.browsing.search.index import Corpus, about, build
 from pivotgym.envs.browsing.search.pages import Page, page_of
+
+ENDLESS = """
+import itertools, sys, time
+from pathlib import Path
+from pivotgym.envs.browsing.search.index import build
+from pivotgym.envs.browsing.search.pages import Page
+def pages():
+    for number in itertools.count():
+        time.sleep(0.001)
+        yield Page(f"https://a.example/{number}", "page", "words")
+build(pages(), Path(sys.argv[1]), name="endless")
+"""
+BUILD = """
+import sys
+from pathlib import Path
+from pivotgym.envs.browsing.search.catalogue import read_pages
+from pivotgym.envs.browsing.search.index import build
+print(build(read_pages(Path(sys.argv[1])), Path(sys.argv[2]), name="towns").digest)
+"""
 
 
 def urls(corpus, query, limit=10):
@@ -94,23 +112,13 @@ def test_a_corpus_is_replaced_while_it_is_read(corpus, tmp_path):
 
 
 def test_a_build_that_is_killed_leaves_no_corpus(tmp_path):
-    context = multiprocessing.get_context("fork")
-    child = context.Process(target=build, args=(_endless(), tmp_path / "index"), kwargs={"name": "endless"})
-    child.start()
+    child = subprocess.Popen([sys.executable, "-c", ENDLESS, str(tmp_path / "index")])
     while not list(tmp_path.glob(".index.*.tmp/index/*")):
         time.sleep(0.01)
-    os.kill(child.pid, signal.SIGKILL)
-    child.join()
+    child.kill()
+    child.wait()
     assert not (tmp_path / "index").exists()
     assert build([Page("https://b.example/", "new", "")], tmp_path / "index", name="new").pages == 1
-
-
-def _endless():
-    number = 0
-    while True:
-        number += 1
-        time.sleep(0.001)
-        yield Page(f"https://a.example/{number}", "page", "words")
 
 
 def test_no_pages_are_no_corpus(tmp_path):
@@ -181,15 +189,11 @@ def test_a_build_that_was_not_finished_is_no_corpus(corpus, tmp_path):
 
 
 def test_two_processes_that_build_one_folder_leave_one_corpus(pages_file, tmp_path):
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        digests = pool.starmap(_built, [(pages_file, tmp_path / "both")] * 2)
-    assert set(digests) == {about(tmp_path / "both").digest}
+    command = [sys.executable, "-c", BUILD, str(pages_file), str(tmp_path / "both")]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert {process.communicate()[0].strip() for process in running} == {about(tmp_path / "both").digest}
     assert Corpus(tmp_path / "both").search("Calmere")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["both", "towns.jsonl"]
-
-
-def _built(file, folder):
-    return build(read_pages(file), folder, name="towns").digest
 
 
 @pytest.mark.parametrize(

@@ -194,9 +194,9 @@ def test_the_harness_decides_how_commands_run(harness, fresh, observation):
     assert (setting.fresh, setting.observation) == (fresh, observation)
 
 
-def test_a_package_without_a_known_digest():
-    with pytest.raises(InputError, match="none of the known archives"):
-        resolve(Origin(kind="sdist", package="leftpad", version="1.0"))
+def test_a_known_package_has_no_other_digest():
+    with pytest.raises(InputError, match=r"sha256: expected 2c86e3.*which toolz 1\.0\.0 has"):
+        resolve(Origin(kind="sdist", package="toolz", version="1.0.0", sha256="0" * 64))
 
 
 @pytest.mark.parametrize(("field", "value"), [("package", "a b"), ("version", "; rm"), ("sha256", "xyz")])

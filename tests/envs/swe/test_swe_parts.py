@@ -1,5 +1,8 @@
 """The tools' memory, results of tests, and what is asked of a Runtime."""
 
+import hashlib
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +13,7 @@ from pivotgym.envs.swe.memory import MAX_BYTES, MAX_UNDOS, Memory, dump, load
 from pivotgym.envs.swe.observing import normalised, observation
 from pivotgym.envs.swe.operations.read import commands_of
 from pivotgym.envs.swe.operations.window import Window
-from pivotgym.envs.swe.testing import Results, _cpu_of, _of_output, _of_report, pace
+from pivotgym.envs.swe.testing import Results, _cpu_of, _of_output, _of_record, pace
 
 
 @given(st.builds(Window, st.text() | st.none(), st.integers(1, 99)), st.dictionaries(st.text(), st.lists(st.text())))
@@ -40,15 +43,23 @@ def test_a_memory_that_is_too_large_keeps_the_window():
     assert load(lambda path: dump(memory)) == Memory(Window("/a"))
 
 
-def test_a_report_names_tests_that_failed():
-    xml = b'<r><testcase classname="t" name="a"/><testcase classname="t" name="b"><failure/></testcase></r>'
-    results = _of_report(xml)
-    assert (results.selected, results.failed) == (("t::a", "t::b"), ("t::b",))
+def signed(told: bytes, key: bytes = b"key") -> bytes:
+    return hmac.new(key, told, hashlib.sha256).hexdigest().encode() + b"\n" + told
 
 
-@pytest.mark.parametrize("report", [None, b"", b"<r>"])
-def test_no_report(report):
-    assert _of_report(report) is None
+def test_a_record_names_tests_that_failed_and_functions_that_are_others():
+    told = b'{"results": {"t::a": "passed", "t::b": "failed", "t::c": "skipped"}, "changed": ["json.load"]}'
+    results = _of_record(signed(told), b"key")
+    assert results == Results(("json.load is another function", "t::a", "t::b", "t::c"), ("t::b",))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [None, b"", b'{"results": {}}', signed(b'{"results": {}, "changed": []}', b"other"), signed(b"["), signed(b"{}"),
+     signed(b'{"results": 1, "changed": []}'), signed(b'{"results": {"a": []}, "changed": []}')],
+)  # fmt: skip
+def test_no_record(record):
+    assert _of_record(record, b"key") is None
 
 
 @pytest.mark.parametrize(("status", "failed"), [(0, ()), (1, ("make check",))])

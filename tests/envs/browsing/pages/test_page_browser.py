@@ -103,6 +103,7 @@ def test_too_many_sessions_are_refused_for_now(chromium):
         crowded.close()
 
 
+@pytest.mark.slow
 def test_a_closed_browser_starts_again_when_it_is_needed():
     again = Browser(warm=0)
     if browser.missing():
@@ -118,7 +119,7 @@ def test_a_closed_browser_starts_again_when_it_is_needed():
         again.close()
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_chromium_ends_with_its_server(chromium, how):
     server = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(SERVER)], stdout=subprocess.PIPE, text=True, start_new_session=True

@@ -111,6 +111,7 @@ def test_endless_redirects_end(opened, book):
     assert "This page redirects too many times" in text
 
 
+@pytest.mark.slow
 def test_a_page_that_hangs_loses_its_tab_and_others_live_on(opened):
     page = "<a href=/thanks target=_blank>more</a><button onclick='while (true);'>Hang</button>"
     world, other = opened(page=page, deadline_s=5.0), opened()
