@@ -7,6 +7,7 @@ forks (`envs.sandbox.world`), origins (`envs.terminal.origins`), or what counts 
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import replace
@@ -40,6 +41,8 @@ from pivotgym.envs.terminal.perturbing import perturb
 
 SETUP_LIMIT_S = 120.0
 CLAIMED = "The task is marked as done.\n"
+_LINGER_S, _LOOK_S = 0.5, 0.05
+"""How long what runs in the background is given to end, and how often it is looked for meanwhile."""
 Outcome = Callable[[Task, Sandbox, Backend], float]
 TaskOf = Callable[[Origin], Task | None]
 
@@ -221,12 +224,19 @@ class TerminalWorld(SandboxWorld):
             "due": self._due() if self._claimed else None,
         }
         if ran and not self._here.fresh and self._terminal is None:  # at a terminal, what runs may just be at work
-            detail["processes"] = [printable(one) for one in self.sandbox.processes()]
+            detail["processes"] = [printable(one) for one in self._running_on()]
         if any("/.git/" in path for path in changed):
             # An action that took away its machine's own bash is compared by the files of the repository as they are.
             with suppress(NoShell), self.probe() as copy:
                 detail["git"] = git_detail(changed, lambda command: copy.run(command, timeout_s=10.0))
         return detail
+
+    def _running_on(self) -> tuple[str, ...]:
+        """What still runs a little later: the rest of what was just ended, such as its last `sleep`, does not count."""
+        until = time.monotonic() + _LINGER_S
+        while (found := self.sandbox.processes()) and time.monotonic() < until:
+            time.sleep(_LOOK_S)
+        return found
 
     def _due(self) -> bool | None:
         """Whether the task's tests pass in the present state; `None` where the task is not known."""

@@ -319,6 +319,11 @@ def test_effects_tell_what_lasts_of_a_session(at):
     assert "alias ll='ls -l'" in detail["shell"]["definitions"]
 
 
+def test_what_ends_by_itself_shortly_after_does_not_run_on(at):
+    detail = at(files={"/work/a": ""}, cwd="/work").run("sleep 0.2 &").detail
+    assert detail["processes"] == []
+
+
 def test_a_fresh_shell_leaves_nothing_that_lasts(at):
     detail = at(files={"/work/a": ""}, cwd="/work", shell="fresh").run("alias ll='ls -l'").detail
     assert "processes" not in detail
