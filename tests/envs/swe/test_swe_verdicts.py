@@ -3,8 +3,10 @@
 import pytest
 from swe_agents import call
 
+from pivotgym.core.errors import WorldFailed
 from pivotgym.core.messages import Action
 from pivotgym.envs.base.runtime import Runtime
+from pivotgym.envs.swe import testing
 
 PATH = "/testbed/pkg/calc.py"
 
@@ -89,3 +91,12 @@ def test_the_experts_own_action_proves_the_pivot(runtime, pivot):
 
 def test_an_action_that_cannot_be_read_is_invalid(runtime, pivot):
     assert runtime.verify(pivot(FIX), call("str_replace_editor", command="fly")).outcome == "invalid"
+
+
+def test_a_machine_too_busy_for_the_tests_is_an_error_and_no_verdict(runtime, pivot, monkeypatch):
+    waits = "sleep 1; python -c 'from pkg.calc import add; assert add(1, 1) == 2'"
+    point = pivot(FIX, test_command=waits)
+    assert runtime.verify(point, replaced("a - b", "b + a")).method == "tests"
+    monkeypatch.setattr(testing, "LIMIT_S", 0.3)
+    with pytest.raises(WorldFailed, match="too busy"):
+        runtime.verify(point, replaced("a - b", "a - -b"))
