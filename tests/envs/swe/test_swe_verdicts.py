@@ -82,7 +82,7 @@ def test_a_candidate_in_whose_code_the_tests_run_on_and_on_is_ended_by_processor
     point = pivot(FIX, test_command="python -m pytest -q tests")
     found = runtime.verify(point, replaced("    return a - b\n", "    while True:\n        pass\n"))
     assert (found.outcome, found.method) == ("different", "tests")
-    assert "do not end with the candidate's: time" in found.reason
+    assert "do not end with the candidate's: processor time" in found.reason
 
 
 def test_the_experts_own_action_proves_the_pivot(runtime, pivot):
