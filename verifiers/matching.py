@@ -1,6 +1,6 @@
-"""Pairing calls one to one where their order is free.
+"""Pairing calls, or queries of a batch, one to one where their order is free.
 
-Owns: maximum bipartite matching for the handful of calls of an action. Does not own: when two calls match.
+Owns: maximum bipartite matching for the handful that an action has. Does not own: when two match.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Python:
         pytest: Whether pytest is there where no package brings it.
     """
 
-    wheels: tuple[wheelhouse.Wheel, ...] = ()
+    wheels: tuple[wheelhouse.ChosenWheel, ...] = ()
     metadata: Metadata | None = None
     version: str = ""
     pytest: bool = True
@@ -114,7 +114,7 @@ def python_of(origin: Origin, read: Reader, version: Callable[[], str]) -> Pytho
     return Python(wheels, metadata, version() or metadata.version, pytest)
 
 
-def _declared(metadata: Metadata, asked: Sequence[str], limits: Sequence[str]) -> tuple[wheelhouse.Wheel, ...]:
+def _declared(metadata: Metadata, asked: Sequence[str], limits: Sequence[str]) -> tuple[wheelhouse.ChosenWheel, ...]:
     """What a tree's metadata names, with what its tests need where there are wheels of all that."""
     own = canonicalize_name(metadata.name)
 

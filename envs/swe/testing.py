@@ -116,7 +116,7 @@ def run_tests(
         if ran.ended is None:
             break
     if ran.ended is not None or ran.exit == _OUT_OF_TIME:
-        return Results(ended=ran.ended or "time")
+        return Results(ended=ran.ended or "processor time")
     found = _of_record(sandbox.read(f"{folder}/{_RESULTS}"), key) or _of_output(
         command, shown(ran.stdout) + shown(ran.stderr), ran.exit
     )

@@ -50,7 +50,7 @@ _local: set[str] = set()
 
 
 @dataclass(frozen=True)
-class Wheel:
+class ChosenWheel:
     """A wheel in the cache, by the name and the SHA-256 of its file."""
 
     file: str
@@ -78,7 +78,7 @@ def checked(names: Iterable[str], *, field: str = "packages") -> tuple[str, ...]
     return tuple(sorted(found))
 
 
-def wheels_for(requirements: Sequence[str], constraints: Sequence[str] = ()) -> tuple[Wheel, ...]:
+def wheels_for(requirements: Sequence[str], constraints: Sequence[str] = ()) -> tuple[ChosenWheel, ...]:
     """The wheels of requirements and of all that they depend on, in the cache.
 
     Args:
@@ -120,7 +120,7 @@ def naming(names: Iterable[str]) -> Iterator[None]:
         _local.difference_update(added)
 
 
-def unpack(wheels: Sequence[Wheel], packages: Path, scripts: Path, python: str) -> None:
+def unpack(wheels: Sequence[ChosenWheel], packages: Path, scripts: Path, python: str) -> None:
     """Lay wheels into a tree, without running any of their code.
 
     Args:
@@ -143,7 +143,7 @@ def unpack(wheels: Sequence[Wheel], packages: Path, scripts: Path, python: str) 
         shutil.copytree(scratch, packages, dirs_exist_ok=True)
 
 
-def names_of(wheels: Iterable[Wheel]) -> frozenset[str]:
+def names_of(wheels: Iterable[ChosenWheel]) -> frozenset[str]:
     """Canonical names of the packages that wheels hold."""
     return frozenset(canonicalize_name(wheel.file.partition("-")[0]) for wheel in wheels)
 
@@ -165,7 +165,7 @@ def _plain(text: str, field: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _wheels_for(requirements: tuple[str, ...], constraints: tuple[str, ...], cache: str) -> tuple[Wheel, ...]:
+def _wheels_for(requirements: tuple[str, ...], constraints: tuple[str, ...], cache: str) -> tuple[ChosenWheel, ...]:
     asked = json.dumps([python_tools.version(), requirements, constraints])
     choice = Path(cache, "packages", f"{hashlib.sha256(asked.encode()).hexdigest()}.json")
     with _lock:
@@ -179,7 +179,7 @@ def _wheels_for(requirements: tuple[str, ...], constraints: tuple[str, ...], cac
                 if len(_without) < _MAX_WITHOUT:
                     _without[choice] = error.message
                 raise
-    return tuple(Wheel(**one) for one in json.loads(choice.read_text())["wheels"])
+    return tuple(ChosenWheel(**one) for one in json.loads(choice.read_text())["wheels"])
 
 
 def _allowed() -> set[str]:
@@ -208,7 +208,7 @@ def _choose(requirements: Sequence[str], constraints: Sequence[str], choice: Pat
         files = sorted(Path(scratch).glob("*.whl"))
         if sum(_size(file) for file in files) > MAX_BYTES:
             raise InputError(f"packages: expected at most {MAX_BYTES >> 20} MiB unpacked, {requirements} have more")
-        wheels = [Wheel(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
+        wheels = [ChosenWheel(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
         for file, wheel in zip(files, wheels, strict=True):
             wheel.place.parent.mkdir(parents=True, exist_ok=True)
             file.replace(wheel.place)
@@ -251,7 +251,7 @@ def _size(wheel: Path) -> int:
         raise NotFound(f"packages: {wheel.name} is no wheel") from error
 
 
-def _intact(wheel: Wheel) -> Wheel:
+def _intact(wheel: ChosenWheel) -> ChosenWheel:
     if not wheel.place.is_file() or hashlib.sha256(wheel.place.read_bytes()).hexdigest() != wheel.sha256:
         raise MissingDependency(
             f"packages: {wheel.file} is no longer in the cache as it was fetched",

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
+from pivotgym.core.errors import WorldFailed
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Origin, Step
 from pivotgym.envs.base.contract import Task
@@ -194,7 +195,11 @@ class SweWorld(SandboxWorld):
         return _Closing(self.backend.open(self._snapshot, limits=self.limits(self.life.origin)))
 
     def examine(self, asked: Sequence[str]) -> dict[str, Any]:
-        """See `World.examine`: results of the tests that see these files, now and before; empty where none does."""
+        """See `World.examine`: results of the tests that see these files, now and before; empty where none does.
+
+        Raises:
+            WorldFailed: If this machine is too busy to run them.
+        """
         here, environment = self._here, self._variables()
         command = here.test_command or testing.command_for(self.sandbox, asked, here.workdir)
         if command is None:
@@ -210,6 +215,11 @@ class SweWorld(SandboxWorld):
                 return testing.run_tests(start, command, here.workdir, environment, took)
 
         before = testing.remembered(state, command, earlier)
+        if now.ended == "time" and before.ended is None and earlier().ended == "time":
+            raise WorldFailed(
+                f"{command}: it no longer ends in the state before the action, where it did: this machine is too busy",
+                hint="run fewer verdicts at a time",
+            )
         # A start in which the tests do not end is one in which they fail.
         failed = list(before.failed) if before.ended is None else [f"{command}: {before.ended}"]
         return {"tests": {**now.to_json(), "failed_before": failed}}

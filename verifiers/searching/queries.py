@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
+from pivotgym.verifiers.matching import match
 from pivotgym.verifiers.searching.attributes import meanings, other_attribute
 from pivotgym.verifiers.searching.words import content_words, fold, months, names, numbers
 
@@ -127,7 +128,9 @@ def batch(
     """
     judged = [[compare(place, other) for other in range(len(candidate))] for place in range(len(expert))]
     same = [[other for other, one in enumerate(row) if one.same] for row in judged]
-    paired = _paired(_alike_first(expert, candidate, same))
+    due = [set(others) for others in _alike_first(expert, candidate, same)]
+    partners = match(due, range(len(candidate)), lambda others, other: other in others)
+    paired = {other: place for place, other in enumerate(partners) if other is not None}
     if len(candidate) < len(expert):
         # Fewer queries may each do for several, but then none may be beside them.
         paired = {other: place for place, others in enumerate(same) for other in others}
@@ -163,24 +166,6 @@ def _unreached(query: str, best: Judged) -> str:
     if best.same:
         return f"nothing but what does for another query reaches what {query!r:.100} does"
     return f"nothing reaches what {query!r:.100} does: {best.reason}"
-
-
-def _paired(same: Sequence[Sequence[int]]) -> dict[int, int]:
-    """The most pairs (candidate's place to the expert's) of which no two share a query: Kuhn's augmenting paths."""
-    paired: dict[int, int] = {}
-
-    def find(place: int, seen: set[int]) -> bool:
-        for other in same[place]:
-            if other not in seen:
-                seen.add(other)
-                if other not in paired or find(paired[other], seen):
-                    paired[other] = place
-                    return True
-        return False
-
-    for place in range(len(same)):
-        find(place, set())
-    return paired
 
 
 def agreement(ours: Sequence[str], theirs: Sequence[str]) -> float:

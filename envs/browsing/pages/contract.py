@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from pivotgym.core.errors import PivotRefused
 from pivotgym.envs.base.contract import Task
 
 
@@ -94,8 +95,11 @@ class Site(ABC):
         Args:
             task: The task.
             ended: What `ended_script` gave, or `{}`; `answer`: the text given with the action `done`, or `None`.
+
+        Raises:
+            PivotRefused: If the site has no tasks, which is the default.
         """
-        raise NotImplementedError(f"{self.name} has no tasks")
+        raise PivotRefused(f"task {task.id!r}: the site {self.name!r} has no tasks")
 
     def ready_script(self) -> str | None:
         """JavaScript run once in the first page after it has loaded, before anything is observed; by default none."""

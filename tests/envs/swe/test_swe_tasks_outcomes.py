@@ -138,7 +138,7 @@ def test_a_gold_run_becomes_pivots_that_replay(runtime):
         assert world.outcome(task) == trajectory.outcome == 1.0
 
 
-# A part of them, some of each package: `pivotgym tasks validate swe` plays all, in a quarter of an hour.
+# A part of them: `pivotgym tasks validate swe` plays all.
 @pytest.mark.slow
 @pytest.mark.parametrize("task_id", sorted(catalogue.bugs())[::7])
 def test_every_task_is_as_it_must_be(runtime, task_id):

@@ -3,8 +3,10 @@
 import pytest
 from swe_agents import call
 
+from pivotgym.core.errors import WorldFailed
 from pivotgym.core.messages import Action
 from pivotgym.envs.base.runtime import Runtime
+from pivotgym.envs.swe import testing
 
 PATH = "/testbed/pkg/calc.py"
 
@@ -80,7 +82,7 @@ def test_a_candidate_in_whose_code_the_tests_run_on_and_on_is_ended_by_processor
     point = pivot(FIX, test_command="python -m pytest -q tests")
     found = runtime.verify(point, replaced("    return a - b\n", "    while True:\n        pass\n"))
     assert (found.outcome, found.method) == ("different", "tests")
-    assert "do not end with the candidate's: time" in found.reason
+    assert "do not end with the candidate's: processor time" in found.reason
 
 
 def test_the_experts_own_action_proves_the_pivot(runtime, pivot):
@@ -89,3 +91,12 @@ def test_the_experts_own_action_proves_the_pivot(runtime, pivot):
 
 def test_an_action_that_cannot_be_read_is_invalid(runtime, pivot):
     assert runtime.verify(pivot(FIX), call("str_replace_editor", command="fly")).outcome == "invalid"
+
+
+def test_a_machine_too_busy_for_the_tests_is_an_error_and_no_verdict(runtime, pivot, monkeypatch):
+    waits = "sleep 1; python -c 'from pkg.calc import add; assert add(1, 1) == 2'"
+    point = pivot(FIX, test_command=waits)
+    assert runtime.verify(point, replaced("a - b", "b + a")).method == "tests"
+    monkeypatch.setattr(testing, "LIMIT_S", 0.3)
+    with pytest.raises(WorldFailed, match="too busy"):
+        runtime.verify(point, replaced("a - b", "a - -b"))

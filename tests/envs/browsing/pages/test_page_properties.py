@@ -5,9 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from page_steps import seen
 
+from pivotgym.core.errors import PivotRefused
 from pivotgym.core.messages import Message, ToolCall
 from pivotgym.core.trajectory import Effects, Origin, Pivot
+from pivotgym.envs.base.contract import Task
 from pivotgym.envs.browsing.pages import actions, sites
+from pivotgym.envs.browsing.pages.contract import Site
 from pivotgym.envs.browsing.pages.world import PageWorld
 from pivotgym.verifiers.pages import PARTS, PLACES, PageComparator, differing
 
@@ -70,3 +73,10 @@ def test_white_space_and_order_of_attributes_and_classes_do_not_count(chromium, 
         found.append(world.state.parts)
         world.close()
     assert found[0] == found[1]
+
+
+def test_a_site_without_tasks_refuses_them():
+    site = sites.site_of({"kind": "site", "site": "guestbook"})
+    task = Task("book/1", Origin(kind="site", site="guestbook"), [], [])
+    with pytest.raises(PivotRefused, match="the site 'guestbook' has no tasks"):
+        Site.outcome(site, task, {})

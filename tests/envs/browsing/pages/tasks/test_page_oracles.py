@@ -15,7 +15,7 @@ from pivotgym.envs.conformance.tasks import gold_trajectories, play, validate
 from pivotgym.trainer.extract import cut
 
 pytestmark = pytest.mark.usefixtures("chromium")
-# A part of them: all are played by `pivotgym tasks validate browsing`, which takes most of an hour.
+# A part of them: all are played by `pivotgym tasks validate browsing`.
 SHOP = [task.id for task in shop.tasks()][::5]
 MINIWOB = [f"miniwob/{page}-{number}" for page in sorted(PROGRAMS) for number in range(1, miniwob.EACH + 1)][::8]
 
