@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pivotgym.trainer.openrlhf import cpu
+from pivotgym.trainer.openrlhf.processes import RUN_ENV, end_with_starter
 from pivotgym.trainer.openrlhf.settings import AGENT_ENV
 
 RAY_ADDRESS_ENV = "PIVOTGYM_OPENRLHF_RAY"
@@ -22,7 +23,7 @@ CPU_PLACES = 64
 """CPUs and GPUs that Ray is told of where there is no GPU: they only place processes, nothing is held back."""
 STARTS = 5
 """Times that Ray is started at the most."""
-_PASSED = (AGENT_ENV, cpu.FLAG, cpu.WEIGHTS_LOG)
+_PASSED = (AGENT_ENV, RUN_ENV, cpu.FLAG, cpu.WEIGHTS_LOG)
 
 
 def worker_environment(*, cuda: bool, site: Path | None = None) -> dict[str, str]:
@@ -61,6 +62,8 @@ def main(arguments: list[str]) -> None:
     """Connect to Ray, or start it, and run OpenRLHF's own command with these flags."""
     import ray
 
+    if RUN_ENV in os.environ:
+        end_with_starter(os.environ[RUN_ENV])
     without_cuda = os.environ.get(cpu.FLAG) == "1"
     if without_cuda:
         cpu.install()

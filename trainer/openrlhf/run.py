@@ -9,10 +9,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,11 +26,14 @@ from pivotgym.trainer.models import policy_folder
 from pivotgym.trainer.openrlhf import cpu
 from pivotgym.trainer.openrlhf.flags import Places, agent_settings, command_line, flags
 from pivotgym.trainer.openrlhf.launch import ENTRY, RAY_ADDRESS_ENV, worker_environment
+from pivotgym.trainer.openrlhf.processes import RUN_ENV, end_all, stopped_by_sigterm
 from pivotgym.trainer.openrlhf.rows import make_rows, write_rows
 from pivotgym.trainer.openrlhf.settings import AGENT_ENV, AgentSettings
 
 FAILURE_FILE = "failure.json"
 LAST_LINES = 15
+SHUTDOWN_S = 15.0
+"""For the process to end its Ray by itself, once it was told to."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ def run(plan: Plan, *, on_line: Callable[[str], None] | None = None) -> None:
         MissingDependency: If OpenRLHF is not installed.
         PivotGymError: What stopped the run, as the process left it; a checkpoint of the last step is there.
         PolicyFailed: If the process ended otherwise; the message holds its last lines.
+        SystemExit: On SIGTERM, with code 143. In any case no process of the run is left.
     """
     if importlib.util.find_spec("openrlhf") is None:
         raise MissingDependency(
@@ -141,12 +146,14 @@ def run(plan: Plan, *, on_line: Callable[[str], None] | None = None) -> None:
         )
     failure = plan.places.out / FAILURE_FILE
     failure.unlink(missing_ok=True)
-    environment = {**os.environ, **plan.variables, AGENT_ENV: plan.agent.model_dump_json()}
+    mark = uuid.uuid4().hex
+    environment = {**os.environ, **plan.variables, AGENT_ENV: plan.agent.model_dump_json(), RUN_ENV: mark}
     last: list[str] = []
-    with (plan.places.out / "openrlhf" / "run.log").open("a") as log:
+    with stopped_by_sigterm(), (plan.places.out / "openrlhf" / "run.log").open("a") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "pivotgym.trainer.openrlhf.launch", *plan.arguments],
             env=environment,
+            stdin=subprocess.PIPE,  # Closed when this process is gone, however it went.
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -162,7 +169,7 @@ def run(plan: Plan, *, on_line: Callable[[str], None] | None = None) -> None:
                     on_line(line.rstrip("\n"))
             code = process.wait()
         finally:
-            _end(process)
+            _end(process, mark)
     if failure.is_file():
         raise _left(failure, plan.places.out / "openrlhf" / "run.log")
     if code != 0:
@@ -182,13 +189,10 @@ def _left(failure: Path, log: Path) -> PivotGymError:
     return error
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """End what is left of the process and of the Ray it started, which live in a session of their own."""
-    try:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
-    except ProcessLookupError:
-        return
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def _end(process: subprocess.Popen[str], mark: str) -> None:
+    """End the process, which takes its Ray along, and then whatever is left of the run."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=SHUTDOWN_S)
+    end_all(mark)
+    process.wait()
