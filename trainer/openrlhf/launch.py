@@ -45,6 +45,8 @@ def worker_environment(*, cuda: bool, site: Path | None = None) -> dict[str, str
             cpu.FLAG: "1",
             "PYTHONPATH": os.pathsep.join(filter(None, [str(site or ""), os.environ.get("PYTHONPATH", "")])),
             "DS_ACCELERATOR": "cpu",
+            # DeepSpeed builds its optimiser with the ninja that is installed beside this Python.
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "HF_HUB_OFFLINE": "1",
             "HF_DATASETS_OFFLINE": "1",
             "VLLM_CPU_KVCACHE_SPACE": os.environ.get("VLLM_CPU_KVCACHE_SPACE", "1"),

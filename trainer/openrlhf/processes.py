@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -57,10 +56,10 @@ def end_all(mark: str, *, patience_s: float = 5.0) -> list[int]:
 
 @contextmanager
 def stopped_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the block as an interrupt does, with what stands in its `finally`; the exit code is 143."""
+    """SIGTERM ends the block as Ctrl-C does, with what stands in its `finally`."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
+        raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield  # Only the main thread may have handlers.

@@ -137,7 +137,7 @@ def run(plan: Plan, *, on_line: Callable[[str], None] | None = None) -> None:
         MissingDependency: If OpenRLHF is not installed.
         PivotGymError: What stopped the run, as the process left it; a checkpoint of the last step is there.
         PolicyFailed: If the process ended otherwise; the message holds its last lines.
-        SystemExit: On SIGTERM, with code 143. In any case no process of the run is left.
+        KeyboardInterrupt: On SIGTERM, too. In any case no process of the run is left.
     """
     if importlib.util.find_spec("openrlhf") is None:
         raise MissingDependency(

@@ -116,7 +116,10 @@ from pivotgym.trainer.openrlhf.settings import AgentSettings
 agent = AgentSettings(server="http://127.0.0.1:1", format="chatml", max_new_tokens=1, max_len=2)
 out = Path({str(tmp_path / "out")!r})
 (out / "openrlhf").mkdir(parents=True)
-run(Plan(Places(out, out), [], agent, {{}}))
+try:
+    run(Plan(Places(out, out), [], agent, {{}}))
+except KeyboardInterrupt:
+    raise SystemExit(130)
 """
     process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(site)})
     while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
@@ -125,5 +128,5 @@ run(Plan(Places(out, out), [], agent, {{}}))
 
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait() == 143
+    assert process.wait() == 130
     assert gone(int((tmp_path / "pid").read_text()))
