@@ -13,25 +13,11 @@ from typing import Any
 import torch
 from openrlhf.utils.agent import AgentExecutorBase, SingleTurnAgentExecutor
 
-from pivotgym.core.errors import ConfigError, PolicyFailed
+from pivotgym.core.errors import PolicyFailed
 from pivotgym.trainer.openrlhf.episode import play_episode
 from pivotgym.trainer.openrlhf.rollouts import Played, Rollouts, Tokenizer, blank, draw_seed
 from pivotgym.trainer.openrlhf.rows import Row
-from pivotgym.trainer.openrlhf.settings import AGENT_ENV, AgentSettings
-
-
-def read_settings() -> AgentSettings:
-    """The settings that the launcher put into this process's environment.
-
-    Raises:
-        ConfigError: If there are none.
-    """
-    text = os.environ.get(AGENT_ENV)
-    if text is None:
-        raise ConfigError(
-            f"{AGENT_ENV}: expected the agent's settings, found none", hint="start it by `pivotgym train`"
-        )
-    return AgentSettings.model_validate_json(text)
+from pivotgym.trainer.openrlhf.settings import AGENT_ENV, AgentSettings, read_settings
 
 
 class StateIds:

@@ -14,7 +14,7 @@ from pathlib import Path
 from pivotgym.core.errors import ConfigError
 from pivotgym.trainer.config import RunConfig
 from pivotgym.trainer.learn import GrpoConfig, OptimConfig
-from pivotgym.trainer.openrlhf.settings import AgentSettings, OpenRlhfSettings
+from pivotgym.trainer.openrlhf.settings import RESERVE, AgentSettings, OpenRlhfSettings
 from pivotgym.trainer.training import grpo_config
 
 
@@ -74,6 +74,7 @@ def agent_settings(config: RunConfig, *, server: str, format_name: str) -> Agent
         horizon=grpo.horizon,
         max_new_tokens=grpo.max_new_tokens,
         max_len=max_len(config),
+        steps=grpo.steps,
         seed=grpo.seed,
         baseline=loss.baseline,
         scale=loss.scale,
@@ -96,6 +97,11 @@ def max_len(config: RunConfig) -> int:
             "openrlhf.max_len: expected the tokens of a whole episode with grpo.horizon 'episode', got none"
         )
     return config.max_prompt_tokens + config.grpo.max_new_tokens
+
+
+def steps_of_rows(config: RunConfig) -> int:
+    """Steps for which there are rows: those of the run, and a reserve where flat groups are drawn again."""
+    return config.grpo.steps * (RESERVE if config.openrlhf.resample_flat_groups else 1)
 
 
 def flags(config: RunConfig, places: Places, *, cuda: bool) -> list[str]:
@@ -244,7 +250,7 @@ def _optimiser(config: RunConfig) -> list[tuple[str, object]]:
     grpo = config.grpo
     known = OptimConfig(lr=grpo.lr, warmup_steps=grpo.warmup_steps)
     # OpenRLHF rounds steps * ratio up; half a step less gives exactly the steps asked for.
-    ratio = max(0.0, (known.warmup_steps - 0.5) / grpo.steps)
+    ratio = max(0.0, (known.warmup_steps - 0.5) / steps_of_rows(config))
     return [
         ("actor.adam.lr", known.lr),
         ("actor.adam.betas", known.betas),

@@ -24,7 +24,7 @@ from pivotgym.core.jsonl import atomic
 from pivotgym.trainer.config import RunConfig
 from pivotgym.trainer.models import policy_folder
 from pivotgym.trainer.openrlhf import cpu
-from pivotgym.trainer.openrlhf.flags import Places, agent_settings, command_line, flags
+from pivotgym.trainer.openrlhf.flags import Places, agent_settings, command_line, flags, steps_of_rows
 from pivotgym.trainer.openrlhf.launch import ENTRY, RAY_ADDRESS_ENV, worker_environment
 from pivotgym.trainer.openrlhf.processes import RUN_ENV, end_all, stopped_by_sigterm
 from pivotgym.trainer.openrlhf.rows import make_rows, write_rows
@@ -101,7 +101,7 @@ def make_plan(
     agent = agent_settings(config, server=server, format_name=_format(config, name, places.policy))
     arguments = flags(config, places, cuda=cuda)
     grpo = config.grpo
-    rows = make_rows(ids, kind, steps=grpo.steps, per_step=grpo.pivots_per_step, seed=grpo.seed)
+    rows = make_rows(ids, kind, steps=steps_of_rows(config), per_step=grpo.pivots_per_step, seed=grpo.seed)
     places.rows.parent.mkdir(parents=True, exist_ok=True)
     write_rows(places.rows, rows)
     site = None if cuda else cpu.write_site((places.out / "openrlhf" / "site").resolve())

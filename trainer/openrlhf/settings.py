@@ -6,13 +6,18 @@ Owns: these settings, and the record that travels to the processes that sample. 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pivotgym.core.errors import ConfigError
+
 AGENT_ENV = "PIVOTGYM_OPENRLHF_AGENT"
 """Environment variable in which `AgentSettings` travel, as JSON, to every process that samples."""
+RESERVE = 8
+"""Groups that a run may draw for each one that trains, where flat groups are drawn again."""
 
 
 class OpenRlhfSettings(BaseModel):
@@ -39,8 +44,8 @@ class OpenRlhfSettings(BaseModel):
         tis_cap: Cap of the importance weight between sampler (vLLM) and trainer (DeepSpeed), which never agree to the
             last bit; 5.0 as in NeMo-RL. `grpo.loss.tis_cap`, where it is given, goes first; `null` switches it off.
         resample_flat_groups: Draw other pivots for groups whose rewards are all equal, until a step is full of groups
-            that train; the rows of the run are used up sooner, so there are fewer steps. Off: they stay, and change
-            nothing.
+            that train; the run ends sooner where that takes more than `RESERVE` times its groups. Off: they stay, and
+            change nothing.
         keep_checkpoints: DeepSpeed checkpoints kept.
         request_timeout_s: Time-out of one try of a call to the environment server.
         request_retries: Further tries.
@@ -81,7 +86,7 @@ class OpenRlhfSettings(BaseModel):
 
 
 class AgentSettings(BaseModel):
-    """What the sampling processes need to know; made by `plan`, read by the agent file.
+    """What sampling processes and trainer need to know beside their flags; made by `flags`, read where they run.
 
     Attributes:
         server: Base URL of the environment server, as the sampling machines reach it.
@@ -91,6 +96,7 @@ class AgentSettings(BaseModel):
         horizon: One action at a pivot, or an episode to its end.
         max_new_tokens: Of one action.
         max_len: Tokens of a state with its action, or of an episode.
+        steps: After which the run ends; `None`: when its rows are used up.
         seed: With a row's place and the sample's number it fixes the sample's draws.
         baseline: See `trainer.learn.losses.group_advantages`.
         scale: See there.
@@ -107,6 +113,7 @@ class AgentSettings(BaseModel):
     horizon: Literal["pivot", "episode"] = "pivot"
     max_new_tokens: int = Field(ge=1)
     max_len: int = Field(ge=2)
+    steps: int | None = None
     seed: int = 0
     baseline: Literal["mean", "leave_one_out"] = "mean"
     scale: Literal["sample_std", "population_std", "none"] = "sample_std"
@@ -118,3 +125,17 @@ class AgentSettings(BaseModel):
     max_failed_share: float = 0.2
     least_samples: int = 50
     max_turns: int = 30
+
+
+def read_settings() -> AgentSettings:
+    """The settings that `run` put into this process's environment.
+
+    Raises:
+        ConfigError: If there are none.
+    """
+    text = os.environ.get(AGENT_ENV)
+    if text is None:
+        raise ConfigError(
+            f"{AGENT_ENV}: expected the agent's settings, found none", hint="start it by `pivotgym train`"
+        )
+    return AgentSettings.model_validate_json(text)

@@ -16,6 +16,7 @@ from openrlhf.trainer.ppo_trainer import PPOTrainer as UpstreamTrainer
 
 from pivotgym.core.errors import InfrastructureError
 from pivotgym.core.jsonl import Appender, atomic
+from pivotgym.trainer.openrlhf.settings import read_settings
 from pivotgym.trainer.openrlhf.trainer_stats import STATS, found_cause, rollout_stats
 
 FAILURE_FILE = "failure.json"
@@ -48,14 +49,17 @@ class RunTrainer(UpstreamTrainer.__ray_metadata__.modified_class):  # type: igno
         ordered: Any = self.strategy.setup_dataloader(rows, 1, True, False, rows.collate_fn)
         self.prompts_dataloader = generator.prompts_dataloader = ordered
         self._out = Path(self.args.ckpt.path).parent
+        self._last = read_settings().steps or self.max_steps
+        self._draw, generator.generate_samples = generator.generate_samples, self._until_last
         self._done: tuple[int, dict[str, Any]] | None = None
-        self._saved = 0
+        self._saved = self._finished = 0
 
     def fit(self, global_step: int = 0) -> None:
-        """Train to the end; when sampling fails, leave a checkpoint of the last step and say why."""
+        """Train to the end and leave a checkpoint of the last step; also when sampling fails, with the reason."""
         (self._out / FAILURE_FILE).unlink(missing_ok=True)
         try:
             super().fit(global_step)
+            self._save()
         except Exception as error:
             self._leave(error)
             raise
@@ -63,8 +67,15 @@ class RunTrainer(UpstreamTrainer.__ray_metadata__.modified_class):  # type: igno
     def init_checkpoint_states(self) -> dict[str, Any]:
         """Upstream's, remembered as the last checkpoint."""
         states: dict[str, Any] = super().init_checkpoint_states()
-        self._saved = states["global_step"]
+        self._saved = self._finished = states["global_step"]
         return states
+
+    def _until_last(self, **options: Any) -> tuple[list[Any], float | None, int, bool]:
+        """Upstream's `generate_samples`, with which the data ends when the last step has its samples."""
+        if self._finished >= self._last:
+            return [], None, 0, True
+        samples, pass_rate, consumed, ended = self._draw(**options)
+        return samples, pass_rate, consumed, ended or self._finished + 1 == self._last
 
     def train_step(self, rollout_samples: list[Any], global_step: int) -> tuple[dict[str, Any], int]:
         """One step; one without any signal changes nothing, as in the embedded engine, nor does one cut short.
@@ -83,17 +94,15 @@ class RunTrainer(UpstreamTrainer.__ray_metadata__.modified_class):  # type: igno
     def save_logs_and_checkpoints(
         self, global_step: int, logs_dict: dict[str, Any] | None = None, client_states: dict[str, Any] | None = None
     ) -> None:
-        """Upstream's logs and checkpoints, `log.jsonl`, and a checkpoint at the last step."""
+        """Upstream's logs and checkpoints, and `log.jsonl`."""
         status = logs_dict or {}
         row = {ours: status[name] for name, ours in _NAMES.items() if name in status}
         with Appender(self._out / "log.jsonl") as log:
             log.append({"step": global_step, **row})
-        self._done = (global_step, dict(client_states or {}))
+        self._done, self._finished = (global_step, dict(client_states or {})), global_step
         super().save_logs_and_checkpoints(global_step, logs_dict, client_states)
         if global_step % self.args.ckpt.save_steps == 0:
             self._saved = global_step
-        elif global_step == self.max_steps:
-            self._save()
 
     def _save(self) -> None:
         """A checkpoint of the last finished step, where there is none yet."""

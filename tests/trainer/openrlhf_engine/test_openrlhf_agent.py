@@ -213,7 +213,7 @@ def test_the_file_is_what_openrlhf_loads(settings, monkeypatch):
 
 
 def test_without_settings_it_says_who_gives_them(monkeypatch):
-    from pivotgym.trainer.openrlhf.agent import read_settings
+    from pivotgym.trainer.openrlhf.settings import read_settings
 
     monkeypatch.delenv(AGENT_ENV, raising=False)
     with pytest.raises(ConfigError, match="expected the agent's settings, found none"):

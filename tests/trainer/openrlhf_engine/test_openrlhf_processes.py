@@ -102,12 +102,16 @@ def test_a_run_ends_with_whoever_started_it(start, mark):
 
 
 def test_sigterm_stops_a_run_with_all_its_processes(tmp_path):
-    """The process of the run is stood in for by a Ray that starts something stubborn and waits."""
+    """The process of the run is stood in for by a Ray that starts something in a session of its own and waits."""
     site = tmp_path / "site"
     (site / "openrlhf").mkdir(parents=True)
     (site / "openrlhf" / "__init__.py").touch()
-    waiting = PARENT.replace("print(child.pid", f"print(child.pid, file=open({str(tmp_path / 'pid')!r}, 'w')")
-    (site / "ray.py").write_text(f"{waiting}\ntime.sleep(600)")
+    (site / "ray.py").write_text(f"""
+import pathlib, subprocess, time
+child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(child.pid))
+time.sleep(600)
+""")
     code = f"""
 from pathlib import Path
 from pivotgym.trainer.openrlhf.flags import Places

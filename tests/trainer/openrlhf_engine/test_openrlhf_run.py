@@ -1,6 +1,7 @@
 """Plans and processes; OpenRLHF itself is stood in for by a Ray that fails in given ways."""
 
 import json
+import math
 
 import pytest
 from tiny import save_tiny_policy
@@ -9,6 +10,7 @@ from pivotgym.core.errors import MissingDependency, NotFound, PolicyFailed, Veri
 from pivotgym.trainer.config import load_config
 from pivotgym.trainer.openrlhf import run as running
 from pivotgym.trainer.openrlhf.run import make_plan, run
+from pivotgym.trainer.openrlhf.settings import RESERVE
 
 IDS = ["run-0:0", "run-0:1"]
 
@@ -51,6 +53,15 @@ def test_the_plan_is_written_down(plan_for, tmp_path):
     assert (tmp_path / "out" / "openrlhf" / "command.sh").read_text() == plan.command
     assert len((tmp_path / "out" / "openrlhf" / "rows.jsonl").read_text().splitlines()) == 20 * 8
     assert "--rollout.batch_size 8" in plan.command
+
+
+def test_there_is_a_reserve_of_rows_where_flat_groups_are_drawn_again(plan_for, tmp_path):
+    plan = plan_for("openrlhf.resample_flat_groups=true", "grpo.steps=3", "grpo.warmup_steps=2")
+
+    assert len((tmp_path / "out" / "openrlhf" / "rows.jsonl").read_text().splitlines()) == 3 * 8 * RESERVE
+    assert plan.agent.steps == 3
+    ratio = float(plan.arguments[plan.arguments.index("--actor.lr_warmup_ratio") + 1])
+    assert math.ceil(3 * RESERVE * ratio) == 2
 
 
 def test_the_format_is_the_models_own(plan_for):

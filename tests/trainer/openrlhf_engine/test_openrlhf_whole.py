@@ -186,8 +186,9 @@ def test_whole_episodes_train_and_flat_groups_are_drawn_again(tmp_path, policy):
         run(plan)
 
     rows = read_log(tmp_path / "log.jsonl")
-    assert rows[0]["groups_trained"] == BATCH
+    assert [row["step"] for row in rows] == [1, 2]
+    assert [row["groups_trained"] for row in rows] == [BATCH, BATCH]
+    assert [row["masked"] for row in rows] == [0, 0]
     # Two turns of the task at least, so two actions of one token or more in each episode.
-    assert rows[0]["tokens"] >= 2 * BATCH * GROUP
-    assert rows[0]["masked"] == 0
+    assert all(row["tokens"] >= 2 * BATCH * GROUP for row in rows)
     assert saved(tmp_path / "policy") != saved(policy)
