@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import sys
+from pathlib import Path
 
 import pytest
 from tiny import save_tiny_policy
@@ -66,6 +69,11 @@ def test_there_is_a_reserve_of_rows_where_flat_groups_are_drawn_again(plan_for, 
 
 def test_the_format_is_the_models_own(plan_for):
     assert plan_for("format=auto").agent.format == "smollm"
+
+
+def test_without_a_gpu_the_tools_beside_this_python_are_found(plan_for):
+    """DeepSpeed builds its optimiser with a `ninja` that need not be on the caller's PATH."""
+    assert plan_for().variables["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
 
 
 def test_a_cluster_has_gpus(plan_for):
