@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pivotgym.trainer.openrlhf import cpu
-from pivotgym.trainer.openrlhf.processes import RUN_ENV, end_with_starter
+from pivotgym.trainer.openrlhf.processes import RUN_ENV, end_all, end_with_starter, keep_descendants
 from pivotgym.trainer.openrlhf.settings import AGENT_ENV
 
 RAY_ADDRESS_ENV = "PIVOTGYM_OPENRLHF_RAY"
@@ -64,8 +64,10 @@ def main(arguments: list[str]) -> None:
     """Connect to Ray, or start it, and run OpenRLHF's own command with these flags."""
     import ray
 
-    if RUN_ENV in os.environ:
-        end_with_starter(os.environ[RUN_ENV])
+    mark = os.environ.get(RUN_ENV)
+    if mark is not None:
+        keep_descendants()
+        end_with_starter(mark)
     without_cuda = os.environ.get(cpu.FLAG) == "1"
     if without_cuda:
         cpu.install()
@@ -80,7 +82,12 @@ def main(arguments: list[str]) -> None:
         start_ray(variables, places if without_cuda else {})
     put_trainer()
     sys.argv = [ENTRY, *arguments]
-    runpy.run_module(ENTRY, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(ENTRY, run_name="__main__", alter_sys=True)
+    finally:
+        ray.shutdown()
+        if mark is not None:
+            end_all(mark)
 
 
 def start_ray(variables: dict[str, str], places: dict[str, Any]) -> None:

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -32,8 +31,6 @@ from pivotgym.trainer.openrlhf.settings import AGENT_ENV, AgentSettings
 
 FAILURE_FILE = "failure.json"
 LAST_LINES = 15
-SHUTDOWN_S = 15.0
-"""For the process to end its Ray by itself, once it was told to."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +166,8 @@ def run(plan: Plan, *, on_line: Callable[[str], None] | None = None) -> None:
                     on_line(line.rstrip("\n"))
             code = process.wait()
         finally:
-            _end(process, mark)
+            end_all(mark)
+            process.wait()
     if failure.is_file():
         raise _left(failure, plan.places.out / "openrlhf" / "run.log")
     if code != 0:
@@ -184,15 +182,6 @@ def _left(failure: Path, log: Path) -> PivotGymError:
     record = json.loads(failure.read_text())
     error = from_wire(record)
     where = record["checkpoint"] or "none: no step was finished"
-    parts = [f"last checkpoint: {where}", "the same command goes on from there", error.hint, f"the whole log is {log}"]
-    error.hint = "; ".join(part for part in parts if part)
+    mend = error.hint or "the same command goes on from there"
+    error.hint = f"last checkpoint: {where}; {mend}; the whole log is {log}"
     return error
-
-
-def _end(process: subprocess.Popen[str], mark: str) -> None:
-    """End the process, which takes its Ray along, and then whatever is left of the run."""
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=SHUTDOWN_S)
-    end_all(mark)
-    process.wait()

@@ -68,6 +68,36 @@ def test_a_child_in_a_session_of_its_own_is_found_and_ended(start, mark):
     assert gone(child)
 
 
+def test_a_child_that_lost_the_mark_is_found_by_its_parent(start, mark):
+    """As one does that writes a title over its arguments and what stands behind them."""
+    unmarked = f"import os; os.environ.pop({RUN_ENV!r}); {PARENT}\ntime.sleep(600)"
+    parent = start(unmarked)
+    child = int(parent.stdout.readline())
+    assert marked(mark) == sorted([parent.pid, child])
+
+    assert end_all(mark, patience_s=0.2) == []
+
+    assert gone(child)
+
+
+def test_a_child_whose_parent_ended_is_still_the_runs(start, mark):
+    orphan = f"import os; os.environ.pop({RUN_ENV!r}); {PARENT}"
+    code = f"""
+import subprocess, sys, time
+from pivotgym.trainer.openrlhf.processes import keep_descendants
+keep_descendants()
+print(subprocess.run([sys.executable, "-c", {orphan!r}], stdout=subprocess.PIPE, text=True).stdout, flush=True)
+time.sleep(600)
+"""
+    launcher = start(code)
+    child = int(launcher.stdout.readline())
+    assert marked(mark) == sorted([launcher.pid, child])
+
+    assert end_all(mark, patience_s=0.2) == []
+
+    assert gone(child)
+
+
 def test_other_runs_are_left_alone(start, mark):
     running = start("print('here', flush=True); import time; time.sleep(600)")
     running.stdout.readline()
