@@ -82,15 +82,19 @@ def sft_to(out: Path, pivots: Sequence[Pivot], policy: LocalEngine, config: RunC
     from pivotgym.trainer.training import sft
 
     with bar("SFT") as progress:
-        return sft(pivots, policy, out, config.sft, on_step=lambda step, total, _: progress(step, total))
+        return sft(
+            pivots, policy, out, config.sft, lora=config.lora, on_step=lambda step, total, _: progress(step, total)
+        )
 
 
 def train_to(out: Path, pivots: Sequence[Pivot], policy: str | Path | None, client: Client, config: RunConfig) -> None:
     """GRPO from a policy; checkpoints, policy and log in `out`."""
     from pivotgym.trainer.training import Grpo
 
-    # The KL is taken to the policy that training starts from, also when it goes on from a checkpoint.
-    reference = engine(config, policy).policy if config.grpo.loss.get("kl_coef") else None
+    # The KL is taken to the policy that training starts from, also when it goes on from a checkpoint; with adapters
+    # that policy is there already, under them.
+    second = config.grpo.loss.get("kl_coef") and config.lora is None
+    reference = engine(config, policy).policy if second else None
     run = Grpo(
         pivots,
         engine(config, policy),
@@ -98,6 +102,7 @@ def train_to(out: Path, pivots: Sequence[Pivot], policy: str | Path | None, clie
         out,
         config.grpo,
         reference=reference,
+        lora=config.lora,
     )
     with bar("GRPO") as progress:
         progress(run.step, config.grpo.steps)

@@ -7,7 +7,7 @@ line can show them at once.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -178,6 +178,26 @@ class GrpoSettings(BaseModel):
     checkpoint_every: int = Field(default=5, ge=1)
     seed: int = 0
     loss: dict[str, Any] = Field(default_factory=dict)
+
+
+class LoraSettings(BaseModel):
+    """Low-rank adapters (LoRA, arXiv 2106.09685): W x + (alpha / rank) B A x, of which only A and B train.
+
+    Attributes:
+        rank: Rows of A, columns of B.
+        alpha: The update's scale is alpha / rank; a whole number, as the engine `openrlhf` takes it.
+        targets: Last names of the linear layers that get an adapter, such as `[q_proj, v_proj]`; `all-linear`: each
+            but the output head.
+        dropout: Share of an adapter's inputs left out while gradients are taken. Sampling has none, so that with it
+            sampler and trainer differ.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rank: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    targets: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = "all-linear"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class EvalConfig(BaseModel):

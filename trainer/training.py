@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pivotgym.core.errors import ConfigError, InputError, PivotGymError
+from pivotgym.core.errors import ConfigError, DigestMismatch, InputError, PivotGymError
 from pivotgym.core.jsonl import Appender
 from pivotgym.core.trajectory import Pivot, Sampling
 from pivotgym.trainer.engine import LocalEngine, Query
@@ -30,8 +30,9 @@ from pivotgym.trainer.learn import (
     train_sft,
 )
 from pivotgym.trainer.policy import Policy
+from pivotgym.trainer.policy.lora import add_adapters
 from pivotgym.trainer.scoring import FailureGuard, Scorer, rewards_of
-from pivotgym.trainer.settings import GrpoSettings, SftSettings
+from pivotgym.trainer.settings import GrpoSettings, LoraSettings, SftSettings
 
 OnStep = Callable[[int, int, dict[str, float]], None]
 
@@ -42,6 +43,7 @@ def sft(
     out: str | Path,
     settings: SftSettings,
     *,
+    lora: LoraSettings | None = None,
     on_step: OnStep | None = None,
 ) -> dict[str, float]:
     """Train on the experts' actions and save the policy to `out/policy`.
@@ -51,10 +53,12 @@ def sft(
         engine: Holds the policy, which is changed in place.
         out: Folder for the policy and `log.jsonl`.
         settings: See `SftSettings`.
+        lora: Adapters to train instead of the weights; the policy is saved with them merged.
         on_step: Called with (step, total, metrics).
 
     Raises:
         InputError: If there is no pivot.
+        DigestMismatch: If `out` holds a run with other adapters or another policy under them.
     """
     if not pivots:
         raise InputError("pivots: expected at least one state to train on, got none")
@@ -66,7 +70,7 @@ def sft(
     groups = list(by_trajectory.values())
     config = SftConfig(epochs=settings.epochs, batch_size=settings.batch_size, seed=settings.seed)
     out = Path(out)
-    policy, optimizer, start = _open(engine, out, settings.lr, settings.warmup_steps)
+    policy, optimizer, start = _open(engine, out, OptimConfig(lr=settings.lr, warmup_steps=settings.warmup_steps), lora)
     with Appender(out / "log.jsonl") as log:
 
         def record(step: int, total: int, metrics: dict[str, float]) -> None:
@@ -82,12 +86,21 @@ def sft(
     return read_log(out / "log.jsonl")[-1]
 
 
-def _open(engine: LocalEngine, out: Path, lr: float, warmup_steps: int) -> tuple[Policy, PolicyOptimizer, int]:
+def _open(
+    engine: LocalEngine, out: Path, optim: OptimConfig, lora: LoraSettings | None
+) -> tuple[Policy, PolicyOptimizer, int]:
     """Policy, optimiser and step of the newest checkpoint in `out`, or of the start; the engine holds that policy."""
+    if lora is not None and engine.policy.lora is None:
+        add_adapters(engine.policy, lora)
     newest = latest_checkpoint(out / "checkpoints")
     if newest is None:
-        return engine.policy, PolicyOptimizer(engine.policy, OptimConfig(lr=lr, warmup_steps=warmup_steps)), 0
-    loaded = load_checkpoint(newest)
+        return engine.policy, PolicyOptimizer(engine.policy, optim), 0
+    loaded = load_checkpoint(newest, base=engine.policy)
+    if loaded.policy.lora != lora:
+        raise DigestMismatch(
+            f"lora: the run in {out} was begun with {loaded.policy.lora!r}, now it is {lora!r}",
+            hint="give a new folder with --out, or the settings it was begun with",
+        )
     engine.policy = loaded.policy
     engine.weights_changed()
     return loaded.policy, loaded.optimizer, loaded.step
@@ -105,6 +118,7 @@ class Grpo:
         settings: GrpoSettings,
         *,
         reference: Policy | None = None,
+        lora: LoraSettings | None = None,
     ) -> None:
         """Set up, and load the newest checkpoint in `out/checkpoints` if there is one.
 
@@ -114,11 +128,14 @@ class Grpo:
             scorer: Scores actions.
             out: Folder for checkpoints, policy, log and TensorBoard events.
             settings: See `GrpoSettings`.
-            reference: The frozen policy of the KL term; needed when `loss.kl_coef` is above 0.
+            reference: The frozen policy of the KL term; needed when `loss.kl_coef` is above 0 and there are no
+                adapters: with them it is the engine's policy, adapters off.
+            lora: Adapters to train instead of the weights; the policy is saved with them merged.
 
         Raises:
             InputError: If there is no pivot, or `settings.loss` holds an unknown setting.
             ConfigError: If the settings ask for whole episodes.
+            DigestMismatch: If `out` holds a run with other adapters or another policy under them.
         """
         if settings.horizon != "pivot":
             raise ConfigError(
@@ -131,8 +148,9 @@ class Grpo:
         self.out = Path(out)
         self.guard = FailureGuard()
         self.loss = grpo_config(settings)
-        self.reference = reference
-        _, self.optimizer, self.step = _open(engine, self.out, settings.lr, settings.warmup_steps)
+        optim = OptimConfig(lr=settings.lr, warmup_steps=settings.warmup_steps)
+        policy, self.optimizer, self.step = _open(engine, self.out, optim, lora)
+        self.reference = policy if lora is not None and self.loss.kl_coef > 0 else reference
 
     def run(self, on_step: OnStep | None = None) -> None:
         """Train to the last step and save the policy to `out/policy`.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,6 +20,7 @@ from pivotgym.trainer.learn import losses
 from pivotgym.trainer.learn.losses import Baseline, KlKind, Ratio, Reduction, Scale
 from pivotgym.trainer.learn.optim import PolicyOptimizer
 from pivotgym.trainer.policy import Policy, Scored, Span, score_tree
+from pivotgym.trainer.policy.lora import adapters_off
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ def grpo_step(
         optimizer: Of this policy.
         groups: The batch.
         config: Settings.
-        reference: The policy that the KL is taken to; needed when `kl_coef` is above 0.
+        reference: The policy that the KL is taken to; needed when `kl_coef` is above 0. A policy with adapters may be
+            its own reference, with them off.
         on_group: Called with (groups done, groups to do).
 
     Returns:
@@ -152,9 +155,12 @@ def grpo_step(
         clip_fraction and sampler_kl are means over the tokens of the groups trained; nats.
 
     Raises:
-        ConfigError: `kl_coef` without a reference, or log-probabilities missing that the settings need.
+        ConfigError: `kl_coef` without a reference, or with a policy without adapters as its own; or log-probabilities
+            missing that the settings need.
         PolicyFailed: The gradient is not finite.
     """
+    if reference is policy and policy.lora is None:
+        raise ConfigError("reference: expected another policy than the one that trains, which has no adapters")
     batch = _collect(groups, config, reference)
     sums = _Sums()
     for done, index in enumerate(batch.trains):
@@ -213,7 +219,7 @@ def _train_group(
     )
     per_token = part.loss
     if config.kl_coef > 0 and reference is not None:
-        kl = _reference_kl(reference, spans, scored, config)
+        kl = _reference_kl(policy, reference, spans, scored, config)
         per_token = per_token + config.kl_coef * kl
         sums.kl += float(kl.detach().sum())
     total = batch.tokens if config.reduction == "token" else batch.actions
@@ -223,8 +229,10 @@ def _train_group(
     _note(sums, scored, part.clipped, sampler)
 
 
-def _reference_kl(reference: Policy, spans: Sequence[Span], scored: Scored, config: GrpoConfig) -> Tensor:
-    with torch.no_grad():
+def _reference_kl(
+    policy: Policy, reference: Policy, spans: Sequence[Span], scored: Scored, config: GrpoConfig
+) -> Tensor:
+    with torch.no_grad(), adapters_off(reference) if reference is policy else nullcontext():
         there = score_tree(reference, spans, config.temperature).logprobs
     return losses.approx_kl(scored.logprobs, there.to(scored.logprobs.device), config.kl)
 

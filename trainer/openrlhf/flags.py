@@ -15,6 +15,7 @@ from pivotgym.core.errors import ConfigError
 from pivotgym.trainer.config import RunConfig
 from pivotgym.trainer.learn import GrpoConfig, OptimConfig
 from pivotgym.trainer.openrlhf.settings import AgentSettings, OpenRlhfSettings
+from pivotgym.trainer.settings import LoraSettings
 from pivotgym.trainer.training import grpo_config
 
 
@@ -115,6 +116,7 @@ def flags(config: RunConfig, places: Places, *, cuda: bool) -> list[str]:
         *_machine(config.openrlhf, loss, cuda),
         *_loss(loss, config),
         *_optimiser(config),
+        *_lora(config.lora),
         *_rollout(config),
         *_files(config, places),
     ]
@@ -174,6 +176,11 @@ def _check_machine(config: RunConfig, cuda: bool) -> None:
         raise ConfigError(
             f"openrlhf.micro_batch_size: expected grpo.pivots_per_step * grpo.group_size ({samples}) to be a multiple "
             f"of micro_batch_size * nodes * gpus_per_node, got {own.micro_batch_size} * {ranks}"
+        )
+    if config.lora is not None and own.zero_stage == 3:
+        raise ConfigError(
+            "openrlhf.zero_stage: expected 1 or 2 with lora, got 3: adapters are merged into whole weights to be sent",
+            hint="frozen weights need no partitioned gradients: stage 2 with adapters takes little more than stage 3",
         )
     if own.colocate and ranks != own.vllm_engines * own.vllm_tensor_parallel:
         raise ConfigError(
@@ -253,6 +260,18 @@ def _optimiser(config: RunConfig) -> list[tuple[str, object]]:
         ("actor.max_norm", known.max_grad_norm),
         ("actor.lr_scheduler", "constant_with_warmup" if known.warmup_steps else "constant"),
         ("actor.lr_warmup_ratio", ratio),
+    ]
+
+
+def _lora(lora: LoraSettings | None) -> list[tuple[str, object]]:
+    if lora is None:
+        return []
+    return [
+        ("ds.lora.rank", lora.rank),
+        ("ds.lora.alpha", lora.alpha),
+        # Given on the command line, "all-linear" would be a list and mean a layer of that name; it is the default.
+        ("ds.lora.target_modules", None if lora.targets == "all-linear" else lora.targets),
+        ("ds.lora.dropout", lora.dropout),
     ]
 
 
