@@ -228,9 +228,11 @@ def grpo_config(settings: GrpoSettings) -> GrpoConfig:
 
     Raises:
         InputError: If `settings.loss` holds an unknown setting.
+        ConfigError: If one is out of range.
     """
     try:
-        return GrpoConfig(**{"temperature": settings.temperature, **settings.loss})
+        constant = {"length": settings.max_new_tokens} if settings.loss.get("reduction") == "constant" else {}
+        return GrpoConfig(**{"temperature": settings.temperature, **constant, **settings.loss})
     except TypeError as error:
         raise InputError(f"loss: {error}", hint="see pivotgym.trainer.learn.GrpoConfig for the settings") from error
 

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -21,6 +21,16 @@ from pivotgym.trainer.learn.losses import Baseline, KlKind, Ratio, Reduction, Sc
 from pivotgym.trainer.learn.optim import PolicyOptimizer
 from pivotgym.trainer.policy import Policy, Scored, Span, score_tree
 from pivotgym.trainer.policy.lora import adapters_off
+
+OldLogprobs = Literal["trainer", "sampler"]
+_CHOICES = {
+    "baseline": Baseline,
+    "scale": Scale,
+    "ratio": Ratio,
+    "reduction": Reduction,
+    "old_logprobs": OldLogprobs,
+    "kl": KlKind,
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,9 @@ class GrpoConfig:
         clip_high: 0.28, NVIDIA's shipped recipes (the internal run had 0.2). With one update per batch of samples the
             clip is inert either way.
         ratio: Per token, as in the shipped recipes; "action" is the paper's equation 7 to the letter.
-        reduction: Mean over all tokens of the batch, as shipped; "action" is the paper's (1/G) sum.
+        reduction: Mean over all tokens of the batch, as shipped; "action" is the paper's (1/G) sum; "constant" divides
+            each action's sum by `length` (Dr. GRPO). See `losses.reduce_loss`.
+        length: Tokens that "constant" divides by. In a run, `max_new_tokens` where it is not given.
         old_logprobs: What the ratio is taken against. "trainer": the weights before this step as the trainer computes
             them, so the ratio is exactly 1 and rounding between sampler and trainer clips nothing; right for one
             update per batch of samples. "sampler": `Group.logprobs`; needed when the same samples are used again.
@@ -56,7 +68,8 @@ class GrpoConfig:
     clip_high: float = 0.28
     ratio: Ratio = "token"
     reduction: Reduction = "token"
-    old_logprobs: Literal["trainer", "sampler"] = "trainer"
+    length: int | None = None
+    old_logprobs: OldLogprobs = "trainer"
     tis_cap: float | None = None
     kl_coef: float = 0.0
     kl: KlKind = "k3"
@@ -66,6 +79,14 @@ class GrpoConfig:
             raise ConfigError(f"temperature must be above 0, got {self.temperature}")
         if not (0 < self.clip_low <= 1 and self.clip_high > 0):
             raise ConfigError(f"clip_low must lie in (0, 1], clip_high above 0, got {self.clip_low}, {self.clip_high}")
+        for name, kind in _CHOICES.items():
+            if getattr(self, name) not in get_args(kind):
+                raise ConfigError(f"{name}: expected one of {list(get_args(kind))}, got {getattr(self, name)!r}")
+        if (self.length is None) is (self.reduction == "constant") or (self.length is not None and self.length < 1):
+            raise ConfigError(
+                f"length: expected tokens to divide by, at least 1, with reduction 'constant' and only then; "
+                f"got {self.length} with {self.reduction!r}"
+            )
         if self.kl_coef < 0 or (self.tis_cap is not None and self.tis_cap <= 0):
             raise ConfigError(f"kl_coef must not be negative, tis_cap above 0, got {self.kl_coef}, {self.tis_cap}")
 
@@ -222,7 +243,7 @@ def _train_group(
         kl = _reference_kl(policy, reference, spans, scored, config)
         per_token = per_token + config.kl_coef * kl
         sums.kl += float(kl.detach().sum())
-    total = batch.tokens if config.reduction == "token" else batch.actions
+    total = losses.loss_share(config.reduction, tokens=batch.tokens, actions=batch.actions, length=config.length)
     loss = losses.reduce_loss(per_token, actions, config.reduction) / total
     loss.backward()  # type: ignore[no-untyped-call]
     sums.loss += float(loss.detach())

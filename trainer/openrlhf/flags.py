@@ -155,6 +155,9 @@ def checked_loss(config: RunConfig) -> GrpoConfig:
             "grpo.loss.tis_cap",
             "null with ratio 'action_mean'",
         ),
+        # Its two means are the only ones; scaling advantages by length would do, but a group's would not add up to 0,
+        # and every estimator takes their mean off.
+        (loss.reduction == "constant", "grpo.loss.reduction", "'token' or 'action', the only means OpenRLHF has"),
         (loss.old_logprobs != "trainer", "grpo.loss.old_logprobs", "'trainer'"),
         (loss.temperature != given.temperature, "grpo.loss.temperature", f"grpo.temperature ({given.temperature})"),
         (given.top_p != 1 and loss.tis_cap is not None, "grpo.top_p", "1.0, or grpo.loss.tis_cap null"),

@@ -125,6 +125,7 @@ ELSEWHERE = {
     "grpo.loss.ratio": "with the reduction it needs, below",
     "grpo.loss.old_logprobs": "refused",
     "grpo.loss.kl": "with its coefficient, above",
+    "grpo.loss.length": "of the reduction 'constant', which is refused",
 }
 
 
@@ -191,6 +192,7 @@ def test_a_checkpoint_is_gone_on_from(places):
         (["grpo.loss.old_logprobs=sampler"], r"grpo\.loss\.old_logprobs: .* expects 'trainer', got 'sampler'"),
         (["grpo.loss.ratio=action_mean"], r"grpo\.loss\.reduction: .* got 'token'"),
         (["grpo.loss={ratio: action_mean, reduction: action}"], r"grpo\.loss\.tis_cap: .* expects null .* got 5\.0"),
+        (["grpo.loss.reduction=constant"], r"grpo\.loss\.reduction: .* 'token' or 'action', .* got 'constant'"),
         (["grpo.loss.temperature=0.5"], r"grpo\.loss\.temperature: .* expects grpo\.temperature \(1\.0\), got 0\.5"),
         (["grpo.top_p=0.9"], r"grpo\.top_p: .* expects 1\.0, or grpo\.loss\.tis_cap null, got 0\.9"),
         (["dtype=float32"], r"dtype: .* expects 'bfloat16', got 'float32'"),
