@@ -31,10 +31,12 @@ from pivotgym.trainer.learn import (
 )
 from pivotgym.trainer.policy import Policy
 from pivotgym.trainer.policy.lora import add_adapters
+from pivotgym.trainer.reprofiling import Renewal, Reprofiler
 from pivotgym.trainer.scoring import FailureGuard, Scorer, rewards_of
 from pivotgym.trainer.settings import GrpoSettings, LoraSettings, SftSettings
 
 OnStep = Callable[[int, int, dict[str, float]], None]
+OnRenewal = Callable[[Renewal], None]
 
 
 def sft(
@@ -119,6 +121,7 @@ class Grpo:
         *,
         reference: Policy | None = None,
         lora: LoraSettings | None = None,
+        reprofiler: Reprofiler | None = None,
     ) -> None:
         """Set up, and load the newest checkpoint in `out/checkpoints` if there is one.
 
@@ -131,6 +134,7 @@ class Grpo:
             reference: The frozen policy of the KL term; needed when `loss.kl_coef` is above 0 and there are no
                 adapters: with them it is the engine's policy, adapters off.
             lora: Adapters to train instead of the weights; the policy is saved with them merged.
+            reprofiler: Refreshes the pivots when the run saturates.
 
         Raises:
             InputError: If there is no pivot, or `settings.loss` holds an unknown setting.
@@ -151,9 +155,16 @@ class Grpo:
         optim = OptimConfig(lr=settings.lr, warmup_steps=settings.warmup_steps)
         policy, self.optimizer, self.step = _open(engine, self.out, optim, lora)
         self.reference = policy if lora is not None and self.loss.kl_coef > 0 else reference
+        self.reprofiler = reprofiler
+        self._since = 0
+        self._take_renewed()
 
-    def run(self, on_step: OnStep | None = None) -> None:
+    def run(self, on_step: OnStep | None = None, on_renewal: OnRenewal | None = None) -> None:
         """Train to the last step and save the policy to `out/policy`.
+
+        Args:
+            on_step: Called with (step, total, metrics) after each step.
+            on_renewal: Called after the pivots were refreshed.
 
         Raises:
             VerifierFailed: When too many verdicts failed; a checkpoint was saved before.
@@ -162,10 +173,12 @@ class Grpo:
 
         with Appender(self.out / "log.jsonl") as log, SummaryWriter(str(self.out / "tensorboard")) as board:
             while self.step < self.settings.steps:
+                self._renew(on_renewal)
                 groups = self._groups()
                 metrics = {
                     **grpo_step(self.engine.policy, self.optimizer, groups, self.loss, reference=self.reference),
                     "failed_verdicts": float(self.guard.failed),
+                    "pivots": float(len(self.pivots)),
                 }
                 self.engine.weights_changed()
                 self.step += 1
@@ -182,14 +195,33 @@ class Grpo:
     def _save(self) -> None:
         save_checkpoint(self.out / "checkpoints", self.engine.policy, self.optimizer, step=self.step)
 
+    def _renew(self, on_renewal: OnRenewal | None) -> None:
+        """Refresh the pivots if the run is saturated, after a checkpoint, from which an interrupted one goes on."""
+        if self.reprofiler is None:
+            return
+        reason = self.reprofiler.due(self.step, read_log(self.out / "log.jsonl"))
+        if reason is None:
+            return
+        self._save()
+        renewal = self.reprofiler.refresh(self.step, reason, self.pivots, self.engine, self.scorer, self.guard)
+        self._take_renewed()
+        if on_renewal is not None:
+            on_renewal(renewal)
+
+    def _take_renewed(self) -> None:
+        newest = self.reprofiler.newest(self.step) if self.reprofiler is not None else None
+        if newest is not None:
+            self._since, self.pivots = newest
+
     def batch(self, step: int) -> list[Pivot]:
-        """The pivots of a step: epochs of shuffled pivots, a pure function of seed and step."""
-        size = self.settings.pivots_per_step
+        """The pivots of a step: epochs of shuffled pivots, a pure function of seed, step and the last renewal."""
+        size, done = self.settings.pivots_per_step, step - self._since
+        key = f"{self.settings.seed}:{self._since}" if self._since else f"{self.settings.seed}"
         chosen = []
-        for place in range(step * size, (step + 1) * size):
+        for place in range(done * size, (done + 1) * size):
             epoch, index = divmod(place, len(self.pivots))
             order = list(range(len(self.pivots)))
-            random.Random(f"{self.settings.seed}:{epoch}").shuffle(order)
+            random.Random(f"{key}:{epoch}").shuffle(order)
             chosen.append(self.pivots[order[index]])
         return chosen
 

@@ -171,7 +171,8 @@ def grpo_step(
 
     Returns:
         loss, kl, sampler_kl (k3 between sampler and trainer), entropy, clip_fraction, grad_norm, lr, stepped,
-        reward_mean, reward_std (population, over all valid actions), zero_variance_share, masked, groups,
+        reward_mean, reward_std (population, over all valid actions), group_variance (population, within a group; mean
+        over groups), zero_variance_share, masked, groups,
         groups_trained, actions, tokens (of valid actions), forward_tokens (that went through the model). kl, entropy,
         clip_fraction and sampler_kl are means over the tokens of the groups trained; nats.
 
@@ -283,6 +284,7 @@ def _metrics(batch: _Batch, sums: _Sums, lr: float, norm: float) -> dict[str, fl
         "stepped": float(bool(batch.trains)),
         "reward_mean": statistics.fmean(valid) if valid else 0.0,
         "reward_std": statistics.pstdev(valid) if valid else 0.0,
+        "group_variance": statistics.fmean(map(_variance, judged)) if judged else 0.0,
         "zero_variance_share": flat / len(judged) if judged else 0.0,
         "masked": float(sum(len(group.actions) for group in batch.groups) - len(valid)),
         "groups": float(len(batch.groups)),
@@ -291,3 +293,7 @@ def _metrics(batch: _Batch, sums: _Sums, lr: float, norm: float) -> dict[str, fl
         "tokens": float(batch.tokens),
         "forward_tokens": float(sums.forward_tokens),
     }
+
+
+def _variance(rewards: Sequence[float | None]) -> float:
+    return statistics.pvariance([reward for reward in rewards if reward is not None])

@@ -163,6 +163,11 @@ def checked_loss(config: RunConfig) -> GrpoConfig:
         (given.top_p != 1 and loss.tis_cap is not None, "grpo.top_p", "1.0, or grpo.loss.tis_cap null"),
         (config.dtype != "bfloat16", "dtype", "'bfloat16'"),
     ]
+    if given.reprofile is not None:
+        raise ConfigError(
+            "grpo.reprofile: the engine 'openrlhf' expects null: it reads a run's pivots from one file at the start",
+            hint="end the run at fewer grpo.steps; then profile, filter and train with --policy and another --out",
+        )
     for refused, key, expected in refusals:
         if refused:
             section, _, name = key.removeprefix("grpo.").partition(".")

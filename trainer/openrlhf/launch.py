@@ -109,7 +109,7 @@ def put_lora_actor() -> None:
     import ray
     from openrlhf.trainer.ray import ppo_actor
 
-    from pivotgym.trainer.openrlhf.adapters import LoraPolicyActor
+    from pivotgym.trainer.openrlhf.actor import LoraPolicyActor
 
     ppo_actor.PolicyModelActor = ray.remote(num_gpus=1)(LoraPolicyActor)
 

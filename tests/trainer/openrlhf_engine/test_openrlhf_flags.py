@@ -120,6 +120,7 @@ OTHER = {
 ELSEWHERE = {
     "grpo.engine": "chooses the engine",
     "grpo.loss": "its keys one by one",
+    "grpo.reprofile": "refused",
     "openrlhf.ray_address": "goes to the process",
     "grpo.loss.temperature": "refused unless it is grpo.temperature",
     "grpo.loss.ratio": "with the reduction it needs, below",
@@ -193,6 +194,7 @@ def test_a_checkpoint_is_gone_on_from(places):
         (["grpo.loss.ratio=action_mean"], r"grpo\.loss\.reduction: .* got 'token'"),
         (["grpo.loss={ratio: action_mean, reduction: action}"], r"grpo\.loss\.tis_cap: .* expects null .* got 5\.0"),
         (["grpo.loss.reduction=constant"], r"grpo\.loss\.reduction: .* 'token' or 'action', .* got 'constant'"),
+        (["grpo.reprofile={}"], r"grpo\.reprofile: the engine 'openrlhf' expects null"),
         (["grpo.loss.temperature=0.5"], r"grpo\.loss\.temperature: .* expects grpo\.temperature \(1\.0\), got 0\.5"),
         (["grpo.top_p=0.9"], r"grpo\.top_p: .* expects 1\.0, or grpo\.loss\.tis_cap null, got 0\.9"),
         (["dtype=float32"], r"dtype: .* expects 'bfloat16', got 'float32'"),

@@ -160,7 +160,7 @@ def test_a_run_that_lost_its_environment_stops_and_goes_on_as_if_nothing_had_bee
 
 
 def test_adapters_reach_the_engine_merged_and_are_saved_merged(tmp_path, policy, server):
-    out = train(tmp_path, policy, server, "grpo.steps=2", "grpo.lr=1e-2", "lora.rank=4", "grpo.loss.kl_coef=0.01")
+    out = train(tmp_path, policy, server, "grpo.steps=2", "grpo.lr=1e-2", "lora.rank=4")
 
     before, after = saved(policy), saved(out / "policy")
     [engine] = received(out / "weights.log").values()
