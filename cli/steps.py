@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pivotgym.cli.resources import engine, environment, scorer
-from pivotgym.cli.ui import OnProgress, bar
+from pivotgym.cli.ui import OnProgress, bar, say
 from pivotgym.core.errors import ConfigError
 from pivotgym.core.jsonl import atomic, read_records, write_records
 from pivotgym.core.trajectory import Pivot, Trajectory
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pivotgym.trainer.evaluation import EvalRow
     from pivotgym.trainer.openrlhf.run import Plan
     from pivotgym.trainer.profiling import ProfileReport
+    from pivotgym.trainer.reprofiling import Renewal
 
 
 def write_json(path: Path, report: Any) -> None:
@@ -82,26 +83,44 @@ def sft_to(out: Path, pivots: Sequence[Pivot], policy: LocalEngine, config: RunC
     from pivotgym.trainer.training import sft
 
     with bar("SFT") as progress:
-        return sft(pivots, policy, out, config.sft, on_step=lambda step, total, _: progress(step, total))
+        return sft(
+            pivots, policy, out, config.sft, lora=config.lora, on_step=lambda step, total, _: progress(step, total)
+        )
 
 
 def train_to(out: Path, pivots: Sequence[Pivot], policy: str | Path | None, client: Client, config: RunConfig) -> None:
     """GRPO from a policy; checkpoints, policy and log in `out`."""
+    from pivotgym.trainer.reprofiling import Reprofiler
     from pivotgym.trainer.training import Grpo
 
-    # The KL is taken to the policy that training starts from, also when it goes on from a checkpoint.
-    reference = engine(config, policy).policy if config.grpo.loss.get("kl_coef") else None
+    # The KL is taken to the policy that training starts from, also when it goes on from a checkpoint; with adapters
+    # that policy is there already, under them.
+    second = config.grpo.loss.get("kl_coef") and config.lora is None
+    reference = engine(config, policy).policy if second else None
+    renewing = config.grpo.reprofile
+    candidates = list(pivots)
+    if renewing is not None and renewing.candidates is not None:
+        candidates = pivots_in(renewing.candidates)
     run = Grpo(
         pivots,
         engine(config, policy),
-        scorer(client, config, pivots),
+        scorer(client, config, list({pivot.id: pivot for pivot in [*candidates, *pivots]}.values())),
         out,
         config.grpo,
         reference=reference,
+        lora=config.lora,
+        reprofiler=Reprofiler(candidates, out, renewing, config.profile, config.filter) if renewing else None,
     )
     with bar("GRPO") as progress:
         progress(run.step, config.grpo.steps)
-        run.run(on_step=lambda step, total, _: progress(step, total))
+        run.run(on_step=lambda step, total, _: progress(step, total), on_renewal=_say_renewed)
+
+
+def _say_renewed(renewal: Renewal) -> None:
+    say(
+        f"re-profiled after step {renewal.step}: {renewal.reason}; {renewal.kept} pivots of {renewal.candidates} "
+        f"candidates, {renewal.before} before"
+    )
 
 
 def train_openrlhf_to(

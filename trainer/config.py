@@ -17,7 +17,15 @@ from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.core.jsonl import atomic, describe
 from pivotgym.trainer.models import SMOLLM2_NAME
 from pivotgym.trainer.openrlhf.settings import OpenRlhfSettings
-from pivotgym.trainer.settings import EngineSettings, EvalConfig, FilterConfig, GrpoSettings, ProfileConfig, SftSettings
+from pivotgym.trainer.settings import (
+    EngineSettings,
+    EvalConfig,
+    FilterConfig,
+    GrpoSettings,
+    LoraSettings,
+    ProfileConfig,
+    SftSettings,
+)
 
 
 class DataSettings(BaseModel):
@@ -66,6 +74,7 @@ class RunConfig(BaseModel):
         sources: Folders or files from which a server started for the run rebuilds origins, by name.
         judge: Model that judges messages, for a server started for the run: `{base_url, model, api_key_env}`.
         user: Model that plays the users of tasks there, named likewise.
+        lora: Adapters that SFT and GRPO train instead of the weights, e.g. `{rank: 16}`; `null`: the weights train.
         data: What `pivotgym demo` draws from its trajectories.
     """
 
@@ -88,6 +97,7 @@ class RunConfig(BaseModel):
     data: DataSettings = DataSettings()
     profile: ProfileConfig = ProfileConfig()
     filter: FilterConfig = FilterConfig()
+    lora: LoraSettings | None = None
     sft: SftSettings = SftSettings()
     grpo: GrpoSettings = GrpoSettings()
     openrlhf: OpenRlhfSettings = OpenRlhfSettings()

@@ -7,7 +7,7 @@ line can show them at once.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -141,6 +141,33 @@ class SftSettings(BaseModel):
     seed: int = 0
 
 
+class ReprofileSettings(BaseModel):
+    """When a run profiles anew, with the policy as it is by then, and goes on with the pivots that are left.
+
+    Attributes:
+        mean_above: Of the rewards over the window; most groups agree by then. `null`: not looked at.
+        variance_below: Of the rewards within a group (population), on average over the window; groups without any
+            give no gradient. `null`: not looked at.
+        window: Steps that are averaged, all of them since the pivots were last chosen.
+        at_most: Times in a run.
+        candidates: File of the states to profile; `null`: the pivots that the run began with.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mean_above: float | None = Field(default=0.8, ge=0, le=1)
+    variance_below: float | None = Field(default=0.05, ge=0, le=0.25)
+    window: int = Field(default=10, ge=1)
+    at_most: int = Field(default=3, ge=1)
+    candidates: Path | None = None
+
+    @model_validator(mode="after")
+    def _some_level(self) -> ReprofileSettings:
+        if self.mean_above is None and self.variance_below is None:
+            raise ValueError("mean_above, variance_below: expected at least one level, got null for both")
+        return self
+
+
 class GrpoSettings(BaseModel):
     """GRPO from a pivot set. `loss` holds the update's own settings, see `trainer.learn.GrpoConfig`.
 
@@ -160,6 +187,7 @@ class GrpoSettings(BaseModel):
         warmup_steps: Linear warm-up.
         checkpoint_every: Updates between checkpoints.
         seed: Order of pivots and draws.
+        reprofile: Refresh the pivots when the run saturates; the engine `embedded` alone. `null`: never.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -177,7 +205,28 @@ class GrpoSettings(BaseModel):
     warmup_steps: int = Field(default=0, ge=0)
     checkpoint_every: int = Field(default=5, ge=1)
     seed: int = 0
+    reprofile: ReprofileSettings | None = None
     loss: dict[str, Any] = Field(default_factory=dict)
+
+
+class LoraSettings(BaseModel):
+    """Low-rank adapters (LoRA, arXiv 2106.09685): W x + (alpha / rank) B A x, of which only A and B train.
+
+    Attributes:
+        rank: Rows of A, columns of B.
+        alpha: The update's scale is alpha / rank; a whole number, as the engine `openrlhf` takes it.
+        targets: Last names of the linear layers that get an adapter, such as `[q_proj, v_proj]`; `all-linear`: each
+            but the output head.
+        dropout: Share of an adapter's inputs left out while gradients are taken. Sampling has none, so that with it
+            sampler and trainer differ.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rank: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    targets: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = "all-linear"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class EvalConfig(BaseModel):

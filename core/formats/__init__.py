@@ -17,21 +17,24 @@ _PLACES = {
     "smollm": ("smollm", "FORMAT"),
     "hermes": ("hermes", "FORMAT"),
     "qwen": ("qwen", "FORMAT"),
+    "qwen-instruct": ("qwen", "FORMAT_INSTRUCT"),
     "qwen2.5": ("qwen", "FORMAT_25"),
     "llama-json": ("llama_json", "FORMAT"),
 }
 _TEMPLATE_MARKS = (
-    ("named SmolLM", "smollm"),
-    ("<|start_header_id|>", "llama-json"),
-    ("function calling AI model", "hermes"),
-    ("You are Qwen", "qwen2.5"),
-    ('"arguments": <args-json-object>', "qwen"),
+    (("named SmolLM",), "smollm"),
+    (("<|start_header_id|>",), "llama-json"),
+    (("function calling AI model",), "hermes"),
+    (("You are Qwen",), "qwen2.5"),
+    (("<args-json-object>", "</think>"), "qwen"),
+    (("<args-json-object>",), "qwen-instruct"),
 )
-"""What the chat template of a model trained on a format holds; the first that is found decides."""
+"""What the chat template of a model trained on a format holds; the first that is found whole decides."""
 _NAME_MARKS = (
     (r"smollm2?(?!\d)", "smollm"),
     (r"hermes", "hermes"),
     (r"qwen-?2\.5(?!.*-vl)", "qwen2.5"),
+    (r"qwen-?3(?!.*coder)(?!\.\d)(?=.*instruct-2507)", "qwen-instruct"),
     (r"qwen-?3(?!.*coder)(?!\.\d)", "qwen"),
     (r"llama-?3\.[1-9]", "llama-json"),
 )
@@ -91,8 +94,8 @@ def format_for(model: str, chat_template: str | None = None) -> Format:
     Raises:
         NotFound: If neither tells; the hint says what to do.
     """
-    for mark, name in _TEMPLATE_MARKS:
-        if mark in (chat_template or ""):
+    for marks, name in _TEMPLATE_MARKS:
+        if all(mark in (chat_template or "") for mark in marks):
             return get_format(name)
     short = model.rstrip("/").rsplit("/", 1)[-1].lower()
     for pattern, name in _NAME_MARKS:

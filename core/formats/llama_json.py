@@ -2,9 +2,10 @@
 
 Owns: that format's prompts and actions. Does not own: Llama's built-in tools, whose calls are Python.
 
-Several calls are separated by `; `. A call begins the action, or follows its text after `<|python_tag|>`. Other than
-the models' chat template: the lines with dates are left out, since the same state must give the same prompt on every
-day; a tool's result is shown as it is, not quoted again as JSON; and no text of a message can open or close a turn.
+Prompts are those of Llama 3.1's chat template. Where that has no answer: several calls are separated by `; ` (it
+refuses them); a call follows the text of its action after `<|python_tag|>` (it drops the text); the date is the one it
+has where none is given, since the same state must give the same prompt on every day; and no text of a message can open
+or close a turn.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _INSTRUCTION = (
     'best answers the given prompt.\n\nRespond in the format {"name": function name, "parameters": dictionary of '
     "argument name and its value}.Do not use variables.\n\n"
 )
+_DATES = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
 _LIKE_A_CALL = re.compile(r"\[?\s*\{\s*\"(name|parameters|arguments|type|function)\"\s*:")
 
 
@@ -31,7 +33,7 @@ class LlamaJson:
     """See the module. Stateless."""
 
     name = "llama-json"
-    version = 1
+    version = 2
     stop = _ENDS
     bos = "<|begin_of_text|>"
 
@@ -40,17 +42,16 @@ class LlamaJson:
         system = [message.text for message in messages if message.role in ("system", "developer")]
         shown = _INSTRUCTION + "".join(_listed(tool) for tool in tools) if tools else ""
         if shown and all(message.role != "user" for message in messages):
-            system, shown = [*system, shown.rstrip()], ""
-        if tools:
-            system = ["Environment: ipython", *system]
-        parts = [self.bos, _turn("system", _inert("\n\n".join(system)))] if system else [self.bos]
+            system, shown = [*system, shown], ""
+        head = ("Environment: ipython\n" if tools else "") + _DATES
+        parts = [self.bos, _turn("system", head + _inert("\n\n".join(system).strip()))]
         for message in messages:
             if message.role == "assistant":
-                parts.append(_turn("assistant", _action_text(Action.from_message(message))))
+                parts.append(_turn("assistant", _action_text(Action.from_message(message)).strip()))
             elif message.role == "tool":
-                parts.append(_turn("ipython", _inert(message.text)))
+                parts.append(_turn("ipython", _inert(json.dumps(message.text, ensure_ascii=False))))
             elif message.role == "user":
-                parts.append(_turn("user", _inert(shown + message.text)))
+                parts.append(_turn("user", _inert(shown + message.text.strip())))
                 shown = ""
         return "".join(parts) + _head("assistant")
 

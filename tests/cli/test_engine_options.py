@@ -84,7 +84,7 @@ def test_address_alone_implies_the_engine():
     [
         (["engine.model=m"], "native/1"),
         (["engine.model=Qwen/Qwen3-8B", "engine.native_tools=false", "format=auto"], "qwen/1"),
-        (["engine.model=m", "engine.native_tools=false", "format=llama-json"], "llama-json/1"),
+        (["engine.model=m", "engine.native_tools=false", "format=llama-json"], "llama-json/2"),
     ],
 )
 def test_format_follows_the_configuration(sets, format_id):

@@ -10,7 +10,7 @@ def test_auto_takes_the_format_of_the_tokenizers_chat_template(make_policy, tmp_
     policy.tokenizer.chat_template = "{{ '<|start_header_id|>' }}"
     folder = policy.save(tmp_path / "policy")
 
-    assert sampling_engine(load_config(None, ["format=auto", f"policy={folder}"])).format_id == "llama-json/1"
+    assert sampling_engine(load_config(None, ["format=auto", f"policy={folder}"])).format_id == "llama-json/2"
 
 
 def test_auto_without_any_mark_says_what_to_do(make_policy, tmp_path):

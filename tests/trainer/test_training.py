@@ -7,7 +7,7 @@ from pivotgym.core.errors import ConfigError, InputError, VerifierFailed
 from pivotgym.trainer.learn import latest_checkpoint
 from pivotgym.trainer.scoring import FailureGuard
 from pivotgym.trainer.settings import GrpoSettings, SftSettings
-from pivotgym.trainer.training import Grpo, read_log, sft
+from pivotgym.trainer.training import Grpo, grpo_config, read_log, sft
 
 GRPO = GrpoSettings(steps=4, pivots_per_step=4, group_size=6, max_new_tokens=12, lr=1e-3, checkpoint_every=2)
 
@@ -77,6 +77,13 @@ def test_too_many_failures_stop_the_run_with_a_checkpoint(engine, scorer, tmp_pa
 def test_no_pivot_is_refused(engine, scorer, tmp_path):
     with pytest.raises(InputError, match="pivots: expected at least one, got none"):
         Grpo([], engine, scorer, tmp_path, GRPO)
+
+
+def test_the_constant_length_is_the_limit_on_new_tokens_unless_given():
+    asked = GRPO.model_copy(update={"loss": {"reduction": "constant"}})
+    given = GRPO.model_copy(update={"loss": {"reduction": "constant", "length": 99}})
+
+    assert (grpo_config(asked).length, grpo_config(given).length) == (GRPO.max_new_tokens, 99)
 
 
 def test_unknown_loss_setting_is_named(engine, scorer, tmp_path):

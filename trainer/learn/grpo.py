@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,6 +20,17 @@ from pivotgym.trainer.learn import losses
 from pivotgym.trainer.learn.losses import Baseline, KlKind, Ratio, Reduction, Scale
 from pivotgym.trainer.learn.optim import PolicyOptimizer
 from pivotgym.trainer.policy import Policy, Scored, Span, score_tree
+from pivotgym.trainer.policy.lora import adapters_off
+
+OldLogprobs = Literal["trainer", "sampler"]
+_CHOICES = {
+    "baseline": Baseline,
+    "scale": Scale,
+    "ratio": Ratio,
+    "reduction": Reduction,
+    "old_logprobs": OldLogprobs,
+    "kl": KlKind,
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,9 @@ class GrpoConfig:
         clip_high: 0.28, NVIDIA's shipped recipes (the internal run had 0.2). With one update per batch of samples the
             clip is inert either way.
         ratio: Per token, as in the shipped recipes; "action" is the paper's equation 7 to the letter.
-        reduction: Mean over all tokens of the batch, as shipped; "action" is the paper's (1/G) sum.
+        reduction: Mean over all tokens of the batch, as shipped; "action" is the paper's (1/G) sum; "constant" divides
+            each action's sum by `length` (Dr. GRPO). See `losses.reduce_loss`.
+        length: Tokens that "constant" divides by. In a run, `max_new_tokens` where it is not given.
         old_logprobs: What the ratio is taken against. "trainer": the weights before this step as the trainer computes
             them, so the ratio is exactly 1 and rounding between sampler and trainer clips nothing; right for one
             update per batch of samples. "sampler": `Group.logprobs`; needed when the same samples are used again.
@@ -54,7 +68,8 @@ class GrpoConfig:
     clip_high: float = 0.28
     ratio: Ratio = "token"
     reduction: Reduction = "token"
-    old_logprobs: Literal["trainer", "sampler"] = "trainer"
+    length: int | None = None
+    old_logprobs: OldLogprobs = "trainer"
     tis_cap: float | None = None
     kl_coef: float = 0.0
     kl: KlKind = "k3"
@@ -64,6 +79,14 @@ class GrpoConfig:
             raise ConfigError(f"temperature must be above 0, got {self.temperature}")
         if not (0 < self.clip_low <= 1 and self.clip_high > 0):
             raise ConfigError(f"clip_low must lie in (0, 1], clip_high above 0, got {self.clip_low}, {self.clip_high}")
+        for name, kind in _CHOICES.items():
+            if getattr(self, name) not in get_args(kind):
+                raise ConfigError(f"{name}: expected one of {list(get_args(kind))}, got {getattr(self, name)!r}")
+        if (self.length is None) is (self.reduction == "constant") or (self.length is not None and self.length < 1):
+            raise ConfigError(
+                f"length: expected tokens to divide by, at least 1, with reduction 'constant' and only then; "
+                f"got {self.length} with {self.reduction!r}"
+            )
         if self.kl_coef < 0 or (self.tis_cap is not None and self.tis_cap <= 0):
             raise ConfigError(f"kl_coef must not be negative, tis_cap above 0, got {self.kl_coef}, {self.tis_cap}")
 
@@ -142,19 +165,24 @@ def grpo_step(
         optimizer: Of this policy.
         groups: The batch.
         config: Settings.
-        reference: The policy that the KL is taken to; needed when `kl_coef` is above 0.
+        reference: The policy that the KL is taken to; needed when `kl_coef` is above 0. A policy with adapters may be
+            its own reference, with them off.
         on_group: Called with (groups done, groups to do).
 
     Returns:
         loss, kl, sampler_kl (k3 between sampler and trainer), entropy, clip_fraction, grad_norm, lr, stepped,
-        reward_mean, reward_std (population, over all valid actions), zero_variance_share, masked, groups,
+        reward_mean, reward_std (population, over all valid actions), group_variance (population, within a group; mean
+        over groups), zero_variance_share, masked, groups,
         groups_trained, actions, tokens (of valid actions), forward_tokens (that went through the model). kl, entropy,
         clip_fraction and sampler_kl are means over the tokens of the groups trained; nats.
 
     Raises:
-        ConfigError: `kl_coef` without a reference, or log-probabilities missing that the settings need.
+        ConfigError: `kl_coef` without a reference, or with a policy without adapters as its own; or log-probabilities
+            missing that the settings need.
         PolicyFailed: The gradient is not finite.
     """
+    if reference is policy and policy.lora is None:
+        raise ConfigError("reference: expected another policy than the one that trains, which has no adapters")
     batch = _collect(groups, config, reference)
     sums = _Sums()
     for done, index in enumerate(batch.trains):
@@ -213,18 +241,20 @@ def _train_group(
     )
     per_token = part.loss
     if config.kl_coef > 0 and reference is not None:
-        kl = _reference_kl(reference, spans, scored, config)
+        kl = _reference_kl(policy, reference, spans, scored, config)
         per_token = per_token + config.kl_coef * kl
         sums.kl += float(kl.detach().sum())
-    total = batch.tokens if config.reduction == "token" else batch.actions
+    total = losses.loss_share(config.reduction, tokens=batch.tokens, actions=batch.actions, length=config.length)
     loss = losses.reduce_loss(per_token, actions, config.reduction) / total
     loss.backward()  # type: ignore[no-untyped-call]
     sums.loss += float(loss.detach())
     _note(sums, scored, part.clipped, sampler)
 
 
-def _reference_kl(reference: Policy, spans: Sequence[Span], scored: Scored, config: GrpoConfig) -> Tensor:
-    with torch.no_grad():
+def _reference_kl(
+    policy: Policy, reference: Policy, spans: Sequence[Span], scored: Scored, config: GrpoConfig
+) -> Tensor:
+    with torch.no_grad(), adapters_off(reference) if reference is policy else nullcontext():
         there = score_tree(reference, spans, config.temperature).logprobs
     return losses.approx_kl(scored.logprobs, there.to(scored.logprobs.device), config.kl)
 
@@ -254,6 +284,7 @@ def _metrics(batch: _Batch, sums: _Sums, lr: float, norm: float) -> dict[str, fl
         "stepped": float(bool(batch.trains)),
         "reward_mean": statistics.fmean(valid) if valid else 0.0,
         "reward_std": statistics.pstdev(valid) if valid else 0.0,
+        "group_variance": statistics.fmean(map(_variance, judged)) if judged else 0.0,
         "zero_variance_share": flat / len(judged) if judged else 0.0,
         "masked": float(sum(len(group.actions) for group in batch.groups) - len(valid)),
         "groups": float(len(batch.groups)),
@@ -262,3 +293,7 @@ def _metrics(batch: _Batch, sums: _Sums, lr: float, norm: float) -> dict[str, fl
         "tokens": float(batch.tokens),
         "forward_tokens": float(sums.forward_tokens),
     }
+
+
+def _variance(rewards: Sequence[float | None]) -> float:
+    return statistics.pvariance([reward for reward in rewards if reward is not None])

@@ -21,7 +21,7 @@ Baseline = Literal["mean", "leave_one_out"]
 Scale = Literal["sample_std", "population_std", "none"]
 Ratio = Literal["token", "action", "action_mean"]
 KlKind = Literal["k1", "k2", "k3"]
-Reduction = Literal["token", "action"]
+Reduction = Literal["token", "action", "constant"]
 
 
 def group_advantages(
@@ -29,9 +29,14 @@ def group_advantages(
 ) -> list[float]:
     """Advantages of the actions of one group: (r - baseline) / (std + eps).
 
+    With n rewards r_1 ... r_n and their mean m, GRPO's baseline is m. RLOO's is, for r_i, the mean of the others,
+    (n m - r_i) / (n - 1); it does not depend on the action it is the baseline of, so that the gradient without a scale
+    is unbiased. As r_i - (n m - r_i) / (n - 1) = (r_i - m) n / (n - 1), it only makes every advantage larger by
+    n / (n - 1).
+
     Args:
         rewards: One per action; None (an infrastructure error) is left out of baseline and standard deviation.
-        baseline: Mean of the group, or for each action the mean of the others.
+        baseline: Mean of the group, or for each action the mean of the others ("leave_one_out", RLOO).
         scale: Divide by the group's standard deviation, with n - 1 ("sample_std", as OpenRLHF and NeMo-RL do) or n
             ("population_std"), or not at all.
         eps: Added to the standard deviation. The paper gives no value; for rewards in {0, 1} any value far below
@@ -141,8 +146,28 @@ def policy_loss(
 
 
 def reduce_loss(loss: Tensor, actions: Tensor, reduction: Reduction) -> Tensor:
-    """Sum of per-token losses ("token"), or sum over actions of their mean per token ("action").
+    """What a group adds to the batch's loss, before it is divided by `loss_share`.
 
-    Divided by the number of tokens or of actions of the whole batch, which the caller knows, it is the batch's loss.
+    With l_it the loss of token t of action i, |a_i| that action's tokens and N the actions of the batch, the batch's
+    loss is
+
+    - "token" (DAPO): sum_i sum_t l_it / sum_i |a_i|. Every token counts alike; a long action counts for more.
+    - "action" (GRPO, PivotRL's equation 7): 1/N sum_i 1/|a_i| sum_t l_it. Every action counts alike; a token of a long
+      action counts for less, so that long failures are hardly discouraged.
+    - "constant" (Dr. GRPO): 1/N sum_i 1/L sum_t l_it with L the same for all actions. Every token counts alike, and
+      for the same in every batch.
+
+    Args:
+        loss: `[n]` per-token losses.
+        actions: `[n]` int64, `action_ids`.
+        reduction: Which of the three.
     """
-    return loss.sum() if reduction == "token" else over_action(loss, actions, mean=True).sum()
+    return over_action(loss, actions, mean=True).sum() if reduction == "action" else loss.sum()
+
+
+def loss_share(reduction: Reduction, *, tokens: int, actions: int, length: int | None) -> int:
+    """What the sums of all groups are divided by: a batch's tokens, its actions, or its actions times L (`length`)."""
+    if reduction == "constant":
+        assert length is not None  # GrpoConfig has seen to it
+        return actions * length
+    return tokens if reduction == "token" else actions

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from pivotgym.core.errors import ConfigError, PolicyFailed
 from pivotgym.trainer.policy import Policy
+from pivotgym.trainer.policy.lora import adapter_parameters
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class OptimConfig:
         eps: Adam's epsilon.
         max_grad_norm: Gradients are scaled down to this norm; 1.0 is what everyone ships.
         train_embeddings: Whether embedding and output head train. Off: in SmolLM2 they are one tied matrix, 28 of 135M
-            parameters, nothing new is to be learnt about what tokens mean, and a step is a third cheaper.
+            parameters, nothing new is to be learnt about what tokens mean, and a step is a third cheaper. Where the
+            policy has adapters, they alone train.
     """
 
     lr: float = 2e-5
@@ -78,11 +80,11 @@ class PolicyOptimizer:
     def __init__(self, policy: Policy, config: OptimConfig) -> None:
         self.config = config
         self.step_count = 0
-        frozen = set() if config.train_embeddings else _embeddings(policy)
+        trained = _trained(policy, config)
         self._weights: dict[str, nn.Parameter] = {}
         self._masters: dict[str, Tensor] = {}
         for name, weight in policy.model.named_parameters():
-            weight.requires_grad_(weight not in frozen)
+            weight.requires_grad_(weight in trained)
             if weight.requires_grad:
                 self._weights[name] = weight
                 self._masters[name] = _master_of(weight)
@@ -152,9 +154,14 @@ class PolicyOptimizer:
             torch._foreach_copy_([weight for weight, _ in pairs], [master for _, master in pairs])
 
 
-def _embeddings(policy: Policy) -> set[nn.Parameter]:
+def _trained(policy: Policy, config: OptimConfig) -> set[nn.Parameter]:
+    if policy.lora is not None:
+        return set(adapter_parameters(policy).values())
+    weights: set[nn.Parameter] = set(policy.model.parameters())
+    if config.train_embeddings:
+        return weights
     modules = (policy.model.get_input_embeddings(), policy.model.get_output_embeddings())
-    return {weight for module in modules for weight in module.parameters()}
+    return weights - {weight for module in modules for weight in module.parameters()}
 
 
 def _master_of(weight: nn.Parameter) -> Tensor:

@@ -15,6 +15,7 @@ from pivotgym.core.errors import ConfigError
 from pivotgym.trainer.config import RunConfig
 from pivotgym.trainer.learn import GrpoConfig, OptimConfig
 from pivotgym.trainer.openrlhf.settings import RESERVE, AgentSettings, OpenRlhfSettings
+from pivotgym.trainer.settings import LoraSettings
 from pivotgym.trainer.training import grpo_config
 
 
@@ -121,6 +122,7 @@ def flags(config: RunConfig, places: Places, *, cuda: bool) -> list[str]:
         *_machine(config.openrlhf, loss, cuda),
         *_loss(loss, config),
         *_optimiser(config),
+        *_lora(config.lora),
         *_rollout(config),
         *_files(config, places),
     ]
@@ -159,11 +161,19 @@ def checked_loss(config: RunConfig) -> GrpoConfig:
             "grpo.loss.tis_cap",
             "null with ratio 'action_mean'",
         ),
+        # Its two means are the only ones; scaling advantages by length would do, but a group's would not add up to 0,
+        # and every estimator takes their mean off.
+        (loss.reduction == "constant", "grpo.loss.reduction", "'token' or 'action', the only means OpenRLHF has"),
         (loss.old_logprobs != "trainer", "grpo.loss.old_logprobs", "'trainer'"),
         (loss.temperature != given.temperature, "grpo.loss.temperature", f"grpo.temperature ({given.temperature})"),
         (given.top_p != 1 and loss.tis_cap is not None, "grpo.top_p", "1.0, or grpo.loss.tis_cap null"),
         (config.dtype != "bfloat16", "dtype", "'bfloat16'"),
     ]
+    if given.reprofile is not None:
+        raise ConfigError(
+            "grpo.reprofile: the engine 'openrlhf' expects null: it reads a run's pivots from one file at the start",
+            hint="end the run at fewer grpo.steps; then profile, filter and train with --policy and another --out",
+        )
     for refused, key, expected in refusals:
         if refused:
             section, _, name = key.removeprefix("grpo.").partition(".")
@@ -180,6 +190,11 @@ def _check_machine(config: RunConfig, cuda: bool) -> None:
         raise ConfigError(
             f"openrlhf.micro_batch_size: expected grpo.pivots_per_step * grpo.group_size ({samples}) to be a multiple "
             f"of micro_batch_size * nodes * gpus_per_node, got {own.micro_batch_size} * {ranks}"
+        )
+    if config.lora is not None and own.zero_stage == 3:
+        raise ConfigError(
+            "openrlhf.zero_stage: expected 1 or 2 with lora, got 3: adapters are merged into whole weights to be sent",
+            hint="frozen weights need no partitioned gradients: stage 2 with adapters takes little more than stage 3",
         )
     if own.colocate and ranks != own.vllm_engines * own.vllm_tensor_parallel:
         raise ConfigError(
@@ -259,6 +274,18 @@ def _optimiser(config: RunConfig) -> list[tuple[str, object]]:
         ("actor.max_norm", known.max_grad_norm),
         ("actor.lr_scheduler", "constant_with_warmup" if known.warmup_steps else "constant"),
         ("actor.lr_warmup_ratio", ratio),
+    ]
+
+
+def _lora(lora: LoraSettings | None) -> list[tuple[str, object]]:
+    if lora is None:
+        return []
+    return [
+        ("ds.lora.rank", lora.rank),
+        ("ds.lora.alpha", lora.alpha),
+        # Given on the command line, "all-linear" would be a list and mean a layer of that name; it is the default.
+        ("ds.lora.target_modules", None if lora.targets == "all-linear" else lora.targets),
+        ("ds.lora.dropout", lora.dropout),
     ]
 
 

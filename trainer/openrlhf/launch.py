@@ -1,7 +1,7 @@
 """The process that runs OpenRLHF: `python -m pivotgym.trainer.openrlhf.launch FLAGS`.
 
-Owns: Ray, the environment of its workers, and putting our trainer in the place of OpenRLHF's. Does not own: the flags
-(`flags`), the loop, which is OpenRLHF's own `train_ppo_ray`.
+Owns: Ray, the environment of its workers, and putting our trainer (and policy, with LoRA) in the place of OpenRLHF's.
+Does not own: the flags (`flags`), the loop, which is OpenRLHF's own `train_ppo_ray`.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ def main(arguments: list[str]) -> None:
         places = {"num_cpus": CPU_PLACES, "num_gpus": CPU_PLACES, "_node_ip_address": "127.0.0.1"}
         start_ray(variables, places if without_cuda else {})
     put_trainer()
+    if "--ds.lora.rank" in arguments:
+        put_lora_actor()
     sys.argv = [ENTRY, *arguments]
     try:
         runpy.run_module(ENTRY, run_name="__main__", alter_sys=True)
@@ -112,6 +114,16 @@ def put_trainer() -> None:
     from pivotgym.trainer.openrlhf.trainer import RunTrainer
 
     ppo_trainer.PPOTrainer = ray.remote(RunTrainer)
+
+
+def put_lora_actor() -> None:
+    """Make `train_ppo_ray` train a policy whose adapters are merged when it is sent and saved."""
+    import ray
+    from openrlhf.trainer.ray import ppo_actor
+
+    from pivotgym.trainer.openrlhf.actor import LoraPolicyActor
+
+    ppo_actor.PolicyModelActor = ray.remote(num_gpus=1)(LoraPolicyActor)
 
 
 if __name__ == "__main__":

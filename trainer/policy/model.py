@@ -17,7 +17,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from pivotgym.core.errors import ConfigError, NotFound
 from pivotgym.trainer.policy.files import replace_folder, without_bars
+from pivotgym.trainer.policy.lora import merged_weights
 from pivotgym.trainer.policy.memory import keep_freed_memory
+from pivotgym.trainer.settings import LoraSettings
 
 DType = Literal["bfloat16", "float32"]
 DTYPES: dict[str, torch.dtype] = {"bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -31,6 +33,8 @@ class Policy:
         tokenizer: Its tokenizer.
         source: Where it came from, for reports.
 
+    `lora` holds the settings of its adapters, `base_id` the fingerprint it had without them (`add_adapters`).
+
     Raises:
         ConfigError: The model has sliding-window layers, or its head is more than one matrix product.
     """
@@ -41,6 +45,8 @@ class Policy:
         self.model.train(False)
         self.tokenizer = tokenizer
         self.source = source
+        self.lora: LoraSettings | None = None
+        self.base_id: str | None = None
         _check_layers(model)
         _check_head(model)
 
@@ -122,21 +128,26 @@ class Policy:
         return [part.tolist() for part in torch.split(scored.logprobs, scored.lengths)]
 
     def fingerprint(self) -> str:
-        """SHA-256 over the configuration and every weight; the same for equal weights, wherever they are stored."""
+        """SHA-256 over the configuration and every weight; the same for equal weights, wherever they are stored.
+
+        Adapters are merged first: it is the fingerprint of what `save` writes.
+        """
         digest = hashlib.sha256(repr((self.model.config.model_type, str(self.dtype))).encode())
-        for name, tensor in sorted(self.model.state_dict().items()):
+        for name, tensor in merged_weights(self):
             digest.update(f"{name}{tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy())
+            digest.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
     def save(self, path: str | Path) -> Path:
-        """Write a Hugging Face folder; an existing one is replaced, and a kill leaves the old or the new, never half.
+        """Write a Hugging Face folder, adapters merged into the weights.
+
+        An existing one is replaced, and a kill leaves the old or the new, never half.
 
         Returns:
             The folder.
         """
         with replace_folder(path) as folder, without_bars():
-            self.model.save_pretrained(folder)
+            self.model.save_pretrained(folder, state_dict=dict(merged_weights(self)) if self.lora is not None else None)
             self.tokenizer.save_pretrained(folder)
         return Path(path)
 

@@ -1,7 +1,7 @@
 """Our prompts beside those of chat templates, rendered as `transformers` renders a tokenizer's.
 
-The templates are written here, in the protocols of the models. A real one says more (dates, built-in tools); what ours
-leaves out on purpose is said in the format's module.
+The templates are written here, in the protocols of the models, so that this needs no network; beside published ones our
+prompts are set in `test_published_templates`.
 """
 
 import pytest
@@ -41,7 +41,8 @@ CHATML_TOOLS = r"""
 LLAMA_TOOLS = r"""
 {%- macro turn(role, text) -%}{{ '<|start_header_id|>' ~ role ~ '<|end_header_id|>\n\n' ~ text ~ '<|eot_id|>' }}
 {%- endmacro -%}
-{{ '<|begin_of_text|>' ~ turn('system', 'Environment: ipython\n\n' ~ messages[0].content) -}}
+{{ '<|begin_of_text|>' ~ turn('system', 'Environment: ipython\nCutting Knowledge Date: December 2023\n'
+   ~ 'Today Date: 26 Jul 2024\n\n' ~ messages[0].content) -}}
 {%- for m in messages[1:] -%}
 {%- if m.role == 'user' and loop.first -%}
 {%- set listed -%}{%- for tool in tools %}{{ (tool | tojson(indent=4)) ~ '\n\n' }}{% endfor -%}{%- endset -%}
@@ -52,7 +53,7 @@ LLAMA_TOOLS = r"""
 {%- set f = m.tool_calls[0].function -%}
 {{ turn('assistant', '{"name": "' ~ f.name ~ '", "parameters": ' ~ f.arguments ~ '}') -}}
 {%- else -%}
-{{ turn('ipython' if m.role == 'tool' else m.role, m.content) -}}
+{{ turn('ipython', m.content | tojson) if m.role == 'tool' else turn(m.role, m.content) -}}
 {%- endif -%}
 {%- endfor -%}
 {{ '<|start_header_id|>assistant<|end_header_id|>\n\n' if add_generation_prompt }}"""

@@ -6,8 +6,8 @@ from pivotgym.core import Action, Malformed, Message, Tool, ToolCall
 from pivotgym.core.errors import NotFound
 from pivotgym.core.formats import format_for, format_id, get_format
 
-FORMATS = ["smollm", "hermes", "qwen", "qwen2.5", "llama-json"]
-TAGGED = ["hermes", "qwen", "qwen2.5"]
+FORMATS = ["smollm", "hermes", "qwen", "qwen-instruct", "qwen2.5", "llama-json"]
+TAGGED = ["hermes", "qwen", "qwen-instruct", "qwen2.5"]
 WRITTEN = ["smollm", "hermes", "llama-json"]  # qwen writes and reads actions by the code of hermes
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -283,6 +283,7 @@ def test_qwen_keeps_thinking_since_the_user_spoke_and_drops_older():
         ("smollm2-135m-instruct", "smollm"),
         ("Qwen/Qwen2.5-7B-Instruct", "qwen2.5"),
         ("/models/Qwen3-8B/", "qwen"),
+        ("Qwen/Qwen3-30B-A3B-Instruct-2507", "qwen-instruct"),
         ("NousResearch/Hermes-3-Llama-3.1-8B", "hermes"),
         ("meta-llama/Llama-3.3-70B-Instruct", "llama-json"),
         ("llama3.1:8b", "llama-json"),
@@ -299,7 +300,8 @@ def test_format_is_known_by_the_models_name(model, name):
         ("{{ '<|start_header_id|>' }}", "llama-json"),
         ("You are a function calling AI model. <tools>", "hermes"),
         ('You are Qwen. {"name": <function-name>, "arguments": <args-json-object>}', "qwen2.5"),
-        ('{"name": <function-name>, "arguments": <args-json-object>}', "qwen"),
+        ('{"name": <function-name>, "arguments": <args-json-object>} </think>', "qwen"),
+        ('{"name": <function-name>, "arguments": <args-json-object>}', "qwen-instruct"),
     ],
 )
 def test_chat_template_decides_before_the_name(template, name):

@@ -11,19 +11,23 @@ GROUPS = [
     Group([3, 4, 5, 6], [[7, 8, 1], [7, 9], [7, 8, 1], [10, 11, 12, 1]], [1.0, 0.0, 1.0, 0.0]),
     Group([20, 21], [[22], [23, 24], [25, 1]], [0.0, 0.5, 1.0]),
 ]
+LENGTH = 12
 
 
-def plain_loss(policy, groups, reduction):
+def plain_loss(policy, groups, reduction, baseline):
     """Padded-free, one action at a time, written as the formula stands."""
     terms, counts = [], []
     for group in groups:
-        for action, advantage in zip(group.actions, group_advantages(group.rewards), strict=True):
+        advantages = group_advantages(group.rewards, baseline=baseline)
+        for action, advantage in zip(group.actions, advantages, strict=True):
             logits = policy.model(torch.tensor([[*group.state_ids, *action]])).logits[0, len(group.state_ids) - 1 : -1]
             logprobs = torch.log_softmax(logits, -1).gather(1, torch.tensor(action)[:, None])[:, 0]
             terms.append(-torch.exp(logprobs - logprobs.detach()) * advantage)
             counts.append(len(action))
     if reduction == "token":
         return sum(term.sum() for term in terms) / sum(counts)
+    if reduction == "constant":
+        return sum(term.sum() / LENGTH for term in terms) / len(terms)
     return sum(term.mean() for term in terms) / len(terms)
 
 
@@ -36,13 +40,15 @@ def trained(policy, groups, config, optim=None, **options):
     return grpo_step(policy, optimizer, groups, config, **options)
 
 
-@pytest.mark.parametrize("reduction", ["token", "action"])
-def test_the_update_is_that_of_the_plain_formula(make_policy, reduction):
+@pytest.mark.parametrize("reduction", ["token", "action", "constant"])
+@pytest.mark.parametrize("baseline", ["mean", "leave_one_out"])
+def test_the_update_is_that_of_the_plain_formula(make_policy, reduction, baseline):
     shared, plain = make_policy(), make_policy()
     settings = OptimConfig(lr=1e-3, train_embeddings=True)
-    metrics = trained(shared, GROUPS, GrpoConfig(reduction=reduction), settings)
+    length = LENGTH if reduction == "constant" else None
+    metrics = trained(shared, GROUPS, GrpoConfig(reduction=reduction, length=length, baseline=baseline), settings)
     optimizer = PolicyOptimizer(plain, settings)
-    loss = plain_loss(plain, GROUPS, reduction)
+    loss = plain_loss(plain, GROUPS, reduction, baseline)
     loss.backward()
     norm = optimizer.step()
     assert metrics["loss"] == pytest.approx(loss.item(), abs=1e-6)
@@ -198,6 +204,12 @@ def test_a_group_of_unequal_parts_is_refused(field):
         ({"clip_low": 0.0}, "clip_low must lie in"),
         ({"kl_coef": -1.0}, "kl_coef must not be negative"),
         ({"tis_cap": 0.0}, "tis_cap above 0"),
+        ({"baseline": "median"}, r"baseline: expected one of \['mean', 'leave_one_out'\], got 'median'"),
+        ({"reduction": "sum"}, r"reduction: expected one of .*'constant'\], got 'sum'"),
+        ({"old_logprobs": "vllm"}, "old_logprobs: expected one of"),
+        ({"reduction": "constant"}, "length: expected tokens to divide by, .* got None with 'constant'"),
+        ({"reduction": "constant", "length": 0}, "length: .* got 0 with 'constant'"),
+        ({"length": 5}, "length: .* got 5 with 'token'"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

@@ -12,6 +12,7 @@ from pivotgym.trainer.learn.losses import (
     approx_kl,
     group_advantages,
     has_signal,
+    loss_share,
     over_action,
     policy_loss,
     reduce_loss,
@@ -48,6 +49,20 @@ def test_without_scale_only_the_mean_is_taken_off():
 
 def test_the_leave_one_out_baseline_is_the_mean_of_the_others():
     assert group_advantages([1.0, 0.5, 0.0], baseline="leave_one_out", scale="none") == pytest.approx([0.75, 0, -0.75])
+
+
+@given(REWARDS)
+def test_leave_one_out_is_the_mean_baseline_times_g_over_g_minus_one(rewards):
+    by_mean = group_advantages(rewards, scale="none")
+    factor = len(rewards) / (len(rewards) - 1)
+    assert group_advantages(rewards, baseline="leave_one_out", scale="none") == pytest.approx(
+        [value * factor for value in by_mean], abs=1e-12
+    )
+
+
+@given(REWARDS, st.sampled_from(["mean", "leave_one_out"]), st.sampled_from(["sample_std", "population_std", "none"]))
+def test_advantages_of_a_group_add_up_to_nothing(rewards, baseline, scale):
+    assert sum(group_advantages(rewards, baseline=baseline, scale=scale)) == pytest.approx(0, abs=1e-6)
 
 
 def test_eps_is_added_to_the_standard_deviation():
@@ -111,6 +126,33 @@ def test_token_reduction_adds_up_all_tokens():
 
 def test_action_reduction_adds_up_the_means_of_the_actions():
     assert reduce_loss(torch.tensor([1.0, 2.0, 3.0]), action_ids([2, 1]), "action").item() == 4.5
+
+
+LOSSES = st.lists(st.lists(st.floats(-5, 5), min_size=1, max_size=9), min_size=1, max_size=6)
+
+
+@given(LOSSES, st.integers(1, 50))
+def test_reductions_are_the_formulas_of_their_papers(parts, length):
+    flat, actions = torch.tensor([value for part in parts for value in part]), action_ids([len(part) for part in parts])
+    rows = [torch.tensor(part) for part in parts]
+    expected = {
+        "token": torch.cat(rows).mean(),
+        "action": torch.stack([row.mean() for row in rows]).mean(),
+        "constant": torch.stack([row.sum() / length for row in rows]).mean(),
+    }
+    for reduction, value in expected.items():
+        share = loss_share(reduction, tokens=len(flat), actions=len(parts), length=length)
+        torch.testing.assert_close(reduce_loss(flat, actions, reduction) / share, value, atol=1e-5, rtol=1e-5)
+
+
+@given(st.integers(1, 9), st.integers(1, 6))
+def test_reductions_agree_where_all_actions_are_of_the_constant_length(length, count):
+    loss, actions = torch.arange(length * count, dtype=torch.float64), action_ids([length] * count)
+    shares = {
+        name: reduce_loss(loss, actions, name) / loss_share(name, tokens=len(loss), actions=count, length=length)
+        for name in ("token", "action", "constant")
+    }
+    assert list(shares.values()) == pytest.approx([loss.mean().item()] * 3)
 
 
 def test_tokens_are_added_up_within_their_action():

@@ -58,6 +58,10 @@ def resolved(places, *overrides, cuda=True):
         ("openrlhf.zero_stage=3", "ds.zero_stage", "3"),
         ("openrlhf.colocate=true", "vllm.enable_sleep", True),
         ("openrlhf.resample_flat_groups=true", "algo.dynamic_filtering_enable", True),
+        ("lora.rank=4", "ds.lora.rank", "4"),
+        ("lora.alpha=7", "ds.lora.alpha", "7"),
+        ("lora.targets=[q_proj, v_proj]", "ds.lora.target_modules", "q_proj v_proj"),
+        ("lora.dropout=0.1", "ds.lora.dropout", "0.1"),
         ("openrlhf.gradient_checkpointing=true", "actor.gradient_checkpointing_enable", True),
     ],
 )
@@ -116,11 +120,13 @@ OTHER = {
 ELSEWHERE = {
     "grpo.engine": "chooses the engine",
     "grpo.loss": "its keys one by one",
+    "grpo.reprofile": "refused",
     "openrlhf.ray_address": "goes to the process",
     "grpo.loss.temperature": "refused unless it is grpo.temperature",
     "grpo.loss.ratio": "with the reduction it needs, below",
     "grpo.loss.old_logprobs": "refused",
     "grpo.loss.kl": "with its coefficient, above",
+    "grpo.loss.length": "of the reduction 'constant', which is refused",
 }
 
 
@@ -140,6 +146,14 @@ def test_every_key_of_the_trainer_is_mapped_or_accounted_for():
 @pytest.mark.parametrize("key", [key for key in OTHER if key not in ("grpo.steps", "openrlhf.tis_cap")])
 def test_every_mapped_key_reaches_openrlhf_or_the_agent(places, key):
     assert all_resolved(places, f"{key}={OTHER[key]}") != all_resolved(places)
+
+
+def test_adapters_are_off_unless_asked_for(places):
+    assert not any("lora" in name for name in resolved(places))
+
+
+def test_adapters_everywhere_are_openrlhfs_default(places):
+    assert "ds.lora.target_modules" not in resolved(places, "lora.rank=4")
 
 
 def test_gspo_is_the_geometric_mean_of_an_action(places):
@@ -179,10 +193,13 @@ def test_a_checkpoint_is_gone_on_from(places):
         (["grpo.loss.old_logprobs=sampler"], r"grpo\.loss\.old_logprobs: .* expects 'trainer', got 'sampler'"),
         (["grpo.loss.ratio=action_mean"], r"grpo\.loss\.reduction: .* got 'token'"),
         (["grpo.loss={ratio: action_mean, reduction: action}"], r"grpo\.loss\.tis_cap: .* expects null .* got 5\.0"),
+        (["grpo.loss.reduction=constant"], r"grpo\.loss\.reduction: .* 'token' or 'action', .* got 'constant'"),
+        (["grpo.reprofile={}"], r"grpo\.reprofile: the engine 'openrlhf' expects null"),
         (["grpo.loss.temperature=0.5"], r"grpo\.loss\.temperature: .* expects grpo\.temperature \(1\.0\), got 0\.5"),
         (["grpo.top_p=0.9"], r"grpo\.top_p: .* expects 1\.0, or grpo\.loss\.tis_cap null, got 0\.9"),
         (["dtype=float32"], r"dtype: .* expects 'bfloat16', got 'float32'"),
         (["openrlhf.micro_batch_size=3"], r"openrlhf\.micro_batch_size: .*\(64\) to be a multiple .* got 3 \* 1"),
+        (["lora.rank=4", "openrlhf.zero_stage=3"], r"openrlhf\.zero_stage: expected 1 or 2 with lora, got 3"),
         (["openrlhf.colocate=true", "openrlhf.vllm_engines=2"], r"openrlhf\.colocate: .* got 2 \* 1"),
         (["grpo.horizon=episode"], r"openrlhf\.max_len: expected the tokens of a whole episode"),
     ],
@@ -230,12 +247,14 @@ def test_command_reads_back(places):
 @pytest.mark.skipif(importlib.util.find_spec("openrlhf") is None, reason="make openrlhf-cpu installs openrlhf")
 @pytest.mark.parametrize("cuda", [True, False])
 def test_openrlhfs_own_parser_takes_every_flag(places, cuda, real_parser):
-    line = flags(load_config(None, ["grpo.loss.kl_coef=0.1", "openrlhf.resample_flat_groups=true"]), places, cuda=cuda)
+    asked = ["grpo.loss.kl_coef=0.1", "openrlhf.resample_flat_groups=true", "lora={targets: [q_proj], dropout: 0.1}"]
+    line = flags(load_config(None, asked), places, cuda=cuda)
 
     known = real_parser.parse_args(line)
 
     assert isinstance(known, argparse.Namespace)
     assert vars(known)["actor.eps_clip_low_high"] == [0.2, 0.28]
+    assert vars(known)["ds.lora.target_modules"] == ["q_proj"]
 
 
 RECIPES = sorted((Path(__file__).parents[3] / "trainer" / "recipes").glob("*.yaml"))

@@ -32,7 +32,12 @@ USED = {
         "BasePPOTrainer.save_logs_and_checkpoints": "global_step logs_dict client_states",
         "PPOTrainer.fit": "global_step",
     },
-    "trainer/ray/ppo_actor.py": {"PolicyModelActor.save_checkpoint": "tag client_states metric_value metric_key"},
+    "trainer/ray/ppo_actor.py": {
+        "PolicyModelActor.save_checkpoint": "tag client_states metric_value metric_key",
+        "PolicyModelActor.broadcast_to_vllm": "",
+        "PolicyModelActor.save_model": "",
+        "ActorPPOTrainer.broadcast_to_vllm": "",
+    },
     "trainer/ray/vllm_worker_wrap.py": {"WorkerWrap.update_weight": "name dtype shape empty_cache"},
     "utils/distributed_util.py": {
         "stateless_init_process_group": "master_address master_port rank world_size device",
@@ -109,6 +114,11 @@ def test_modules_that_are_patched_without_a_gpu(module):
         # All samples of a group share one object of sampling parameters and start together.
         ("trainer/ray/vllm_engine.py", "return await asyncio.gather(*tasks)"),
         ("trainer/ray/vllm_engine.py", "sampling_params=sampling_params"),
+        # Sending reads the policy's weights off the trainer's actor, one after the other.
+        ("trainer/ray/ppo_actor.py", "model = self.actor.model.module"),
+        ("trainer/ray/ppo_actor.py", "self._model_update_group.broadcast(param.data, src=0"),
+        ("trainer/ray/ppo_actor.py", "self.trainer.broadcast_to_vllm()"),
+        ("cli/train_ppo_ray.py", "from openrlhf.trainer.ray.ppo_actor import PolicyModelActor"),
         ("utils/deepspeed/deepspeed.py", "num_warmup_steps=math.ceil(scheduler_steps * "),
         ("utils/deepspeed/deepspeed.py", "init_device_mesh('cuda'"),
     ],

@@ -154,6 +154,15 @@ def test_a_run_that_lost_its_environment_stops_and_goes_on_as_if_nothing_had_bee
     assert len(drawn & resumed) > 0.5 * len(drawn | resumed)
 
 
+def test_adapters_reach_the_engine_merged_and_are_saved_merged(tmp_path, policy, server):
+    out = train(tmp_path, policy, server, "grpo.steps=2", "grpo.lr=1e-2", "lora.rank=4")
+
+    before, after = saved(policy), saved(out / "policy")
+    [engine] = received(out / "weights.log").values()
+    assert engine == after
+    assert {name for name in before if before[name] != after[name]} == {name for name in before if "_proj" in name}
+
+
 class LastWord(Counter):
     """A task is done well when the policy's last message is of odd length."""
 
