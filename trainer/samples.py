@@ -7,6 +7,7 @@ whether an action was scored (the profile file tells).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,10 @@ class SampleFile:
             return {}
         Appender(self.path).close()
         found = {}
-        for raw in read_lines(self.path, dict[str, Any]):
-            if (state := wanted.get(str(raw.get("key")))) is None:
+        for record in read_lines(self.path, partial(_wanted, wanted)):
+            if record is None:
                 continue
-            record = SampledState.model_validate(raw)
+            state = wanted[record.key]
             names = ("prompt", "policy", "format", "sampling")
             if odd := [name for name in names if getattr(record, name) != getattr(state, name)]:
                 raise DigestMismatch(
@@ -106,3 +107,8 @@ class SampleFile:
         """Add states; they are on disk when it returns."""
         with Appender(self.path) as file:
             file.append(*states)
+
+
+def _wanted(wanted: Mapping[str, SampledState], raw: dict[str, Any]) -> SampledState | None:
+    """The record of a line, checked where it is wanted: the others may be many and large."""
+    return SampledState.model_validate(raw) if raw.get("key") in wanted else None
