@@ -180,7 +180,8 @@ class RayEngine:
                 _start(self._settings.address)
             cuda = self._check_gpus(ray.cluster_resources().get("GPU", 0))
             context = ray.data.DataContext.get_current()
-            context.enable_progress_bars = False
+            context.enable_progress_bars = context.print_on_execution_start = False
+            context.raise_original_map_exception = True
             half = max(1, self._settings.shard // HALVES)
             states = ray.data.from_items(
                 [{"state": json.dumps(row)} for row in rows], override_num_blocks=-(-len(rows) // half)

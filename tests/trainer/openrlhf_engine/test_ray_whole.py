@@ -80,7 +80,8 @@ def test_log_probabilities_are_those_of_the_policy_at_the_temperature(profiled, 
     for state in read_records(out / "samples.jsonl", SampledState):
         prompt = engine.state_ids(by_id[state.key].messages, [])
         for draw in state.draws:
-            logits = model.model(torch.tensor([[*prompt, *draw.token_ids]])).logits[0, len(prompt) - 1 : -1]
+            with torch.no_grad():
+                logits = model.model(torch.tensor([[*prompt, *draw.token_ids]])).logits[0, len(prompt) - 1 : -1]
             ours = (logits / 0.7).log_softmax(-1).gather(1, torch.tensor(draw.token_ids)[:, None])[:, 0]
             differences.append((ours - torch.tensor(draw.logprobs)).abs())
 
