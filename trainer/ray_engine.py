@@ -15,7 +15,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -145,49 +145,23 @@ class RayEngine:
     async def _parts(
         self, rows: list[dict[str, Any]], queries: Sequence[Query], blank: Sequence[SampledState], sampling: Sampling
     ) -> AsyncIterator[dict[int, list[SampledAction]]]:
-        """Finished states as they come, on disk before they are given."""
-        batches = self._batches(rows, sampling)
-        try:
-            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-                actions: dict[int, list[SampledAction]] = {}
-                kept = []
-                for found in map(json.loads, map(str, batch["found"])):
-                    at = found["index"]
-                    if "too_long" in found:
-                        error = _too_long(queries[at].key, *found["too_long"])
-                        actions[at] = [SampledAction(error, "", t) for t in queries[at].temperatures]
-                        continue
-                    draws = _in_order(queries[at].temperatures, [Draw.model_validate(one) for one in found["draws"]])
-                    kept.append(blank[at].model_copy(update={"draws": draws}))
-                    actions[at] = [draw.read(self._fmt) for draw in draws]
-                if self._file is not None and kept:
-                    self._file.append(kept)
-                yield actions
-        finally:
-            batches.close()
-
-    def _batches(self, rows: list[dict[str, Any]], sampling: Sampling) -> Iterator[dict[str, Any]]:
-        """Ray Data's batches of answers, one for each half of a shard.
+        """Finished states as they come, on disk before they are given.
 
         Raises:
             PolicyFailed: If an engine broke.
         """
-        import ray
-
-        own = not ray.is_initialized()
         try:
-            if own:
-                _start(self._settings.address)
-            cuda = self._check_gpus(ray.cluster_resources().get("GPU", 0))
-            context = ray.data.DataContext.get_current()
-            context.enable_progress_bars = context.print_on_execution_start = False
-            context.raise_original_map_exception = True
-            half = max(1, self._settings.shard // HALVES)
-            states = ray.data.from_items(
-                [{"state": json.dumps(row)} for row in rows], override_num_blocks=-(-len(rows) // half)
-            )
-            answers = states.map_batches(self._sampler, batch_size=half, **self._actors(sampling, cuda=cuda))
-            yield from answers.iter_batches(batch_size=None, prefetch_batches=0)
+            with _running(self._settings.address):
+                batches = self._batches(rows, sampling)
+                # On a thread, so that a caller who stops need not wait for the next batch.
+                while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                    actions: dict[int, list[SampledAction]] = {}
+                    kept: list[SampledState] = []
+                    for found in map(json.loads, map(str, batch["found"])):
+                        actions[found["index"]] = self._read(found, queries[found["index"]], blank, kept)
+                    if self._file is not None and kept:
+                        self._file.append(kept)
+                    yield actions
         except PivotGymError:
             raise
         except Exception as error:
@@ -195,9 +169,32 @@ class RayEngine:
                 f"engine.kind 'ray': {type(error).__name__}: {_cause(error)}",
                 hint="the same command goes on from what is on disk; Ray's logs are in its session folder",
             ) from error
-        finally:
-            if own:
-                ray.shutdown()
+
+    def _read(
+        self, found: dict[str, Any], query: Query, blank: Sequence[SampledState], kept: list[SampledState]
+    ) -> list[SampledAction]:
+        """The actions of an actor's answer; its record is added to `kept`."""
+        if "too_long" in found:
+            error = _too_long(query.key, *found["too_long"])
+            return [SampledAction(error, "", temperature) for temperature in query.temperatures]
+        draws = _in_order(query.temperatures, [Draw.model_validate(one) for one in found["draws"]])
+        kept.append(blank[found["index"]].model_copy(update={"draws": draws}))
+        return [draw.read(self._fmt) for draw in draws]
+
+    def _batches(self, rows: list[dict[str, Any]], sampling: Sampling) -> Iterator[dict[str, Any]]:
+        """Ray Data's batches of answers, one for each half of a shard."""
+        import ray
+
+        cuda = self._check_gpus(ray.cluster_resources().get("GPU", 0))
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = context.print_on_execution_start = False
+        context.raise_original_map_exception = True
+        half = max(1, self._settings.shard // HALVES)
+        states = ray.data.from_items(
+            [{"state": json.dumps(row)} for row in rows], override_num_blocks=-(-len(rows) // half)
+        )
+        answers = states.map_batches(self._sampler, batch_size=half, **self._actors(sampling, cuda=cuda))
+        return iter(answers.iter_batches(batch_size=None, prefetch_batches=0))
 
     def _check_gpus(self, there: float) -> bool:
         """Whether the engines run on GPUs."""
@@ -247,17 +244,26 @@ def engine_arguments(settings: RaySettings, dtype: str, *, cuda: bool) -> dict[s
     return made | settings.vllm
 
 
-def _start(address: str | None) -> None:
+@contextmanager
+def _running(address: str | None) -> Iterator[None]:
+    """Ray, connected to or started, and left again; where it runs already it is used and left as it is."""
     import ray
     import torch
 
     from pivotgym.trainer.openrlhf.launch import CPU_PLACES, start_ray
 
+    if ray.is_initialized():
+        yield
+        return
     if address is not None:
         ray.init(address=address, log_to_driver=False)
-        return
-    places: dict[str, Any] = {"log_to_driver": False, "_node_ip_address": "127.0.0.1"}
-    start_ray({}, places if torch.cuda.is_available() else {**places, "num_cpus": CPU_PLACES})
+    else:
+        places: dict[str, Any] = {"log_to_driver": False, "_node_ip_address": "127.0.0.1"}
+        start_ray({}, places if torch.cuda.is_available() else {**places, "num_cpus": CPU_PLACES})
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def _row(index: int, prompt: str, query: Query, sampling: Sampling) -> dict[str, Any]:

@@ -39,11 +39,10 @@ def profiled(tmp_path_factory, policy):
     """A job, and the same job again, whose profile was lost and whose samples were not."""
     out = tmp_path_factory.mktemp("run")
     config = load_config(None, [*SETTINGS, f"policy={policy}", "profile.max_new_tokens=6", "profile.temperature=0.7"])
-    candidates = [*PIVOTS, LONG]
     reports = []
     with BackgroundServer(EvenDomain()) as server, Client(server.url) as client:
-        client.add_pivots(candidates)
-        for name in ("first", "second"):
+        client.add_pivots([*PIVOTS, LONG])
+        for name, candidates in (("first", [*PIVOTS, LONG]), ("second", PIVOTS)):
             engine = sampling_engine(config, samples=out / "samples.jsonl")
             reports.append(profile(candidates, engine, ClientScorer(client), out / f"{name}.jsonl", config.profile))
     return out, reports
