@@ -29,7 +29,11 @@ PolicyOption = Annotated[
     str | None, typer.Option("--policy", help="Policy to use instead of the configured one: a name or a folder.")
 ]
 EngineOption = Annotated[
-    str | None, typer.Option("--engine", help="`local` (in this process) or `openai` (a server, with --base-url).")
+    str | None,
+    typer.Option(
+        "--engine",
+        help="`local` (in this process), `openai` (a server, with --base-url) or `ray` (vLLM under Ray Data).",
+    ),
 ]
 BaseUrl = Annotated[
     str | None, typer.Option("--base-url", help="An OpenAI-compatible server, up to and with /v1. Implies the engine.")

@@ -59,14 +59,23 @@ def engine(config: RunConfig, policy: str | Path | None = None) -> LocalEngine:
     return LocalEngine(loaded, format_for(name, template if isinstance(template, str) else None))
 
 
-def sampling_engine(config: RunConfig, policy: str | Path | None = None) -> PolicyEngine:
+def sampling_engine(
+    config: RunConfig, policy: str | Path | None = None, *, samples: Path | None = None
+) -> PolicyEngine:
     """The configured engine, which samples but need not train.
+
+    Args:
+        config: Names the engine.
+        policy: Another policy than the configured one.
+        samples: File in which the engine `ray` keeps what it sampled.
 
     Raises:
         ConfigError: If a policy is named for a server's model.
     """
     if config.engine.kind == "local":
         return engine(config, policy)
+    if config.engine.kind == "ray":
+        return _batch_engine(config, str(policy or config.policy), samples)
     from pivotgym.core.formats import format_for, get_format
     from pivotgym.trainer.openai_engine import OpenAIEngine
 
@@ -76,3 +85,15 @@ def sampling_engine(config: RunConfig, policy: str | Path | None = None) -> Poli
         return OpenAIEngine(config.engine)
     auto = config.format == "auto"
     return OpenAIEngine(config.engine, format_for(str(config.engine.model)) if auto else get_format(config.format))
+
+
+def _batch_engine(config: RunConfig, policy: str, samples: Path | None) -> PolicyEngine:
+    from pivotgym.core.formats import format_for, get_format
+    from pivotgym.trainer.models import policy_folder
+    from pivotgym.trainer.ray_engine import RayEngine
+
+    folder = policy_folder(policy).resolve()
+    template = folder / "chat_template.jinja"
+    text = template.read_text() if template.is_file() else None
+    fmt = format_for(policy, text) if config.format == "auto" else get_format(config.format)
+    return RayEngine(config.engine.ray, folder, fmt, dtype=config.dtype, samples=samples)

@@ -27,7 +27,7 @@ from pivotgym.cli.options import (
     engine_overrides,
 )
 from pivotgym.cli.ui import bar, escape, say, show
-from pivotgym.core.errors import InputError, MissingDependency
+from pivotgym.core.errors import ConfigError, InputError, MissingDependency
 from pivotgym.core.jsonl import write_records
 
 if TYPE_CHECKING:
@@ -155,6 +155,11 @@ def play(
     cut = [] if max_steps is None else [f"evaluate.max_steps={max_steps}"]
     overrides = [*(set_ or []), f"domain={domain}", *cut, *engine_overrides(engine, base_url, model)]
     settings = load_config(config, overrides)
+    if settings.engine.kind == "ray":
+        raise ConfigError(
+            "engine.kind: expected 'local' or 'openai' for whole tasks, got 'ray'",
+            hint="a batch engine starts anew with each step; serve the policy with vLLM and name it with --base-url",
+        )
     sampler = sampling_engine(settings, policy)
     save_config(settings, out_file.with_suffix(".config.yaml"))
     with environment(settings) as client, bar(f"playing {arm}") as progress:

@@ -1,13 +1,15 @@
-"""Asynchronous work beside synchronous code: an event loop on a thread, its results taken as they come.
+"""Work beside its caller: an event loop on a thread, its results taken as they come; and work left behind, in order.
 
-Owns: the thread, handing results over, stopping at once when the caller stops. Does not own: the work.
+Owns: the threads, handing results and errors over, stopping when the caller stops. Does not own: the work.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TypeVar
@@ -79,3 +81,50 @@ def _lists(results: SimpleQueue[T | _End]) -> Generator[list[T], None, None]:
             if item.error is not None:
                 raise item.error
             return
+
+
+class Behind:
+    """Work that one thread does in order while its caller goes on; a context manager, which waits for what is left.
+
+    After a piece of work that failed none is done any more, and the caller is told at its next call, or at the end.
+    When the caller's own block ends with an error, work that waits is dropped.
+
+    Args:
+        most: Pieces that may wait or be at work; `do` waits while there are as many.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="pivotgym-behind")
+        self._left: deque[Future[None]] = deque()
+        self._failed = False
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Leave a piece of work to the thread.
+
+        Raises:
+            BaseException: What an earlier piece raised.
+        """
+        while self._left and (len(self._left) >= self._most or self._left[0].done()):
+            self._left.popleft().result()
+        self._left.append(self._pool.submit(self._run, work))
+
+    def _run(self, work: Callable[[], None]) -> None:
+        if self._failed:
+            return
+        try:
+            work()
+        except BaseException:
+            self._failed = True
+            raise
+
+    def __enter__(self) -> Behind:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                while self._left:
+                    self._left.popleft().result()
+        finally:
+            self._pool.shutdown(wait=True, cancel_futures=True)

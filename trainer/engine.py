@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from pivotgym.core.canonical import digest
 from pivotgym.core.errors import PivotGymError
 from pivotgym.core.formats import Format, format_id
 from pivotgym.core.messages import Action, Malformed, Message, Tool
@@ -69,6 +70,11 @@ class Query:
         return cls(pivot.id, pivot.messages, pivot.tools, temperatures)
 
 
+def draw_seed(sampling: Sampling, key: str, temperature: float, index: int) -> int:
+    """The seed of one request to an engine that is asked with seeds: below 2**31, of its own for every sample."""
+    return int(digest([sampling.seed, key, temperature, index])[:8], 16) >> 1
+
+
 STATES_PER_LANE = 8
 """States to hand to an engine for each that it works at, so that the end of a batch idles little of it."""
 
@@ -88,7 +94,7 @@ OnDone = Callable[[dict[int, list[SampledAction]]], None]
 
 
 class PolicyEngine(Protocol):
-    """Samples whole actions. Implementations: `LocalEngine`, `OpenAIEngine`; clusters come with their own modules."""
+    """Samples whole actions. Implementations: `LocalEngine`, `OpenAIEngine`, `RayEngine`."""
 
     @property
     def policy_id(self) -> str:

@@ -33,7 +33,7 @@ from pivotgym.core.formats.hermes import split_thinking
 from pivotgym.core.messages import Action, Malformed, Message, Tool
 from pivotgym.core.trajectory import Sampling
 from pivotgym.trainer.background import iterate
-from pivotgym.trainer.engine import OnDone, Query, SampledAction
+from pivotgym.trainer.engine import OnDone, Query, SampledAction, draw_seed
 from pivotgym.trainer.settings import EngineSettings
 
 NATIVE = "native/1"
@@ -199,7 +199,10 @@ class _State:
 
     async def _ask(self, temperature: float, first: int, count: int) -> list[SampledAction]:
         path, fields = self._engine._request(self._query, self._sampling, temperature)
-        own = {"n": count if count > 1 else None, "seed": self._seed(temperature, first)}
+        own = {
+            "n": count if count > 1 else None,
+            "seed": draw_seed(self._sampling, self._query.key, temperature, first),
+        }
         try:
             async with self._gate:
                 ask = self._client.complete if path == "complete" else self._client.chat
@@ -215,9 +218,6 @@ class _State:
         if isinstance(error, TooLarge):
             return TooLarge(text, hint="extract with a lower max_prompt_tokens")
         return PolicyFailed(text, hint=error.hint, details={"code": error.code})
-
-    def _seed(self, temperature: float, index: int) -> int:
-        return int(digest([self._sampling.seed, self._query.key, temperature, index])[:8], 16) >> 1
 
 
 def read_native(message: Message) -> Action | Malformed:

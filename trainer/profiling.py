@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pivotgym.core.errors import DigestMismatch, InputError, TooLarge
 from pivotgym.core.jsonl import Appender, read_records
 from pivotgym.core.trajectory import Pivot, Profile
+from pivotgym.trainer.background import Behind
 from pivotgym.trainer.engine import PolicyEngine, Query, SampledAction, batch_size, chunks
 from pivotgym.trainer.scoring import FailureGuard, Sampled, Scorer, rewards_of
 from pivotgym.trainer.settings import ProfileConfig
@@ -53,8 +55,9 @@ def profile(
 ) -> ProfileReport:
     """Profile candidates into `out` (JSON Lines of pivots with profiles), appending to what is there.
 
-    A candidate is written as soon as its actions are sampled and scored, so with a server that works at many at once
-    a kill loses only those in flight, and the file is in the order in which they were finished.
+    Verdicts are asked for on a thread of their own, one batch behind the sampling, which does not wait for them. A
+    candidate is written as soon as its actions are scored, so with a server that works at many at once a kill loses
+    only those in flight, and the file is in the order in which they were finished.
 
     Args:
         candidates: Unique by id.
@@ -63,7 +66,7 @@ def profile(
         out: The file; a candidate found in it is not sampled again.
         config: Sampling parameters.
         guard: Stops the run when too many samples fail.
-        on_progress: Called with (done, total).
+        on_progress: Called with (done, total), on the thread of the verdicts.
 
     Raises:
         InputError: If two candidates share an id.
@@ -75,15 +78,19 @@ def profile(
     todo = [pivot for pivot in candidates if pivot.id not in done]
     report = ProfileReport(resumed=len(done))
     guard = guard or FailureGuard()
-    with Appender(out) as file:
+    with Appender(out) as file, Behind(most=1) as behind:
         run = _Run(engine, scorer, file, config, guard, report)
+
+        def score(sampled: list[tuple[Pivot, list[SampledAction]]]) -> None:
+            run.write(sampled)
+            if on_progress is not None:
+                left_out = report.unscored + report.too_long
+                on_progress(report.resumed + report.profiled + left_out, len(candidates))
+
         for chunk in chunks(todo, batch_size(engine, config.batch)):
 
             def finish(sampled: dict[int, list[SampledAction]], chunk: Sequence[Pivot] = chunk) -> None:
-                run.write([(chunk[index], sampled[index]) for index in sorted(sampled)])
-                if on_progress is not None:
-                    left_out = report.unscored + report.too_long
-                    on_progress(report.resumed + report.profiled + left_out, len(candidates))
+                behind.do(partial(score, [(chunk[index], sampled[index]) for index in sorted(sampled)]))
 
             temperatures = (config.temperature,) * config.k
             engine.sample([Query.of(pivot, temperatures) for pivot in chunk], config.sampling, on_done=finish)

@@ -44,11 +44,42 @@ class FilterConfig(BaseModel):
         return self
 
 
+class RaySettings(BaseModel):
+    """Machines and memory of the batch engine: vLLM under Ray Data.
+
+    Attributes:
+        address: Of a running Ray cluster; `None` starts Ray on this machine. On a cluster the policy's folder must be
+            seen at the same path everywhere, and PivotGym, Ray and vLLM be installed.
+        engines: vLLM engines, each an actor of its own.
+        tensor_parallel: GPUs of one of them, on one machine.
+        shard: States that an engine has at once. They come and are kept in halves, so that the end of one half does not
+            idle the engine; a kill loses at most these.
+        gpu_memory_utilization: Share of a GPU that an engine takes.
+        max_model_len: Tokens of a state with its action; `None`: as the model says.
+        prefix_caching: The engine keeps a state's keys and values, so that its actions share them.
+        enforce_eager: No CUDA graphs: slower, quicker to start.
+        vllm: Further arguments of the engine (`vllm.AsyncEngineArgs`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    address: str | None = None
+    engines: int = Field(default=1, ge=1)
+    tensor_parallel: int = Field(default=1, ge=1)
+    shard: int = Field(default=64, ge=2)
+    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
+    max_model_len: int | None = Field(default=None, ge=2)
+    prefix_caching: bool = True
+    enforce_eager: bool = False
+    vllm: dict[str, Any] = Field(default_factory=dict)
+
+
 class EngineSettings(BaseModel):
     """Where sampled actions come from, for profiling, evaluation and counting a state's tokens.
 
     Attributes:
-        kind: `local` (the policy in this process) or `openai` (any server that speaks OpenAI's API).
+        kind: `local` (the policy in this process), `openai` (any server that speaks OpenAI's API) or `ray` (vLLM under
+            Ray Data: whole jobs of thousands of states on one machine or several).
         base_url: Of the server, up to and with `/v1`.
         model: The model's name there; profiles are stored under it.
         native_tools: Whether the server writes the prompt and reads the calls (`/chat/completions` with `tools`).
@@ -61,11 +92,12 @@ class EngineSettings(BaseModel):
         deadline_s: For one request with all its tries.
         limit_field: The field by which this server limits new tokens.
         extra_body: Further fields of each request; `null` leaves out one that would be sent, e.g. `{seed: null}`.
+        ray: Machines and memory of the kind `ray`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["local", "openai"] = "local"
+    kind: Literal["local", "openai", "ray"] = "local"
     base_url: str | None = None
     model: str | None = None
     native_tools: bool = True
@@ -77,14 +109,15 @@ class EngineSettings(BaseModel):
     deadline_s: float = Field(default=600.0, gt=0)
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     extra_body: dict[str, Any] = Field(default_factory=dict)
+    ray: RaySettings = RaySettings()
 
     @model_validator(mode="after")
     def _complete(self) -> EngineSettings:
         named = [name for name in ("base_url", "model") if getattr(self, name) is not None]
         if self.kind == "openai" and len(named) < 2:
             raise ValueError(f"expected base_url and model for kind 'openai', got {named or 'none'}")
-        if self.kind == "local" and named:
-            raise ValueError(f"{named[0]}: expected only with kind 'openai', got kind 'local'")
+        if self.kind != "openai" and named:
+            raise ValueError(f"{named[0]}: expected only with kind 'openai', got kind {self.kind!r}")
         return self
 
 
@@ -99,7 +132,8 @@ class ProfileConfig(BaseModel):
         top_p: 1.0 for the same reason.
         max_new_tokens: Longer actions are cut and invalid.
         seed: With a candidate's id it fixes the candidate's draws.
-        batch: Candidates that an engine in this process gets at once; a kill loses at most these.
+        batch: Candidates that an engine in this process gets at once; a kill loses at most these and, as verdicts are
+            one batch behind, those before them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

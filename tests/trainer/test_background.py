@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from pivotgym.trainer.background import iterate
+from pivotgym.trainer.background import Behind, iterate
 
 
 async def count(until):
@@ -60,3 +60,46 @@ def test_caller_that_stops_cancels_the_work_and_its_thread():
 
     assert cancelled.is_set()
     assert not [thread for thread in threading.enumerate() if thread.name == "pivotgym-background"]
+
+
+def test_work_left_behind_is_done_in_order_beside_the_caller():
+    done, gate = [], threading.Event()
+    with Behind(most=2) as behind:
+        behind.do(gate.wait)
+        behind.do(lambda: done.append(1))
+        before = list(done)
+        gate.set()
+        behind.do(lambda: done.append(2))
+
+    assert (before, done) == ([], [1, 2])
+
+
+def fail():
+    raise ValueError("broken")
+
+
+def leave_behind(most, pieces):
+    with Behind(most) as behind:
+        for work in pieces:
+            behind.do(work)
+
+
+def test_an_error_behind_is_told_at_the_end_and_ends_the_work():
+    done = []
+
+    with pytest.raises(ValueError, match="broken"):
+        leave_behind(3, [fail, lambda: done.append(1)])
+    assert done == []
+
+
+def test_an_error_behind_is_told_at_the_next_call():
+    reached = []
+
+    def pieces():
+        yield fail
+        yield lambda: None
+        reached.append("the call after")
+
+    with pytest.raises(ValueError, match="broken"):
+        leave_behind(1, pieces())
+    assert reached == []
