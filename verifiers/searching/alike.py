@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 
+from pivotgym.verifiers.searching.numerals import spelled_in_digits
 from pivotgym.verifiers.searching.words import fold
 
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -23,8 +25,8 @@ _OTHER_NAMES = tuple(
     for line in (
         "us usa america american united state", "uk united kingdom britain british", "eu europe european union",
         "france french", "netherland dutch holland", "spain spanish", "denmark danish", "switzerland swiss",
-        "greece greek", "wale welsh", "ireland irish", "england english", "china chinese", "ussr soviet union", "saint st", "mount mt",
-        "junior jr", "senior sr",
+        "greece greek", "wale welsh", "ireland irish", "england english", "china chinese", "ussr soviet union",
+        "saint st", "mount mt", "junior jr", "senior sr",
     )
 )  # fmt: skip
 """Names of one country and its people where the one is not the beginning of the other, and short forms in names, as
@@ -80,7 +82,15 @@ def aligned(ours: Sequence[str], theirs: Sequence[str], apart: Collection[str] =
 
 
 def _one_word(one: str, other: str) -> bool:
+    if _in_digits(one) == _in_digits(other):
+        return True
     return mistyped(one, other) or any(one in alike and other in alike for alike in _OTHER_NAMES)
+
+
+@lru_cache(maxsize=4096)
+def _in_digits(word: str) -> str:
+    # A Roman numeral is one after another word only.
+    return spelled_in_digits(f"no {word}")
 
 
 def mistyped(one: str, other: str) -> bool:
@@ -93,9 +103,7 @@ def mistyped(one: str, other: str) -> bool:
     rest, rests = one[start:], other[start:]
     if rest[:2] == rests[1::-1] and rest[2:] == rests[2:]:
         return True
-    return min(len(one), len(other)) >= _TYPED and (
-        rest[1:] == rests[1:] or rest[1:] == rests or rest == rests[1:]
-    )
+    return min(len(one), len(other)) >= _TYPED and (rest[1:] == rests[1:] or rest[1:] == rests or rest == rests[1:])
 
 
 def _compounds(words: list[str], other: Collection[str]) -> list[str]:

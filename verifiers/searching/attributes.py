@@ -25,7 +25,7 @@ _SAID_BY = (
     "child children kids",
     "relative relation relationship",
     "place where location located locate situated state province county country nationality nation city town "
-    "region district territory municipality headquarter headquarters headquartered based hometown",
+    "region district territory municipality citizenship headquarter headquarters headquartered based hometown",
     "date when year day time",
     "count number many total",
     "film movie filmography",
@@ -67,13 +67,40 @@ _SAID_BY = (
     "sport athletics athlete",
     "website site homepage url",
     "office politician officeholder",
+    "host presenter anchor anchored presented hosted",
+    "war battle conflict fight fought",
+    "ethnicity race ethnic",
+    "after subsequent sequel successor succeeded succeed followed",
+    "previous former past predecessor",
+    "organisation organization agency institution association",
+    "car automobile vehicle",
+    "doctor physician",
+    "coach coached trainer manager managed",
+    "murder murdered kill killed killer assassin assassinated",
+    "discover discovered discovery invent invented inventor invention",
+    "ruler rule ruled monarch reign king queen",
+    "ship vessel",
+    "employ employee employees staff",
+    "design designer designed architect architecture",
+    "illness disease sickness",
+    "student pupil",
+    "song track single",
+    "series programme program",
+    "degree qualification",
+    "income salary earnings",
+    "debate controversy",
+    "leave left departure",
 )
-_QUESTIONS = re.compile(r"\b(how many|how old|how tall|how high|how long|how big|how deep|date of birth|when|where|from(?=\W*$))\b", re.IGNORECASE)
+_QUESTIONS = re.compile(
+    r"\b(how many|how old|how tall|how high|how long|how big|how deep|date of birth|when|where|from(?=\W*$))\b",
+    re.IGNORECASE,
+)
 _QUESTION_WORDS = {"how many": "number", "how old": "birth", "date of birth": "birth", "how tall": "height"} | {
     "how high": "height", "how long": "length", "how big": "size", "how deep": "depth", "from": "origin"}  # fmt: skip
+_WHO = re.compile(r"\W*who(?:m|se)?\b", re.IGNORECASE)
 _COMMANDS = re.compile(
-    r"^\W*(?:please\s+)?(?:(?:can|could) you\s+)?(?:give(?: me| us)?|list|name|show(?: me| us)?|tell (?:me|us)|count|find|"
-    r"search(?: for)?|look up)\b(?:\s+(?:all|the|a|an|some|any|of|few|me)\b)*|\bsite:\S+",
+    r"^\W*(?:please\s+)?(?:(?:can|could) you\s+)?(?:give(?: me| us)?|list|name|show(?: me| us)?|tell (?:me|us)|count|"
+    r"find|search(?: for)?|look up)\b(?:\s+(?:all|the|a|an|some|any|of|few|me)\b)*|\bsite:\S+",
     re.IGNORECASE,
 )
 _COMPOUNDS = re.compile(r"\b(birth|death|burial|home)(place|date|day|year|town)s?\b", re.IGNORECASE)
@@ -111,6 +138,12 @@ def questions(query: str) -> tuple[str, ...]:
     """What the question words of a query ask for: `when` is `date`."""
     asked = {_QUESTION_WORDS.get(found.lower(), found.lower()) for found in _QUESTIONS.findall(query)}
     return tuple(sorted(map(_meaning, asked)))
+
+
+def asks_otherwise(expert: str, candidate: str) -> bool:
+    """Whether one query asks who and the other when, where or how many."""
+    asked = [{*questions(query), *(["person"] if _WHO.match(query) else [])} for query in (expert, candidate)]
+    return all(asked) and asked[0].isdisjoint(asked[1]) and any("person" in some for some in asked)
 
 
 def meanings(found: Iterable[str], named: Collection[str] = ()) -> tuple[str, ...]:

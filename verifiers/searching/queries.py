@@ -14,9 +14,10 @@ not own: searching (`envs.browsing.search`), or verdicts (`verifiers.search`).
   a small corpus has often nothing better to show for it.
 
 *By text* (`by_text`). The same words but for order, case, punctuation and stop words; else 0.45 of all words in common
-by form and meaning, where names and years count three times; a name in common where both have any; no other number or
-name in the place of the expert's; and nothing else asked of what both name (`verifiers.searching.attributes`): `Marie
-Curie wife` is not `Marie Curie books`. This is a guess at what an engine would do; verdicts say so (`executed: false`).
+by form and meaning (`searching.attributes`) and whatever their spelling (`searching.alike`), where names and years count
+three times; a name in common where both have any; no other number or name in the place of the expert's; and nothing
+else asked of what both name: `Marie Curie wife` is not `Marie Curie books`, nor a date a place. This is a guess at what
+an engine would do; verdicts say so (`executed: false`).
 
 *Batches* query by query, in any order: every query of the expert's has one of the candidate's to itself that reaches
 the same, and few may be beside them; or fewer queries of the candidate's do for all of the expert's, none beside them.
@@ -30,15 +31,17 @@ from functools import lru_cache
 
 from pivotgym.verifiers.matching import match
 from pivotgym.verifiers.searching.alike import aligned, missing
-from pivotgym.verifiers.searching.attributes import asking, meanings, other_attribute, questions
+from pivotgym.verifiers.searching.attributes import asking, asks_otherwise, meanings, other_attribute, questions
 from pivotgym.verifiers.searching.words import content_words, months, names, numbers
 
 ENOUGH = 0.5
 ENOUGH_WITH_EVIDENCE = 1 / 3
 ENOUGH_WEIGHT = 0.45
 ENOUGH_OF_A_NAME = 2 / 3
+"""A bare name asks for any attribute, but not for what a whole description does."""
 _NAME_WEIGHT = 3.0
 _THING = 3
+"""Words in common up to which they may be one thing's name."""
 _PERSISTENCE = 0.9
 
 
@@ -92,7 +95,7 @@ def by_text(expert: str, candidate: str, known: Collection[str] = ()) -> Judged:
     if swapped is not None:
         return Judged(False, score, swapped)
     both = {word for word, weight in shared.items() if weight == _NAME_WEIGHT} or _thing(shared)
-    if shared and other_attribute(ours, theirs, both):
+    if shared and (asks_otherwise(expert, candidate) or other_attribute(ours, theirs, both)):
         return Judged(False, score, "it asks for something else of what it names")
     if _named(ours) and _named(theirs) and not _named(shared):
         return Judged(False, score, "it names something else than the expert's query")
