@@ -20,6 +20,8 @@ _ALIKE = 0.8
 _TYPED = 5
 """Letters from which one letter more, less or other is a typing error, where the word is not there itself."""
 _INITIALS = range(2, 6)
+_MOST = 400
+"""Pairs of words whose spelling is compared; longer queries, which nobody types, are compared word by word."""
 _OTHER_NAMES = tuple(
     frozenset(line.split())
     for line in (
@@ -38,6 +40,7 @@ def missing(named: Collection[str], known: Collection[str], text: str) -> list[s
     if not named:
         return []
     letters = "".join(part[0] for part in _LETTERS.findall(fold(text)))
+    known = known if len(named) * len(known) <= _MOST else ()
     return [
         word
         for word in named
@@ -71,8 +74,10 @@ def aligned(ours: Sequence[str], theirs: Sequence[str], apart: Collection[str] =
     """
     first, second = _compounds(list(ours), set(theirs)), _compounds(list(theirs), set(ours))
     first, second = _initials(first, set(second)), _initials(second, set(first))
-    free = [word for word in first if word not in second]
-    taken = set(first)
+    taken, given = set(first), set(second)
+    free = [word for word in first if word not in given]
+    if len(free) * len(given - taken) > _MOST:
+        return first, second
     spelled = {
         word: next((one for one in free if _one_word(one, word) and not {one, word} <= set(apart)), word)
         for word in second

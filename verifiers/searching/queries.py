@@ -14,7 +14,7 @@ not own: searching (`envs.browsing.search`), or verdicts (`verifiers.search`).
   a small corpus has often nothing better to show for it.
 
 *By text* (`by_text`). The same words but for order, case, punctuation and stop words; else 0.45 of all words in common
-by form and meaning (`searching.attributes`) and whatever their spelling (`searching.alike`), where names and years count
+by form and meaning (`searching.attributes`), in any spelling (`searching.alike`), where names and years count
 three times; a name in common where both have any; no other number or name in the place of the expert's; and nothing
 else asked of what both name: `Marie Curie wife` is not `Marie Curie books`, nor a date a place. This is a guess at what
 an engine would do; verdicts say so (`executed: false`).
