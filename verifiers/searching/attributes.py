@@ -108,7 +108,7 @@ _SAYING_LITTLE = frozenset(("all", "some", "give", "different", "various", "tota
 _KIND_WORDS = (
     "film band album book novel series show genus species mountain peak river lake island city town university "
     "college school team club group game dog breed plant magazine list full name resort anthology complete "
-    "person man woman someone thing official"
+    "person man woman someone thing official television"
 )
 
 
