@@ -14,9 +14,10 @@ not own: searching (`envs.browsing.search`), or verdicts (`verifiers.search`).
   a small corpus has often nothing better to show for it.
 
 *By text* (`by_text`). The same words but for order, case, punctuation and stop words; else 0.45 of all words in common
-by form and meaning, where names and years count three times; a name in common where both have any; no other number or
-name in the place of the expert's; and nothing else asked of what both name (`verifiers.searching.attributes`): `Marie
-Curie wife` is not `Marie Curie books`. This is a guess at what an engine would do; verdicts say so (`executed: false`).
+by form and meaning (`searching.attributes`), in any spelling (`searching.alike`), where names and years count
+three times; a name in common where both have any; no other number or name in the place of the expert's; and nothing
+else asked of what both name: `Marie Curie wife` is not `Marie Curie books`, nor a date a place. This is a guess at what
+an engine would do; verdicts say so (`executed: false`).
 
 *Batches* query by query, in any order: every query of the expert's has one of the candidate's to itself that reaches
 the same, and few may be beside them; or fewer queries of the candidate's do for all of the expert's, none beside them.
@@ -24,35 +25,24 @@ the same, and few may be beside them; or fewer queries of the candidate's do for
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import lru_cache
 
 from pivotgym.verifiers.matching import match
-from pivotgym.verifiers.searching.attributes import meanings, other_attribute
-from pivotgym.verifiers.searching.words import content_words, fold, months, names, numbers
+from pivotgym.verifiers.searching.alike import aligned, missing
+from pivotgym.verifiers.searching.attributes import asking, asks_otherwise, meanings, other_attribute, questions
+from pivotgym.verifiers.searching.words import content_words, months, names, numbers
 
 ENOUGH = 0.5
 ENOUGH_WITH_EVIDENCE = 1 / 3
 ENOUGH_WEIGHT = 0.45
+ENOUGH_OF_A_NAME = 2 / 3
+"""A bare name asks for any attribute, but not for what a whole description does."""
 _NAME_WEIGHT = 3.0
+_THING = 3
+"""Words in common up to which they may be one thing's name."""
 _PERSISTENCE = 0.9
-_LETTERS = re.compile(r"[^\W\d_]+")
-_ALIKE = 0.8
-"""Least similarity of two spellings of a name."""
-
-
-_COUNTRIES = tuple(
-    frozenset(line.split())
-    for line in (
-        "us usa america american united state", "uk united kingdom britain british", "eu europe european union",
-        "france french", "netherland dutch holland", "spain spanish", "denmark danish", "switzerland swiss",
-        "greece greek", "wale welsh", "ireland irish", "england english", "china chinese", "ussr soviet union",
-    )
-)  # fmt: skip
-"""Names of one country and its people where the one is not the beginning of the other, as `words` gives them."""
 
 
 @dataclass(frozen=True)
@@ -99,18 +89,29 @@ def by_text(expert: str, candidate: str, known: Collection[str] = ()) -> Judged:
         return Judged(True, 1.0)
     swapped = other_fact(expert, candidate)
     named = names(expert).union(names(candidate), known)
-    ours, theirs = _weights(expert, named), _weights(candidate, named)
+    ours, theirs = _read(expert, candidate, named, known)
     shared = {word: weight for word, weight in ours.items() if word in theirs}
     score = sum(shared.values()) / sum((ours | theirs).values())
     if swapped is not None:
         return Judged(False, score, swapped)
-    if shared and other_attribute(expert, candidate, named):
+    both = {word for word, weight in shared.items() if weight == _NAME_WEIGHT} or _thing(shared)
+    if shared and (asks_otherwise(expert, candidate) or other_attribute(ours, theirs, both)):
         return Judged(False, score, "it asks for something else of what it names")
     if _named(ours) and _named(theirs) and not _named(shared):
         return Judged(False, score, "it names something else than the expert's query")
-    if score < ENOUGH_WEIGHT:
+    due = ENOUGH_OF_A_NAME if both in (ours.keys(), theirs.keys()) else ENOUGH_WEIGHT
+    if score < due:
         return Judged(False, score, f"it has too few words of the expert's query ({score:.2f} of their weight)")
     return Judged(True, score)
+
+
+def _read(
+    expert: str, candidate: str, named: Collection[str], known: Collection[str]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """What the words of two queries mean, with their weights; a word in two spellings is one."""
+    ours, theirs = aligned(asking(expert), asking(candidate), known)
+    read = meanings([*ours], named) + questions(expert), meanings([*theirs], named) + questions(candidate)
+    return _weights(read[0], named), _weights(read[1], named)
 
 
 def batch(
@@ -198,44 +199,20 @@ def other_fact(expert: str, candidate: str) -> str | None:
     due, given = names(expert), names(candidate)
     said = set(content_words(expert)), set(content_words(candidate))
     own = said[0] - said[1], said[1] - said[0]
-    gone = _missing(due & own[0], own[1], candidate)
-    new = _missing(given & own[1], own[0], expert)
+    gone = missing(due & own[0], own[1], candidate)
+    new = missing(given & own[1], own[0], expert)
     if gone and new:
         return f"it names {sorted(new)[0]!r} for {sorted(gone)[0]!r}"
     return None
 
 
-def _missing(named: Collection[str], known: Collection[str], text: str) -> list[str]:
-    """The names that do not stand in a text in another spelling, as part of a longer word, or in its initials."""
-    if not named:
-        return []
-    letters = "".join(part[0] for part in _LETTERS.findall(fold(text)))
-    return [
-        word
-        for word in named
-        if not word.isdigit() and not (1 < len(word) <= 5 and word in letters) and not _spelled_in(word, known)
-    ]
+def _weights(read: Sequence[str], named: Collection[str]) -> dict[str, float]:
+    return {word: _NAME_WEIGHT if word in named or (word.isdigit() and len(word) == 4) else 1.0 for word in read}
 
 
-def _spelled_in(word: str, known: Collection[str]) -> bool:
-    """Whether a name is one of some words in another spelling, part of a longer one, or another word for a country."""
-    if any(word in other or other in word for other in known if min(len(word), len(other)) > 3):
-        return True
-    if any(word in alike and not alike.isdisjoint(known) for alike in _COUNTRIES):
-        return True
-    alike = SequenceMatcher(b=word)
-    for other in known:
-        alike.set_seq1(other)
-        if alike.real_quick_ratio() >= _ALIKE and alike.quick_ratio() >= _ALIKE and alike.ratio() >= _ALIKE:
-            return True
-    return False
-
-
-def _weights(query: str, named: frozenset[str]) -> dict[str, float]:
-    return {
-        word: _NAME_WEIGHT if word in named or (word.isdigit() and len(word) == 4) else 1.0
-        for word in meanings(query, named)
-    }
+def _thing(shared: Collection[str]) -> Collection[str]:
+    """The words in common as what both queries ask about, where capital letters name nothing."""
+    return shared if len(shared) <= _THING else ()
 
 
 def _named(weights: dict[str, float]) -> bool:

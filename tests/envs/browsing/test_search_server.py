@@ -96,3 +96,28 @@ def test_a_task_is_played_to_its_outcome(http):
     for one in gold:
         step = http.post(f"/sessions/{made['session_id']}/step", json={"action": one.to_json()}).json()
     assert (step["reward"], step["terminated"]) == (1.0, True), step
+
+
+WRONG_TYPES = {
+    "null": None,
+    "an object": {"a": 1},
+    "no queries": [],
+    "queries of other types": ["a", None, [1]],
+    "ten thousand queries": [f"island {number}" for number in range(10_000)],
+}
+
+
+@pytest.mark.parametrize("value", WRONG_TYPES.values(), ids=WRONG_TYPES.keys())
+@pytest.mark.parametrize(("tool", "argument"), [("search", "query"), ("open", "url"), ("find", "text")])
+@pytest.mark.parametrize("origin", [{"kind": "corpus", "corpus": "almanac"}, {"kind": "none"}], ids=["corpus", "none"])
+def test_values_of_other_types_are_invalid(http, value, tool, argument, origin):
+    asked = {**pivot(action(tool, **{argument: "Great Sorrin"})), "origin": origin}
+    answer = http.post("/verify", json={"pivot": asked, "action": action(tool, **{argument: value})})
+    assert answer.json()["outcome"] == "invalid", answer.text[:300]
+
+
+def test_lists_too_deep_for_an_action_are_refused(http):
+    value = "[" * 200 + "]" * 200
+    body = f'{{"pivot": {{}}, "action": {{"tool_calls": [{{"name": "search", "arguments": {{"query": {value}}}}}]}}}}'
+    answer = http.post("/verify", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pivotgym.verifiers.searching.attributes import form, meanings, other_attribute
+from pivotgym.verifiers.searching.attributes import asking, form, meanings, other_attribute
 from pivotgym.verifiers.searching.queries import by_text
 
 
@@ -29,6 +29,12 @@ def test_a_short_word_keeps_its_ending(word):
         ("Lee Pace birth date", "Lee Pace date of birth"),
         ("Neil Bush mother", "Neil Bush mother and the family's history"),
         ("Neil Bush", "Neil Bush mother"),
+        ("birthplace of Johann Bach", "where was Johann Bach born"),
+        ("give me all companies in Munich", "company, Munich"),
+        ("The Darkness band origin", "where is The Darkness band from"),
+        ("site:example.org Lee Pace height", "how tall is Lee Pace"),
+        ("Lake Placid depth", "How deep is Lake Placid?"),
+        ("Neil Young alma mater", "where did Neil Young study"),
     ],
 )
 def test_one_thing_asked_in_other_words(expert, candidate):
@@ -51,12 +57,36 @@ def test_another_attribute_of_the_same_thing_is_another_query(expert, candidate)
     assert (judged.same, judged.reason) == (False, "it asks for something else of what it names")
 
 
+@pytest.mark.parametrize(
+    ("expert", "candidate"),
+    [
+        ("Lee Pace birth date", "Lee Pace birthplace"),
+        ("when was Amway founded", "who established Amway"),
+        ("how many albums did Shihad release", "when did Shihad release albums"),
+        ("lee pace height", "lee pace wife"),
+    ],
+)
+def test_a_date_a_place_a_number_and_a_person_are_four_things_to_ask_for(expert, candidate):
+    assert not by_text(expert, candidate).same
+    assert not by_text(candidate, expert).same
+
+
+def test_a_bare_name_does_for_one_attribute_and_not_for_a_description():
+    assert by_text("Guy Pearce", "Guy Pearce wife").same
+    assert not by_text("Germany", "cars that are produced in Germany").same
+
+
+@pytest.mark.parametrize("query", ["list", "give me all", "site:example.org", "the"])
+def test_a_query_that_only_orders_an_answer_still_has_words(query):
+    assert asking(query)
+
+
 def test_a_name_keeps_its_form():
-    assert meanings("films of Winger", frozenset({"winger"})) == ("film", "winger")
+    assert meanings(asking("films of Winger"), {"winger"}) == ("film", "winger")
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_the_order_of_two_queries_does_not_count(one, other):
-    named = frozenset(one.lower().split())
-    assert other_attribute(one, other, named) == other_attribute(other, one, named)
-    assert not other_attribute(one, one, named)
+    due, given, named = meanings(asking(one)), meanings(asking(other)), frozenset(one.lower().split())
+    assert other_attribute(due, given, named) == other_attribute(given, due, named)
+    assert not other_attribute(due, due, named)

@@ -1,0 +1,148 @@
+"""The examples for other projects, each against a real server, without those projects."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pivotgym.cli.main import run_app
+from pivotgym.core.errors import NotFound
+from pivotgym.core.trajectory import Pivot
+from pivotgym.envs.browsing import domain
+from pivotgym.servers.serve import BackgroundServer
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PIVOT = "almanac/larger-0:0"
+SAME = '<tool_call>{"name": "search", "arguments": {"query": ["Barhythe: inhabitants?"]}}</tool_call>'
+OTHER = '<tool_call>{"name": "search", "arguments": {"query": ["a lighthouse"]}}</tool_call>'
+BROKEN = '<tool_call>{"name": "search"'
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the first pivot that the README's commands make."""
+    made = tmp_path_factory.mktemp("examples")
+    task = next(task for task in domain().tasks() if task.id == PIVOT.rpartition(":")[0])
+    pivot = Pivot(
+        id=PIVOT,
+        domain="browsing",
+        messages=task.messages,
+        tools=task.tools,
+        origin=task.origin,
+        reference=task.gold[0][0],
+    )
+    (made / "pivots.jsonl").write_text(pivot.model_dump_json() + "\n")
+    return made
+
+
+@pytest.fixture(scope="module")
+def url(folder):
+    with BackgroundServer(domain(), pivots=[folder / "pivots.jsonl"]) as server:
+        yield server.url
+
+
+@pytest.fixture
+def example(url, monkeypatch):
+    """Loads an example by its file, as a trainer does."""
+    monkeypatch.setenv("PIVOTGYM_URL", url)
+    monkeypatch.delenv("PIVOTGYM_TOKEN", raising=False)
+
+    def load(name):
+        spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+def run(*command, url):
+    done = subprocess.run(command, env={**os.environ, "PIVOTGYM_URL": url}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_readmes_commands_make_that_pivot(folder, tmp_path):
+    gold, pivots = str(tmp_path / "gold.jsonl"), tmp_path / "pivots.jsonl"
+    assert run_app(["tasks", "gold", "browsing", "--task", "almanac/larger-0", "-o", gold]) == 0
+    assert run_app(["extract", gold, "-o", str(pivots), "--set", "domain=browsing"]) == 0
+    made, known = (json.loads(file.read_text().splitlines()[0]) for file in (pivots, folder / "pivots.jsonl"))
+    assert [made[name] for name in ("id", "messages", "reference", "tools", "origin")] == [
+        known[name] for name in ("id", "messages", "reference", "tools", "origin")
+    ]
+
+
+def test_rows_hold_the_prompt_and_the_pivots_id(folder, url):
+    run(sys.executable, EXAMPLES / "rows.py", folder / "pivots.jsonl", "-o", folder / "rows.jsonl", url=url)
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    assert rows[0]["pivot_id"] == PIVOT
+    assert "Barhythe or Ismere" in rows[0]["prompt"]
+    assert rows[0]["prompt"].endswith("<|im_start|>assistant\n")
+
+
+@pytest.mark.parametrize("wrap", [str, lambda text: [{"role": "assistant", "content": text}]], ids=["text", "messages"])
+def test_trl_gets_a_reward_for_each_completion(example, wrap):
+    completions = [wrap(SAME), wrap(OTHER), wrap(BROKEN)]
+    rewards = example("trl_reward").pivot_reward(
+        completions=completions, pivot_id=[PIVOT] * 3, prompts=[""] * 3, completion_ids=[[]] * 3
+    )
+    assert rewards == [1.0, 0.0, 0.0]
+
+
+def test_trl_gets_a_reward_for_a_message_with_calls(example):
+    called = {"type": "function", "function": {"name": "search", "arguments": {"query": ["Barhythe inhabitants"]}}}
+    message = {"role": "assistant", "content": "", "tool_calls": [called]}
+    assert example("trl_reward").pivot_reward([[message]], [PIVOT]) == [1.0]
+
+
+def test_verl_scores_a_sample_and_a_batch(example):
+    verl = example("verl_reward")
+    assert verl.compute_score("almanac", SAME, PIVOT) == {"score": 1.0, "invalid": 0.0}
+    scores = verl.compute_scores(["almanac"] * 2, [OTHER, BROKEN], [PIVOT] * 2, [None, None])
+    assert scores == [{"score": 0.0, "invalid": 0.0}, {"score": 0.0, "invalid": 1.0}]
+
+
+def test_a_sample_without_a_verdict_is_an_error_and_no_reward(example):
+    with pytest.raises(NotFound, match="no/such:0"):
+        example("trl_reward").pivot_reward([SAME], ["no/such:0"])
+    with pytest.raises(NotFound, match="no/such:0"):
+        example("verl_reward").compute_score("almanac", SAME, "no/such:0")
+
+
+def test_openrlhf_posts_to_the_reward_route(folder, url):
+    run(sys.executable, EXAMPLES / "rows.py", folder / "pivots.jsonl", "-o", folder / "rows.jsonl", url=url)
+    row = json.loads((folder / "rows.jsonl").read_text().splitlines()[0])
+    for text, reward in ((SAME, 1.0), (OTHER, 0.0)):
+        body = {"query": [row["prompt"] + text], "prompts": [row["prompt"]], "labels": [row["pivot_id"]]}
+        answer = httpx.post(url + "/reward", json=body, trust_env=False)
+        assert answer.json()["rewards"] == [reward], answer.text
+
+
+def test_nemo_gym_rows_are_verified(folder, url):
+    rows = str(folder / "nemo.jsonl")
+    assert run_app(["convert", str(folder / "pivots.jsonl"), "--to", "nemo_gym", "-o", rows]) == 0
+    assert run(sys.executable, EXAMPLES / "nemo_gym_verify.py", rows, url=url).split() == ["1.0"]
+
+
+def test_nemo_gym_another_action_gets_nothing(example, folder):
+    run_app(["convert", str(folder / "pivots.jsonl"), "--to", "nemo_gym", "-o", str(folder / "nemo.jsonl")])
+    row = json.loads((folder / "nemo.jsonl").read_text().splitlines()[0])
+    call = {"type": "function_call", "name": "search", "call_id": "c", "arguments": '{"query": ["a lighthouse"]}'}
+    answer = example("nemo_gym_verify").verify(row, [call])
+    assert (answer["reward"], answer["verdict"]["outcome"]) == (0.0, "different")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_gets_one_verdict_and_many(url):
+    first, second, batch = map(json.loads, run("bash", EXAMPLES / "curl.sh", url=url).splitlines())
+    assert (first["reward"], first["executed"]) == (1.0, False)
+    assert (second["reward"], second["executed"]) == (0.0, True)
+    assert [one["reward"] for one in batch["results"][0]] == [1.0, 0.0]
+    assert batch["results"][1][0]["error"]["code"] == "not_found"
