@@ -24,14 +24,11 @@ def gateway(
     check_s: Annotated[float, typer.Option(help="Seconds between two looks at all servers.")] = 2.0,
     runs: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the runs that the page shows; instead of PIVOTGYM_RUNS."),
+        typer.Option(metavar="DIR", help="The runs that the page at /ui shows; instead of PIVOTGYM_RUNS."),
     ] = None,
     access_log: Annotated[bool, typer.Option(help="Log each request.")] = False,
 ) -> None:
-    """Serve all domains from one address: each under its name, passed on to the servers of PIVOTGYM_UPSTREAMS.
-
-    The page is at /ui.
-    """
+    """Serve all domains from one address: each under its name, passed on to the servers of PIVOTGYM_UPSTREAMS."""
     from pivotgym.servers.gateway.settings import UPSTREAMS, GatewaySettings, parse_upstreams
 
     text = ",".join(upstream) if upstream else os.environ.get(UPSTREAMS, "")

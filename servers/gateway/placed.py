@@ -33,7 +33,7 @@ class Placed:
 
 
 class PlacedSessions:
-    """The sessions that were made through the gateway and not ended through it; of too many the oldest are forgotten."""
+    """The sessions made through the gateway and not ended through it; of too many the oldest are forgotten."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Placed] = OrderedDict()

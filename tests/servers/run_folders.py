@@ -11,7 +11,7 @@ from toy_domain import call, make_pivot
 from pivotgym.core.jsonl import write_records
 from pivotgym.core.messages import Action, Malformed, Message
 from pivotgym.core.samples import PivotSamples, Sample
-from pivotgym.core.trajectory import Pivot, Profile, Sampling, Verdict
+from pivotgym.core.trajectory import Origin, Pivot, Profile, Sampling, Verdict
 
 RED, BLUE = call("set", key="color", value="red"), call("set", key="color", value="blue")
 REWARDS = ((1.0, 0.0, 1.0, None), (0.0, 0.0, 0.0, 0.0), (1.0, 1.0, 1.0, 1.0), (0.0, 1.0, 0.0, 0.0))
@@ -40,7 +40,10 @@ def profiled(number: int, **fields: Any) -> Pivot:
         Message(role="assistant", content="Let me look.", tool_calls=[call("get", key="color").tool_calls[0]]),
         Message(role="tool", content="blue", name="get"),
     ]
-    return with_profile(make_pivot(number, **{"messages": talk, **fields}), REWARDS[number % len(REWARDS)])
+    origin = Origin(kind="store", values={"color": "blue"})
+    return with_profile(
+        make_pivot(number, **{"messages": talk, "origin": origin, **fields}), REWARDS[number % len(REWARDS)]
+    )
 
 
 def with_profile(pivot: Pivot, rewards: tuple[float | None, ...]) -> Pivot:

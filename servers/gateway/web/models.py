@@ -38,7 +38,7 @@ class SessionShown(Shown):
     id: str
     domain: str
     server: str
-    from_: str
+    by: str
     age_s: float
     idle_s: float
 

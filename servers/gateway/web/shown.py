@@ -79,10 +79,11 @@ class SampleShown(Shown):
 
 
 def text_of(value: Any) -> str:
-    """A value as text: JSON, indented, where it is no text."""
+    """A value as text: JSON where it is no text, indented where it is long."""
     if isinstance(value, str):
         return clean(value)
-    return clean(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    short = json.dumps(value, ensure_ascii=False, default=str)
+    return clean(short if len(short) <= 60 else json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
 def cut(text: str) -> str:
@@ -147,18 +148,20 @@ def _rows(value: Any, path: str, depth: int) -> Iterator[EvidenceRow]:
     rest = {clean(key): one for key, one in value.items()}
     sides = _sides(rest)
     if sides is not None:
-        yield from _beside(what, rest.pop(sides[0]), rest.pop(sides[1]))
+        ours, theirs, rest_of_name = sides
+        named = f"{what} › {rest_of_name}" if rest_of_name else what
+        yield from _beside(named, rest.pop(ours), rest.pop(theirs))
     for key, one in rest.items():
         yield from _rows(one, f"{path} › {key}" if path else key, depth + 1)
 
 
-def _sides(value: dict[str, Any]) -> tuple[str, str] | None:
-    """The two keys that hold the two sides, also such as `expert_changed` and `candidate_changed`."""
+def _sides(value: dict[str, Any]) -> tuple[str, str, str] | None:
+    """The two keys that hold the two sides, and what follows in both names, as in `expert_changed`."""
     for ours, theirs in _SIDES:
         for key in value:
             other = theirs + key[len(ours) :]
             if key.startswith(ours) and other in value:
-                return key, other
+                return key, other, key[len(ours) :].strip("_ ")
     return None
 
 

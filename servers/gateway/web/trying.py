@@ -1,4 +1,4 @@
-"""Trying an action at a pivot: the text of a form or a twin becomes an action, the pivot's domain says what it is worth.
+"""Trying an action at a pivot: a text becomes an action, and the pivot's domain says what it is worth.
 
 Owns: reading that text, and asking. Does not own: the verdict (the domain's server, through `gateway.passing`).
 """

@@ -48,7 +48,7 @@ METADATA_S = 1.5
 CURVES = (
     ("reward_mean", "Reward", "mean reward of the sampled actions"),
     ("kl", "KL", "to the reference policy, nats a token"),
-    ("zero_variance_share", "Groups without variance", "share of groups whose rewards are all equal"),
+    ("zero_variance_share", "Groups without variance", "share whose rewards are equal"),
     ("masked", "Masked samples", "actions left out of the step"),
     ("loss", "Loss", "of the update"),
 )
@@ -66,7 +66,7 @@ async def overview(gateway: Gateway, call: Call) -> Overview:
             id=clean(one.id),
             domain=one.domain,
             server=one.server,
-            from_=one.by,
+            by=one.by,
             age_s=now - one.at,
             idle_s=now - one.last,
         )
