@@ -175,7 +175,7 @@ def _cookie(scope: Scope) -> str:
 
 
 def _set_cookie(value: str, more: str) -> bytes:
-    return f"{COOKIE}={value}; Path=/ui; HttpOnly; SameSite=Strict{more}".encode()
+    return f"{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict{more}".encode()
 
 
 def _inside(address: str) -> str:
