@@ -68,9 +68,9 @@ def curve(drawn: Curve) -> Chart:
     """A curve over steps, with the mean of each five points as a second, thicker one."""
     steps, values = drawn.steps, drawn.values
     low, high = min(0.0, *values), max(values)
-    ticks = nice_ticks(low, _above(low, high))
+    ticks = nice_ticks(low, above(low, high))
     low, high = min(low, ticks[0]), max(high, ticks[-1])
-    first, last = steps[0], _above(steps[0], steps[-1])
+    first, last = steps[0], above(steps[0], steps[-1])
     xs = [_scale(step, first, last, _LEFT, WIDTH - _RIGHT) for step in steps]
     means = [_mean(values[max(0, place - _SMOOTH + 1) : place + 1]) for place in range(len(values))]
     along = [_scale(value, low, high, HEIGHT - _BOTTOM, _TOP) for value in values]
@@ -127,17 +127,18 @@ def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
     """Round numbers from at most `low` to at least `high`, about `count` steps of 1, 2 or 5 times a power of ten."""
     span = high - low
     if not (0 < span < math.inf):
-        return [low, _above(low, low)]
-    power = 10.0 ** math.floor(math.log10(span / count)) or span
+        return [low, above(low, low)]
+    power = 10.0 ** math.floor(math.log10(span / count))
     step = next((power * factor for factor in (1, 2, 5, 10) if power * factor * count >= span * 0.999), span)
     begin = math.floor(low / step + 1e-9)
     end = math.ceil(high / step - 1e-9)
     return [round(at * step, 12) for at in range(begin, end + 1)]
 
 
-def _above(low: float, high: float) -> float:
-    """`high`, or something else where that leaves nothing between the two."""
-    return high if high > low else low + max(1.0, abs(low))
+def above(low: float, high: float) -> float:
+    """`high`, or something further up where the two are too close to be told apart in a drawing."""
+    apart = max(1e-290, 1e-9 * max(abs(low), abs(high)))
+    return high if high - low > apart else low + max(1.0, abs(low))
 
 
 def _scale(value: float, low: float, high: float, start: float, end: float) -> float:

@@ -15,7 +15,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from pydantic_core import from_json
 
@@ -215,7 +215,7 @@ def _number(value: Any) -> float | None:
     return min(1.0, max(0.0, float(value))) if is_number(value) else None
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether it is a number that can be drawn."""
     return isinstance(value, int | float) and -1e300 < value < 1e300
 

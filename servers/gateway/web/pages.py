@@ -21,6 +21,7 @@ from pivotgym.core.errors import NotFound, PivotGymError
 from pivotgym.servers.endpoint import Call, RouteSpec
 from pivotgym.servers.gateway.web import charts, models, views
 from pivotgym.servers.gateway.web.lines import clean
+from pivotgym.servers.gateway.web.shown import MessageShown
 from pivotgym.servers.gateway.web.trying import TryRequest, formats, try_action
 from pivotgym.servers.wire import Reply, as_error, check, parse, reply
 
@@ -239,7 +240,7 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
 
 
-def prefilled(expert: models.MessageShown) -> str:
+def prefilled(expert: MessageShown) -> str:
     """The expert's action as the text of the box, to be changed."""
     calls = [f'{{"name": "{call.name}", "arguments": {call.arguments}}}' for call in expert.calls]
     return f"[{', '.join(calls)}]" if len(calls) > 1 else calls[0] if calls else expert.text
