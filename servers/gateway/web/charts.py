@@ -132,7 +132,7 @@ def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
     step = next((power * factor for factor in (1, 2, 5, 10) if power * factor * count >= span * 0.999), span)
     begin = math.floor(low / step + 1e-9)
     end = math.ceil(high / step - 1e-9)
-    return [round(at * step, 12) for at in range(begin, end + 1)]
+    return [float(f"{at * step:.10g}") for at in range(begin, end + 1)]
 
 
 def above(low: float, high: float) -> float:
