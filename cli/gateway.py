@@ -6,6 +6,7 @@ Owns: its options. Does not own: the gateway (`servers/gateway`).
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,10 @@ def gateway(
     host: Annotated[str, typer.Option(help="Any other than loopback needs PIVOTGYM_TOKEN_FILE.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8080,
     check_s: Annotated[float, typer.Option(help="Seconds between two looks at all servers.")] = 2.0,
+    runs: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The runs that the page at /ui shows; instead of PIVOTGYM_RUNS."),
+    ] = None,
     access_log: Annotated[bool, typer.Option(help="Log each request.")] = False,
 ) -> None:
     """Serve all domains from one address: each under its name, passed on to the servers of PIVOTGYM_UPSTREAMS."""
@@ -32,7 +37,7 @@ def gateway(
             f"--upstream, {UPSTREAMS}: expected at least one server, got none",
             hint="e.g. --upstream tool_use=http://127.0.0.1:8000",
         )
-    values = {"host": host, "port": port, "check_s": check_s, "access_log": access_log}
+    values = {"host": host, "port": port, "check_s": check_s, "runs": runs, "access_log": access_log}
     settings = GatewaySettings.load({**values, "upstreams": parse_upstreams(text)})
     from pivotgym.servers.gateway.app import serve_gateway
 

@@ -34,6 +34,8 @@ _ERRORS = {
 _RETRY_AFTER = {"description": "Seconds after which a repeat is sensible.", "schema": {"type": "integer", "minimum": 1}}
 _OPEN = ("/health", "/ready")
 _NUMBER = {"type": "string", "pattern": "^[0-9]{1,9}$"}
+_QUERY = {"q": {"type": "string", "maxLength": 200}, "kept": {"type": "string", "enum": ["", "yes", "no"]}}
+"""Query parameters that are no numbers."""
 
 
 def document(
@@ -116,7 +118,7 @@ def _errors(schema: Any) -> dict[str, Any]:
 
 
 def _parameter(name: str, where: str) -> dict[str, Any]:
-    schema = {"type": "string", "minLength": 1} if where == "path" else _NUMBER
+    schema = {"type": "string", "minLength": 1} if where == "path" else _QUERY.get(name, _NUMBER)
     return {"name": name, "in": where, "required": where == "path", "schema": schema}
 
 

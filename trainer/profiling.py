@@ -1,7 +1,7 @@
 """Candidates -> profiled candidates: K actions sampled at each state with the frozen reference policy, and scored.
 
-Owns: the profile file, which resumes after a kill with nothing lost and nothing sampled twice. Does not own: sampling
-(`trainer/engine`), rewards (`trainer/scoring`), the filter.
+Owns: the profile file, which resumes after a kill with nothing lost and nothing sampled twice, and the actions with
+their verdicts beside it. Does not own: sampling (`trainer/engine`), rewards (`trainer/scoring`), the filter.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pivotgym.core.errors import DigestMismatch, InputError, TooLarge
+from pivotgym.core.errors import DigestMismatch, InputError, PivotGymError, TooLarge
 from pivotgym.core.jsonl import Appender, read_records
-from pivotgym.core.trajectory import Pivot, Profile
+from pivotgym.core.samples import PivotSamples, Sample, samples_file
+from pivotgym.core.trajectory import Pivot, Profile, Verdict
 from pivotgym.trainer.background import Behind
 from pivotgym.trainer.engine import PolicyEngine, Query, SampledAction, batch_size, chunks
-from pivotgym.trainer.scoring import FailureGuard, Sampled, Scorer, rewards_of
+from pivotgym.trainer.scoring import FailureGuard, Sampled, Scored, Scorer, sendable, verdicts_of
 from pivotgym.trainer.settings import ProfileConfig
 
 
@@ -55,6 +56,8 @@ def profile(
 ) -> ProfileReport:
     """Profile candidates into `out` (JSON Lines of pivots with profiles), appending to what is there.
 
+    The sampled actions with their verdicts go into a file beside it (`core.samples`).
+
     Verdicts are asked for on a thread of their own, one batch behind the sampling, which does not wait for them. A
     candidate is written as soon as its actions are scored, so with a server that works at many at once a kill loses
     only those in flight, and the file is in the order in which they were finished.
@@ -78,8 +81,8 @@ def profile(
     todo = [pivot for pivot in candidates if pivot.id not in done]
     report = ProfileReport(resumed=len(done))
     guard = guard or FailureGuard()
-    with Appender(out) as file, Behind(most=1) as behind:
-        run = _Run(engine, scorer, file, config, guard, report)
+    with Appender(out) as file, Appender(samples_file(out)) as kept, Behind(most=1) as behind:
+        run = _Run(engine, scorer, file, kept, config, guard, report)
 
         def score(sampled: list[tuple[Pivot, list[SampledAction]]]) -> None:
             run.write(sampled)
@@ -103,6 +106,7 @@ class _Run:
     engine: PolicyEngine
     scorer: Scorer
     file: Appender
+    kept: Appender
     config: ProfileConfig
     guard: FailureGuard
     report: ProfileReport
@@ -117,13 +121,18 @@ class _Run:
             else:
                 groups.append((pivot, [sample.action for sample in samples]))
         made: list[Pivot] = []
-        for (pivot, actions), rewards in zip(groups, rewards_of(self.scorer, groups, self.guard), strict=True):
+        shown: list[PivotSamples] = []
+        for (pivot, actions), scored in zip(groups, verdicts_of(self.scorer, groups), strict=True):
+            rewards = [self.guard.reward(result) for result in scored]
             if all(reward is None for reward in rewards):
                 self.report.unscored += 1
                 continue
             made.append(pivot.with_profile(self._profile(pivot, rewards)))
+            shown.append(_samples(pivot, actions, scored))
             self.report.all_equal += len(actions) > 1 and all(action == actions[0] for action in actions)
         if made:
+            # Before the profiles: what is in the profile file has its samples, also after a kill between the two.
+            self.kept.append(*shown)
             self.file.append(*made)
             self.report.profiled += len(made)
 
@@ -135,6 +144,21 @@ class _Run:
             format=self.engine.format_id,
             sampling=self.config.sampling,
         )
+
+
+def _samples(pivot: Pivot, actions: Sequence[Sampled], scored: Sequence[Scored]) -> PivotSamples:
+    return PivotSamples(
+        pivot_id=pivot.id,
+        pivot_digest=pivot.digest,
+        samples=[
+            Sample(
+                action=None if isinstance(action, PivotGymError) else sendable(action),
+                verdict=result if isinstance(result, Verdict) else None,
+                error=result.to_wire() if isinstance(result, PivotGymError) else None,
+            )
+            for action, result in zip(actions, scored, strict=True)
+        ],
+    )
 
 
 def _already(path: Path, candidates: Sequence[Pivot], engine: PolicyEngine, config: ProfileConfig) -> set[str]:

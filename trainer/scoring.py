@@ -84,10 +84,19 @@ class FailureGuard:
         return None
 
 
+Scored = Verdict | PivotGymError
+"""What is known of one sample: a verdict, or the error that stood in its place."""
+
+
 def rewards_of(
     scorer: Scorer, groups: Sequence[tuple[Pivot, Sequence[Sampled]]], guard: FailureGuard
 ) -> list[list[float | None]]:
-    """Rewards for groups of actions, `None` where the environment failed, or the policy's engine before it.
+    """Rewards for groups of actions, `None` where the environment failed, or the policy's engine before it."""
+    return [[guard.reward(result) for result in row] for row in verdicts_of(scorer, groups)]
+
+
+def verdicts_of(scorer: Scorer, groups: Sequence[tuple[Pivot, Sequence[Sampled]]]) -> list[list[Scored]]:
+    """What the environment says of each action; the engine's own failures as they came.
 
     Equal actions of a group are sent once: verdicts are deterministic.
     """
@@ -99,16 +108,11 @@ def rewards_of(
         {item.model_dump_json(): item for item in items if not isinstance(item, PivotGymError)} for _, items in groups
     ]
     results = scorer.score([(pivot, list(sent.values())) for (pivot, _), sent in zip(groups, unique, strict=True)])
-    rewards = []
+    found: list[list[Scored]] = []
     for (_, items), sent, row in zip(groups, unique, results, strict=True):
         verdicts = dict(zip(sent, row, strict=True))
-        rewards.append(
-            [
-                guard.reward(item if isinstance(item, PivotGymError) else verdicts[item.model_dump_json()])
-                for item in items
-            ]
-        )
-    return rewards
+        found.append([item if isinstance(item, PivotGymError) else verdicts[item.model_dump_json()] for item in items])
+    return found
 
 
 def sendable(item: Action | Malformed) -> Action | Malformed:

@@ -13,10 +13,14 @@ from fastapi import FastAPI
 
 from pivotgym.servers import app as environment
 from pivotgym.servers.assembly import assemble
+from pivotgym.servers.dispatch import Dispatch
+from pivotgym.servers.endpoint import Endpoint
 from pivotgym.servers.gateway.calls import path_below
 from pivotgym.servers.gateway.passing import Passing
 from pivotgym.servers.gateway.service import ROUTES, Gateway
 from pivotgym.servers.gateway.settings import GatewaySettings
+from pivotgym.servers.gateway.web.door import Door
+from pivotgym.servers.gateway.web.pages import pages, twins
 from pivotgym.servers.running import run
 
 _BELOW = tuple(dataclasses.replace(spec, path="/{domain}" + spec.path) for spec in environment.ROUTES)
@@ -43,15 +47,16 @@ def create_gateway(settings: GatewaySettings) -> FastAPI:
     made = assemble(
         title="PivotGym: gateway",
         description=f"The domains {', '.join(sorted(gateway.upstreams))}, each under its name.",
-        routes=ROUTES,
+        routes=(*ROUTES, *twins()),
         documented=_BELOW,
         service=gateway,
         tokens=gateway.tokens,
         lifespan=life,
-        rest=passing,
+        rest=Dispatch(passing, [(spec, Endpoint(spec, gateway)) for spec in pages()]),
         path_in=path_below,
     )
     passing.behind = made.app.behind
+    made.app.front = Door(gateway, made.guarded, made.open)
     return made.app
 
 

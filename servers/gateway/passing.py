@@ -35,7 +35,7 @@ from pivotgym.servers.wire import Reply, as_error, encode, error_reply
 WHOLE_BYTES = 2**20
 """Answers up to this size are taken whole before they are passed on; larger ones are passed on as they come."""
 _KEPT_HEADERS = frozenset({b"content-type", b"retry-after", b"allow"})
-_FIRST_ID = re.compile(rb'(\{"session_id":")([A-Za-z0-9_-]+)"')
+_FIRST_ID = re.compile(rb'(\{"session_id":")([A-Za-z0-9_.-]+)"')
 _ELSEWHERE = frozenset({"full", "stopping"})
 """Codes with which a replica says that it did nothing, and that another one may."""
 
@@ -114,10 +114,18 @@ class Passing:
         if session_id is not None:
             return await self._in_session(upstream, call, session_id)
         if call.method == "POST" and route in ("/sessions", "/reset"):
-            return await _create(upstream, call)
+            got = await _create(upstream, call)
+            self._note(upstream, got, "session")
+            return got
         if call.method == "POST" and route == "/pivots":
             return await _to_all(upstream, call)
-        return await _anywhere(upstream, call)
+        return await anywhere(upstream, call)
+
+    def _note(self, upstream: Upstream, got: Got, by: str) -> None:
+        """Remember a session that was made, for the page."""
+        found = _FIRST_ID.match(got.reply.body) if got.reply.status == 200 else None
+        if found is not None:
+            self._gateway.placed.add(found[2].decode(), upstream.name, str(got.replica.address), by)
 
     async def _in_session(self, upstream: Upstream, call: Call, session_id: str) -> Got:
         """Ask the replica that holds the session."""
@@ -130,13 +138,24 @@ class Passing:
         if replica is None:
             raise _lost(session_id, "no server that is known here made it, or that server is gone")
         try:
-            return _renamed(await ask(upstream, replica, call.in_session(own), whole=True), own)
+            got = _renamed(await ask(upstream, replica, call.in_session(own), whole=True), own)
+            self._noted(upstream, call, session_id, got)
+            return got
         except Broken as error:
             if error.refused:
+                self._gateway.placed.ended(session_id)
                 raise _lost(session_id, "the server that held it has ended") from None
             failed = _failed(upstream, error)
             failed.session_id = session_id[:100]
             raise failed from None
+
+    def _noted(self, upstream: Upstream, call: Call, session_id: str, got: Got) -> None:
+        if got.reply.status == 404 or (call.method == "DELETE" and got.reply.status == 200):
+            self._gateway.placed.ended(session_id)
+            return
+        self._gateway.placed.called(session_id)
+        if call.label.endswith("/fork"):
+            self._note(upstream, got, "fork")
 
 
 async def ask(upstream: Upstream, replica: Replica, call: Call, *, whole: bool = False) -> Got:
@@ -190,14 +209,23 @@ async def _stream(got: Got, rest: Answer, send: Send) -> None:
         got.replica.in_flight -= 1
 
 
-async def _anywhere(upstream: Upstream, call: Call) -> Got:
-    """Ask the replica with the least to do and, where that is safe and may help, another one."""
+async def anywhere(upstream: Upstream, call: Call, *, whole: bool = False) -> Got:
+    """Ask the replica with the least to do and, where that is safe and may help, another one.
+
+    Args:
+        upstream: Whose replicas are asked.
+        call: As the replicas know it.
+        whole: See `ask`.
+
+    Raises:
+        PivotGymError: If no replica can take calls, or none gave an answer.
+    """
     first = upstream.pick()
     if first is None:
         raise upstream.nobody()
     got: Got | None = None
     try:
-        got = await ask(upstream, first, call)
+        got = await ask(upstream, first, call, whole=whole)
         # One that was just started again may lack what was added; the others have it.
         if not call.pure or not (got.reply.status == 404 or got.code in _ELSEWHERE):
             return got
@@ -212,7 +240,7 @@ async def _anywhere(upstream: Upstream, call: Call) -> Got:
         return got
     upstream.retries += 1
     try:
-        return await ask(upstream, second, call)
+        return await ask(upstream, second, call, whole=whole)
     except Broken as error:
         if got is None:
             raise _failed(upstream, error) from None

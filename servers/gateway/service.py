@@ -7,7 +7,9 @@ Owns: the upstreams and their looks, `/health`, `/ready`, `/metadata`, `/metrics
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -19,8 +21,11 @@ from pivotgym.servers.endpoint import Call, RouteSpec
 from pivotgym.servers.gateway import health
 from pivotgym.servers.gateway.connections import Broken
 from pivotgym.servers.gateway.metrics import GatewayMetrics
+from pivotgym.servers.gateway.placed import PlacedSessions
 from pivotgym.servers.gateway.settings import UPSTREAM_TOKEN_FILE, GatewaySettings
 from pivotgym.servers.gateway.upstream import RETRY_AFTER_S, Replica, Upstream
+from pivotgym.servers.gateway.web.lines import Shelf
+from pivotgym.servers.gateway.web.runs import RUNS, Runs
 from pivotgym.servers.metrics import summed_by
 from pivotgym.servers.presence import regardless
 from pivotgym.servers.schemas import Health, Ready
@@ -39,6 +44,9 @@ class Gateway:
 
     Attributes:
         upstreams: By domain.
+        placed: The sessions it placed, for the page.
+        runs: The runs that the page shows.
+        shelf: Indexes of their files.
 
     Raises:
         ConfigError: If a token file cannot be read, or the bind needs a token and there is none.
@@ -50,6 +58,9 @@ class Gateway:
         token = read_token(settings.upstream_token_file, UPSTREAM_TOKEN_FILE) or self.tokens.bearer
         self.upstreams = {name: Upstream(name, settings, token) for name in settings.upstreams}
         self.metrics = GatewayMetrics(self.upstreams)
+        self.placed = PlacedSessions()
+        self.runs = Runs(settings.runs or _path(os.environ.get(RUNS)))
+        self.shelf = Shelf()
         self._looks: list[asyncio.Task[None]] = []
         self._looked: dict[str, float] = {}
 
@@ -102,6 +113,10 @@ class Gateway:
 
 def _ready_ones(upstream: Upstream) -> list[Replica]:
     return [replica for replica in upstream.usable if replica.state == "ready"]
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 class UpstreamReady(BaseModel):
@@ -183,7 +198,7 @@ async def ready(gateway: Gateway, call: Call) -> Reply:
 
 async def metadata(gateway: Gateway, call: Call) -> Reply:
     """The domains, their servers and limits."""
-    said = await asyncio.gather(*(_status(upstream) for upstream in gateway.upstreams.values()))
+    said = await asyncio.gather(*(status_of(upstream) for upstream in gateway.upstreams.values()))
     settings = gateway.settings
     sizes = ("max_body_bytes", "max_header_bytes", "max_in_flight")
     names = (*sizes, "receive_timeout_s", "timeout_s", "connect_timeout_s", "check_s")
@@ -198,7 +213,8 @@ async def metadata(gateway: Gateway, call: Call) -> Reply:
     )
 
 
-async def _status(upstream: Upstream) -> UpstreamStatus:
+async def status_of(upstream: Upstream) -> UpstreamStatus:
+    """How a domain is, with what one of its servers says of itself."""
     said: Any = None
     replica = upstream.pick()
     if replica is not None:

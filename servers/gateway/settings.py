@@ -17,7 +17,7 @@ from pivotgym.servers.settings import Listening
 
 UPSTREAMS = "PIVOTGYM_UPSTREAMS"
 UPSTREAM_TOKEN_FILE = "PIVOTGYM_UPSTREAM_TOKEN_FILE"
-RESERVED = frozenset({"api", "assets", "docs", "health", "metadata", "metrics", "ready", "redoc", "static", "v1"})
+RESERVED = frozenset({"api", "assets", "docs", "health", "metadata", "metrics", "ready", "redoc", "static", "ui", "v1"})
 """First parts of paths that are the gateway's own, now or later."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _PORTS = {"http": 80, "https": 443}
@@ -90,6 +90,7 @@ class GatewaySettings(Listening):
         connect_timeout_s: The longest time to connect to an upstream, seconds.
         max_in_flight: Calls passed on at once; one more is refused with `Full`.
         check_s: Time between two looks at all replicas and their names' addresses, seconds.
+        runs: Folder of the runs that the page shows; `None` reads `PIVOTGYM_RUNS`.
     """
 
     upstreams: dict[str, tuple[Address, ...]]
@@ -98,6 +99,7 @@ class GatewaySettings(Listening):
     connect_timeout_s: float = Field(default=3.0, gt=0, allow_inf_nan=False)
     max_in_flight: int = Field(default=20_000, ge=1)
     check_s: float = Field(default=2.0, gt=0, allow_inf_nan=False)
+    runs: Path | None = None
 
     @field_validator("upstreams", mode="before")
     @classmethod

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
+
+import httpx
 
 from pivotgym.servers.client import Client
 from pivotgym.servers.gateway.app import create_gateway
 from pivotgym.servers.gateway.settings import GatewaySettings
 from pivotgym.servers.running import OnThread, uvicorn_server
+
+HTTP = httpx.Client(trust_env=False, verify=False, timeout=20)
+"""One client for requests without state: making one for each would cost more than the requests do."""
 
 
 class RunningGateway:
@@ -29,6 +35,8 @@ class RunningGateway:
         if self._wait:
             with Client(self.url) as client:
                 client.wait_ready(20)
+        else:
+            _until_it_listens(self.url)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -36,3 +44,15 @@ class RunningGateway:
 
     def stop(self) -> None:
         self._server.stop()
+
+
+def _until_it_listens(url: str) -> None:
+    ends = time.monotonic() + 20
+    while True:
+        try:
+            HTTP.get(f"{url}/health")
+            return
+        except httpx.ConnectError:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.02)

@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from gateways import RunningGateway
+from gateways import HTTP, RunningGateway
 from hypothesis import HealthCheck, given, settings
+from run_folders import profiled, write_run
 from toy_domain import StoreDomain, make_pivot
 
 from pivotgym.servers.gateway.app import create_gateway
@@ -32,12 +33,14 @@ HEALTH = list(HealthCheck)
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pivots = list(map(make_pivot, range(3)))
+    runs = tmp_path_factory.mktemp("runs")
+    write_run(runs / "demo", [profiled(number) for number in range(3)])
     with (
         BackgroundServer(StoreDomain(), pivots=pivots, settings=LIMITS) as one,
         BackgroundServer(StoreDomain(), pivots=pivots, settings=LIMITS) as other,
-        RunningGateway(f"toy={one.url},toy={other.url}") as running,
+        RunningGateway(f"toy={one.url},toy={other.url}", runs=runs) as running,
     ):
         yield running.url
 
@@ -50,6 +53,10 @@ def call_by(url: str, route: Any, mode: Any, examples: int) -> None:
     def call(case: Any) -> None:
         if "domain" in case.path_parameters and len(str(case.path_parameters["domain"])) % 2:
             case.path_parameters["domain"] = "toy"
+        if "run" in case.path_parameters and len(str(case.path_parameters["run"])) % 2:
+            case.path_parameters["run"] = "demo"
+            if len(str(case.path_parameters.get("pivot_id", ""))) % 2:
+                case.path_parameters["pivot_id"] = "toy/a:0"
         answer = case.call(base_url=url)
         assert answer.status_code != 500
         case.validate_response(answer, excluded_checks=BEYOND_SCHEMAS)
@@ -85,4 +92,23 @@ def test_document_has_each_route_of_a_domain(url: str) -> None:
         below = {f"/{{domain}}{path}" for path in http.get("/toy/openapi.json").json()["paths"]}
 
     assert below < paths
-    assert paths - below == {"/health", "/ready", "/metadata", "/metrics"}
+    assert {path for path in paths - below if not path.startswith("/ui")} == {
+        "/health",
+        "/ready",
+        "/metadata",
+        "/metrics",
+    }
+
+
+def test_document_has_the_twin_of_each_view_of_the_page(url: str) -> None:
+    paths = HTTP.get(f"{url}/openapi.json").json()["paths"]
+    pivot = "/ui/runs/{run}/pivots/{pivot_id}.json"
+
+    assert {path for path in paths if path.startswith("/ui")} == {
+        "/ui.json",
+        "/ui/runs.json",
+        "/ui/runs/{run}.json",
+        "/ui/runs/{run}/pivots.json",
+        pivot,
+    }
+    assert set(paths[pivot]) == {"get", "post"}

@@ -4,6 +4,7 @@ from even_domain import make_pivots
 from pivotgym.core import Pivot
 from pivotgym.core.errors import DigestMismatch, InputError
 from pivotgym.core.jsonl import read_records
+from pivotgym.core.samples import PivotSamples, samples_file
 from pivotgym.trainer.profiling import profile
 from pivotgym.trainer.settings import ProfileConfig
 
@@ -75,3 +76,29 @@ def test_profile_of_another_run_is_refused(engine, scorer, tmp_path, change, wha
 def test_repeated_candidate_is_refused(engine, scorer, tmp_path):
     with pytest.raises(InputError, match="expected unique ids"):
         profile(make_pivots(1) * 2, engine, scorer, tmp_path / "p.jsonl", CONFIG)
+
+
+def test_actions_and_their_verdicts_are_kept_beside_the_profile(engine, scorer, tmp_path):
+    config = CONFIG.model_copy(update={"k": 8})
+    profile(make_pivots(4), engine, scorer, tmp_path / "p.jsonl", config)
+
+    rewards = {pivot.id: pivot.profile.rewards for pivot in read_records(tmp_path / "p.jsonl", Pivot)}
+    kept = {row.pivot_id: row.samples for row in read_records(samples_file(tmp_path / "p.jsonl"), PivotSamples)}
+
+    assert {name: tuple(sample.verdict.reward for sample in row) for name, row in kept.items()} == rewards
+    assert all(sample.action is not None for row in kept.values() for sample in row)
+
+
+def test_error_in_the_place_of_a_verdict_is_kept(engine, scorer, tmp_path):
+    config = CONFIG.model_copy(update={"k": 16, "max_new_tokens": 40})
+    profile(make_pivots(12), engine, scorer, tmp_path / "p.jsonl", config)
+
+    rewards = {pivot.id: pivot.profile.rewards for pivot in read_records(tmp_path / "p.jsonl", Pivot)}
+    kept = {row.pivot_id: row.samples for row in read_records(samples_file(tmp_path / "p.jsonl"), PivotSamples)}
+    masked = [sample for row in kept.values() for sample in row if sample.verdict is None]
+
+    assert masked
+    assert all(sample.error["retryable"] for sample in masked)
+    assert {name: [sample.verdict is None for sample in row] for name, row in kept.items()} == {
+        name: [reward is None for reward in row] for name, row in rewards.items()
+    }
