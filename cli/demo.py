@@ -237,7 +237,7 @@ class Demo:
 def _print_tables(folders: list[Path]) -> None:
     from rich.table import Table
 
-    from pivotgym.cli.ui import out
+    from pivotgym.cli.ui import show
     from pivotgym.core.jsonl import read_records
     from pivotgym.trainer.comparison import ARM_NAMES, PARTS, arm_table, difference_table
     from pivotgym.trainer.evaluation import EvalRow
@@ -250,5 +250,5 @@ def _print_tables(folders: list[Path]) -> None:
     for gap in difference_table(seeds):
         name = f"{ARM_NAMES[gap.first]} → {ARM_NAMES[gap.second]}"
         differences.add_row(name, *(str(gap.parts[part] or "–") for part in PARTS))
-    out.print(arms)
-    out.print(differences)
+    show(arms)
+    show(differences)

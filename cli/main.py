@@ -8,7 +8,10 @@ command again: it goes on where it stopped); 130 interrupted.
 
 from __future__ import annotations
 
+import os
 import sys
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
@@ -21,6 +24,7 @@ from pivotgym.cli.snapshots import snapshots
 from pivotgym.cli.tasks import tasks
 from pivotgym.cli.ui import complain
 from pivotgym.core.errors import InfrastructureError, PivotGymError
+from pivotgym.servers import logs
 
 app = typer.Typer(
     name="pivotgym",
@@ -33,6 +37,26 @@ app = typer.Typer(
         "configuration beside its output. `pivotgym demo` does all of it on real input."
     ),
 )
+
+
+class LogFormat(StrEnum):
+    """How commands tell what they do."""
+
+    text = "text"
+    json = "json"
+
+
+@app.callback()
+def common(
+    log_format: Annotated[
+        LogFormat, typer.Option(envvar=logs.FORMAT, help="`json`: one JSON object a line, for servers' logs.")
+    ] = LogFormat.text,
+) -> None:
+    """Set what all commands share."""
+    os.environ[logs.FORMAT] = log_format.value  # also for the processes that commands start
+    logs.configure()
+
+
 for command in (
     serving.serve,
     gateway,

@@ -12,6 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
+
+from pivotgym.servers import logs
 
 __all__ = ["bar", "complain", "err", "escape", "out", "say", "show"]
 
@@ -23,12 +26,21 @@ OnProgress = Callable[[int, int], None]
 
 def say(line: str) -> None:
     """One line for a person; may hold rich's markup, so texts from elsewhere go through `escape`."""
-    out.print(line, soft_wrap=True)
+    if logs.as_json():
+        logs.say(Text.from_markup(line).plain.strip())
+    else:
+        out.print(line, soft_wrap=True)
 
 
 def show(table: Table, *, columns: int = 120) -> None:
     """A table with every name and figure in full, also into a pipe, which has 80 columns for rich."""
-    Console(width=max(out.width, columns), highlight=False).print(table)
+    console = Console(width=max(out.width, columns), highlight=False)
+    if logs.as_json():
+        with console.capture() as shown:
+            console.print(table)
+        logs.say(shown.get())
+    else:
+        console.print(table)
 
 
 @contextmanager
@@ -42,7 +54,7 @@ def bar(title: str) -> Iterator[OnProgress]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True) as progress:
+    with Progress(*columns, console=err, transient=True, disable=logs.as_json()) as progress:
         task = progress.add_task(title, total=None)
 
         def update(done: int, total: int) -> None:
@@ -53,6 +65,9 @@ def bar(title: str) -> Iterator[OnProgress]:
 
 def complain(message: str, hint: str | None) -> None:
     """An error with its fix."""
+    if logs.as_json():
+        logs.log.error(f"{message} (fix: {hint})" if hint else message)
+        return
     err.print(f"[bold red]error[/]: {escape(message)}", soft_wrap=True)
     if hint:
         err.print(f"  [dim]fix:[/] {escape(hint)}", soft_wrap=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pivotgym.core.errors import PivotGymError
+from pivotgym.servers import logs
 from pivotgym.servers.binding import bind, bind_file, url_of
 from pivotgym.servers.serve import make_server
 from pivotgym.servers.settings import Settings
@@ -30,6 +31,7 @@ def main() -> None:
     # The parent reads one line of this and no more: whatever else prints (the access log, a domain) goes to the log.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    logs.configure()
     task = json.loads(sys.stdin.readline())
     try:
         settings = Settings.load(task["settings"])

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
 
+from pivotgym.servers import logs
 from pivotgym.servers.auth import Redact
 from pivotgym.servers.binding import bind, url_of
 from pivotgym.servers.http import protocol
@@ -29,6 +29,7 @@ def uvicorn_server(app: FastAPI, settings: Listening) -> uvicorn.Server:
         app,
         log_level="info" if settings.access_log else "warning",
         access_log=settings.access_log,
+        log_config=None if logs.as_json() else uvicorn.config.LOGGING_CONFIG,
         server_header=False,
         timeout_graceful_shutdown=5,
         http=protocol(settings),  # type: ignore[arg-type]
@@ -47,7 +48,7 @@ def run(make: Callable[[], FastAPI], settings: Listening) -> None:
     """
     with bind(settings) as bound:
         server = uvicorn_server(make(), settings)
-        print(f"serving on {url_of(bound)}, documentation under /docs", file=sys.stderr, flush=True)
+        logs.say(f"serving on {url_of(bound)}, documentation under /docs")
         server.run(sockets=[bound])
 
 

@@ -7,7 +7,6 @@ server starts.
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pivotgym.core.errors import ConfigError, MissingDependency
 from pivotgym.core.trajectory import Pivot
+from pivotgym.servers import logs
 from pivotgym.servers.binding import bind, url_of
 from pivotgym.servers.client import Client
 from pivotgym.servers.process import Files, ServerProcess
@@ -88,7 +88,7 @@ def serve(domain: str | Domain, *, pivots: Sequence[Path] = (), settings: Settin
         return
     with bind(settings) as bound:
         server = make_server(domain, pivots, settings)
-        print(f"serving on {url_of(bound)}, documentation under /docs", file=sys.stderr, flush=True)
+        logs.say(f"serving on {url_of(bound)}, documentation under /docs")
         server.run(sockets=[bound])
 
 
@@ -98,7 +98,7 @@ def _serve_by_workers(domain: str, pivots: Sequence[Path], settings: Settings) -
         signal.signal(number, lambda *_: ended.set())
     workers = Workers(domain, pivots, settings)
     try:
-        print(f"serving on {workers.url}, documentation under /docs", file=sys.stderr, flush=True)
+        logs.say(f"serving on {workers.url}, documentation under /docs")
         ended.wait()
     finally:
         workers.stop()
