@@ -15,6 +15,7 @@ import asyncio
 import atexit
 import contextlib
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 START_S = 30.0
 """Within which Chromium must have started, and a context be ready."""
+CLOSE_S = 30.0
+"""Within which a context closes, or the browser is asked whether it answers at all."""
 SWIFT_S = 2.0
 """Within which an empty page answers on a machine that is not too slow to judge others by their silence."""
 CALL_S = 120.0
@@ -90,6 +93,7 @@ class Browser:
         self._ready: dict[tuple[int, int], deque[Seat]] = {}
         self._seats: set[Seat] = set()
         self._filling: asyncio.Task[None] | None = None
+        self._pid: int | None = None
         self.launches = 0
 
     def call(self, work: Coroutine[Any, Any, T], within_s: float = CALL_S) -> T:
@@ -162,15 +166,30 @@ class Browser:
             await self.release(seat)
 
     async def release(self, seat: Seat) -> None:
-        """Close a context. On the loop's thread."""
+        """Close a context. On the loop's thread.
+
+        One that does not close within `CLOSE_S` closes when it can, where the browser still answers, and counts as
+        open until then; a browser that does not answer is ended, with all that lives in it.
+        """
+        if seat.lost:
+            self._seats.discard(seat)
+            return
+        closing = asyncio.ensure_future(seat.context.close())
+        closing.add_done_callback(lambda ended: self._released(seat, ended))
+        await asyncio.wait({closing}, timeout=CLOSE_S)
+        if not closing.done() and not await self._answers():
+            self._drop()
+
+    def _released(self, seat: Seat, ended: asyncio.Future[None]) -> None:
+        """A context is closed, or its browser went meanwhile: nothing is left to close."""
         self._seats.discard(seat)
-        if not seat.lost:
-            try:
-                await asyncio.wait_for(seat.context.close(), START_S)
-            except playwright().Error:
-                seat.lost = True  # the browser went meanwhile: nothing is left to close
-            except TimeoutError:
-                await self._drop()
+        seat.lost = seat.lost or ended.cancelled() or ended.exception() is not None
+
+    async def _answers(self) -> bool:
+        """Whether the browser itself answers, whatever its pages do."""
+        asking = asyncio.ensure_future(self._process())
+        await asyncio.wait({asking}, timeout=START_S)
+        return asking.done() and not asking.cancelled() and asking.exception() is None
 
     @property
     def open_contexts(self) -> int:
@@ -236,6 +255,7 @@ class Browser:
                 reason = str(error).strip().splitlines()[0][:300]
                 raise WorldFailed(f"browser: Chromium at {path} did not start: {reason}") from error
             self.launches += 1
+            self._pid = await self._process()
             self._chromium.on("disconnected", lambda _: self._gone())
             return self._chromium
 
@@ -303,12 +323,13 @@ class Browser:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), QUIET_S)
 
-    async def _drop(self) -> None:
-        """Ends a Chromium that no longer answers."""
-        chromium, self._chromium = self._chromium, None
-        if chromium is not None:
-            self._gone()
-            await asyncio.wait_for(chromium.close(), START_S)
+    def _drop(self) -> None:
+        """Ends a Chromium that no longer answers; it would not end by being asked to."""
+        pid, self._pid = self._pid, None
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._gone()
 
     async def _stop(self) -> None:
         if self._filling is not None:
@@ -322,8 +343,9 @@ class Browser:
 
 
 async def stopped(context: BrowserContext, page: Page) -> CDPSession:
-    """A page's own session of the debugging protocol, with its time stopped at the beginning."""
+    """A page's own session of the debugging protocol, telling what happens, with its time stopped at the beginning."""
     cdp = await context.new_cdp_session(page)
+    await cdp.send("Page.enable")
     await cdp.send("Emulation.setVirtualTimePolicy", {"policy": "pause", "initialVirtualTime": EPOCH_S})
     return cdp
 
