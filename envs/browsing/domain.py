@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Effects, Origin, Pivot, Step, Trajectory, Verdict, steps_of
 from pivotgym.envs.base.contract import Attempt, Domain, Task
-from pivotgym.envs.browsing.pages import browser
+from pivotgym.envs.browsing.pages import chromium
 from pivotgym.envs.browsing.pages import tasks as page_tasks
 from pivotgym.envs.browsing.pages.world import CONTINUATION
 from pivotgym.envs.browsing.search import tasks
@@ -103,7 +103,7 @@ class Browsing(Domain):
 
     def details(self) -> dict[str, Any]:
         """See `Domain.details`: whether pages can be opened here."""
-        why = browser.missing()
+        why = chromium.missing()
         return {"pages": {"available": why is None, **({"missing": why} if why else {}), "not_restored": NOT_RESTORED}}
 
     def candidates(self, trajectory: Trajectory) -> list[int]:

@@ -23,8 +23,15 @@ if TYPE_CHECKING:
     from pivotgym.envs.browsing.pages.session import Session
 
 REDIRECTS = 20
+LOADS = 20
+"""Documents that a tab may load after one action; a page that loads itself again and again is stopped there."""
+FRAMES = 100
+"""Documents that a tab's frames may load after one action."""
 _REDIRECT = "<!doctype html><title>Redirect</title><script>location.replace({})</script>"
 _TOO_MANY = "<!doctype html><title>Too many redirects</title><h1>This page redirects too many times</h1>"
+
+
+_TOO_OFTEN = "<!doctype html><title>Too many loads</title><h1>This page loads itself too many times</h1>"
 
 
 class Answers:
@@ -68,6 +75,9 @@ class Answers:
             return
         request = Request(sent.method, address, sent.headers, sent.post_data_buffer or b"")
         tab = self._session.tab_of(route) if moves else None
+        if moves and self._too_often(route, tab):
+            await route.fulfill(status=508, content_type="text/html", body=_TOO_OFTEN)
+            return
         if tab is not None and self.stored is not None and self.stored.url == address:
             response, self.stored = self.stored.response, None
         else:
@@ -93,6 +103,22 @@ class Answers:
         if moves and response.status in (204, 205):
             self._in_vain(route)
         await route.fulfill(status=response.status, headers=dict(response.headers), body=response.body)
+
+    def _too_often(self, route: Route, tab: Tab | None) -> bool:
+        """Whether a tab has loaded documents without end since the last action."""
+        if tab is not None:
+            tab.loads += not tab.hops  # redirects have a limit of their own
+            if tab.loads <= LOADS:
+                return False
+            self._session.note(f"the page loads itself more than {LOADS} times and was stopped")
+            return True
+        around = self._session.tab_around(route)
+        if around is not None:
+            around.frames += 1
+            if around.frames > FRAMES:
+                self._session.note(f"frames of the page load more than {FRAMES} times and were stopped")
+                return True
+        return False
 
     def _handled(self, request: Request) -> Response:
         try:

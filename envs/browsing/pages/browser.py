@@ -1,7 +1,8 @@
 """One Chromium per process, and contexts made ready ahead.
 
-Owns: finding and starting Chromium, the thread whose event loop drives it, its flags (no network at all), starting it
-again after a crash, and the pool of contexts. Does not own: what happens in a context (`envs.browsing.pages.session`).
+Owns: starting Chromium, and again after a crash; the thread whose event loop drives it; the pool of contexts. Does not
+own: where Chromium is, and its flags (`envs.browsing.pages.chromium`), or what happens in a context
+(`envs.browsing.pages.session`).
 
 Worlds are synchronous and live on a server's threads; they hand coroutines to `Browser.call`, which runs them on the
 loop's thread. A context is used by one session and then closed, never by two. Chromium ends with the process that
@@ -12,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
-import shutil
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -21,87 +23,30 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pivotgym.core.errors import ConfigError, Full, MissingDependency, PivotGymError, WorldFailed
+from pivotgym.core.errors import Full, PivotGymError, WorldFailed
+from pivotgym.envs.browsing.pages.chromium import FLAGS, executable, playwright
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser as Chromium
     from playwright.async_api import BrowserContext, CDPSession, Page, Playwright, Route
 
 T = TypeVar("T")
-VARIABLE = "PIVOTGYM_CHROMIUM"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-default-apps",
-    "--disable-domain-reliability",
-    "--no-pings",
-    "--dns-prefetch-disable",
-    "--disable-features=MediaRouter,OptimizationHints,Translate,AutofillServerCommunication",
-    # Roles and names of the browser's own accessibility tree, readable by script.
-    "--enable-blink-features=ComputedAccessibilityInfo",
-    # Requests are answered before any of this; whatever escapes finds no address, no proxy and no datagrams.
-    "--host-resolver-rules=MAP * ^NOTFOUND",
-    "--proxy-server=http://nowhere.invalid:1",
-    "--proxy-bypass-list=<-loopback>",
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
-)
 START_S = 30.0
 """Within which Chromium must have started, and a context be ready."""
+CLOSE_S = 30.0
+"""Within which a context closes, or the browser is asked whether it answers at all."""
 SWIFT_S = 2.0
 """Within which an empty page answers on a machine that is not too slow to judge others by their silence."""
 CALL_S = 120.0
 """Within which any call must have ended; the sessions' own deadlines are much shorter."""
 WARM = 4
+QUIET_S = 2.0
+"""How long a context that is made ahead lets calls go first; after that it is made beside them."""
 MOST = 256
 """Contexts that live at once; further sessions are refused with `Full`."""
 EPOCH_S = 1_700_000_000.0
 """When time begins in every page."""
 DEFAULT_VIEWPORT = (1024, 768)
-_INSTALL = "apt-get install chromium, or set PIVOTGYM_CHROMIUM to the path of a Chromium"
-
-
-def executable() -> str:
-    """The path of Chromium.
-
-    Raises:
-        MissingDependency: If there is none; the hint has the command that installs it.
-        ConfigError: If `PIVOTGYM_CHROMIUM` names something that cannot be run.
-    """
-    given = os.environ.get(VARIABLE)
-    if given:
-        if shutil.which(given) is None:
-            raise ConfigError(f"{VARIABLE}: expected the path of a Chromium, found no program at {given!r}")
-        return given
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        raise MissingDependency("pages: no Chromium is installed on this machine", hint=_INSTALL)
-    return found
-
-
-def missing() -> str | None:
-    """Why no browser can be started here, or `None`."""
-    try:
-        executable()
-        _playwright()
-    except PivotGymError as error:
-        return str(error)
-    return None
-
-
-def _playwright() -> Any:
-    try:
-        from playwright import async_api
-    except ImportError as error:
-        raise MissingDependency(
-            "pages: the package playwright is not installed", hint="pip install 'pivotgym[browser]'"
-        ) from error
-    return async_api
 
 
 class Seat:
@@ -143,9 +88,12 @@ class Browser:
         self._driver: Playwright | None = None
         self._chromium: Chromium | None = None
         self._starting: asyncio.Lock | None = None
+        self._quiet: asyncio.Event | None = None
+        self._calls = 0
         self._ready: dict[tuple[int, int], deque[Seat]] = {}
         self._seats: set[Seat] = set()
         self._filling: asyncio.Task[None] | None = None
+        self._pid: int | None = None
         self.launches = 0
 
     def call(self, work: Coroutine[Any, Any, T], within_s: float = CALL_S) -> T:
@@ -154,12 +102,24 @@ class Browser:
         Raises:
             WorldFailed: If it did not end in time.
         """
-        future = asyncio.run_coroutine_threadsafe(work, self._running())
+        future = asyncio.run_coroutine_threadsafe(self._counted(work), self._running())
         try:
             return future.result(within_s)
         except FutureTimeoutError:
             future.cancel()
             raise WorldFailed(f"browser: a call did not end within {within_s:g} s") from None
+
+    async def _counted(self, work: Coroutine[Any, Any, T]) -> T:
+        """A call that somebody waits for: nothing is made ahead meanwhile."""
+        assert self._quiet is not None
+        self._calls += 1
+        self._quiet.clear()
+        try:
+            return await work
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._quiet.set()
 
     def post(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine on the browser's loop and don't wait."""
@@ -200,21 +160,36 @@ class Browser:
             assert seat.page is not None
             await asyncio.wait_for(seat.page.evaluate("1"), START_S)
             return clock() - began < SWIFT_S
-        except (_playwright().Error, TimeoutError):
+        except (playwright().Error, TimeoutError):
             raise WorldFailed(f"browser: it did not answer within {START_S:g} s") from None
         finally:
             await self.release(seat)
 
     async def release(self, seat: Seat) -> None:
-        """Close a context. On the loop's thread."""
+        """Close a context. On the loop's thread.
+
+        One that does not close within `CLOSE_S` closes when it can, where the browser still answers, and counts as
+        open until then; a browser that does not answer is ended, with all that lives in it.
+        """
+        if seat.lost:
+            self._seats.discard(seat)
+            return
+        closing = asyncio.ensure_future(seat.context.close())
+        closing.add_done_callback(lambda ended: self._released(seat, ended))
+        await asyncio.wait({closing}, timeout=CLOSE_S)
+        if not closing.done() and not await self._answers():
+            self._drop()
+
+    def _released(self, seat: Seat, ended: asyncio.Future[None]) -> None:
+        """A context is closed, or its browser went meanwhile: nothing is left to close."""
         self._seats.discard(seat)
-        if not seat.lost:
-            try:
-                await asyncio.wait_for(seat.context.close(), START_S)
-            except _playwright().Error:
-                seat.lost = True  # the browser went meanwhile: nothing is left to close
-            except TimeoutError:
-                await self._drop()
+        seat.lost = seat.lost or ended.cancelled() or ended.exception() is not None
+
+    async def _answers(self) -> bool:
+        """Whether the browser itself answers, whatever its pages do."""
+        asking = asyncio.ensure_future(self._process())
+        await asyncio.wait({asking}, timeout=START_S)
+        return asking.done() and not asking.cancelled() and asking.exception() is None
 
     @property
     def open_contexts(self) -> int:
@@ -254,6 +229,7 @@ class Browser:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._starting = asyncio.Lock()
+                self._quiet, self._calls = asyncio.Event(), 0
                 threading.Thread(target=self._loop.run_forever, name="pivotgym-browser", daemon=True).start()
             return self._loop
 
@@ -262,7 +238,7 @@ class Browser:
         async with self._starting:
             if self._chromium is not None and self._chromium.is_connected():
                 return self._chromium
-            api, path = _playwright(), executable()
+            api, path = playwright(), executable()
             try:
                 if self._driver is None:
                     self._driver = await api.async_playwright().start()
@@ -279,6 +255,7 @@ class Browser:
                 reason = str(error).strip().splitlines()[0][:300]
                 raise WorldFailed(f"browser: Chromium at {path} did not start: {reason}") from error
             self.launches += 1
+            self._pid = await self._process()
             self._chromium.on("disconnected", lambda _: self._gone())
             return self._chromium
 
@@ -305,7 +282,7 @@ class Browser:
                     accept_downloads=False,
                 )
             return await self._furnished(Seat(context, viewport))
-        except (_playwright().Error, TimeoutError) as error:
+        except (playwright().Error, TimeoutError) as error:
             raise WorldFailed(f"browser: no context could be made: {str(error)[:300]}") from error
 
     async def _furnished(self, seat: Seat) -> Seat:
@@ -333,18 +310,26 @@ class Browser:
         for seat in idle:
             await self.release(seat)
         while len(self._ready.get(viewport, ())) < self._warm:
+            await self._undisturbed()
             try:
                 seat = await self._made(viewport)
             except PivotGymError:
                 return  # whoever takes a seat next is told why there is none
             self._ready.setdefault(viewport, deque()).append(seat)
 
-    async def _drop(self) -> None:
-        """Ends a Chromium that no longer answers."""
-        chromium, self._chromium = self._chromium, None
-        if chromium is not None:
-            self._gone()
-            await asyncio.wait_for(chromium.close(), START_S)
+    async def _undisturbed(self) -> None:
+        """Waits for a moment in which nobody waits for a page: a context made ahead costs as much as a reset."""
+        assert self._quiet is not None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), QUIET_S)
+
+    def _drop(self) -> None:
+        """Ends a Chromium that no longer answers; it would not end by being asked to."""
+        pid, self._pid = self._pid, None
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._gone()
 
     async def _stop(self) -> None:
         if self._filling is not None:
@@ -358,8 +343,9 @@ class Browser:
 
 
 async def stopped(context: BrowserContext, page: Page) -> CDPSession:
-    """A page's own session of the debugging protocol, with its time stopped at the beginning."""
+    """A page's own session of the debugging protocol, telling what happens, with its time stopped at the beginning."""
     cdp = await context.new_cdp_session(page)
+    await cdp.send("Page.enable")
     await cdp.send("Emulation.setVirtualTimePolicy", {"policy": "pause", "initialVirtualTime": EPOCH_S})
     return cdp
 

@@ -66,6 +66,7 @@ class Clock:
             session.note("the page keeps loading")
         for tab in session.tabs.values():
             _remember(tab)
+            tab.loads = tab.frames = 0
         session.check()
 
     async def drawing(self, tab: Tab, work: Coroutine[Any, Any, T]) -> T:

@@ -95,14 +95,7 @@ class Session:
         page.on("download", lambda download: self._downloaded(tab, download.url))
         page.on("crash", lambda _: self._lose(tab, "crashed"))
         page.on("close", lambda _: self._lose(tab, tab.lost or "closed"))
-        self._spawn(self._watch(cdp))
         return tab
-
-    async def _watch(self, cdp: CDPSession) -> None:
-        try:
-            await cdp.send("Page.enable")
-        except Exception as error:
-            self.unless_gone(error)
 
     def _opens(self, address: str) -> None:
         """A page is about to open another, which arrives later; one that is off-site may never."""
@@ -235,12 +228,20 @@ class Session:
 
     def tab_of(self, route: Route) -> Tab | None:
         """The tab whose main document a request is for; that of a tab that is still opening is not known yet."""
+        frame = self._frame(route)
+        return next((tab for tab in self.tabs.values() if frame == tab.page.main_frame), None)
+
+    def tab_around(self, route: Route) -> Tab | None:
+        """The tab in which a request was made, by its document or one of its frames."""
+        frame = self._frame(route)
+        return next((tab for tab in self.tabs.values() if frame is not None and frame.page == tab.page), None)
+
+    def _frame(self, route: Route) -> Frame | None:
         try:
-            frame = route.request.frame
+            return route.request.frame
         except Exception as error:
             self.unless_gone(error)
             return None
-        return next((tab for tab in self.tabs.values() if frame == tab.page.main_frame), None)
 
     # --- what is awaited
 

@@ -38,6 +38,7 @@ class Tab:
         vain: Whether a navigation ended in nothing since time was last granted.
         moved: How often it began or ended to go elsewhere.
         hops: Redirects in a row.
+        loads: Documents that it asked for since the last action; `frames`, that its frames did.
         age: Milliseconds that its document has lived; `due`, that it is to live until the next action.
         past: Addresses that `back` leads to, the last one first to be taken.
         served: What its document was loaded from.
@@ -54,6 +55,8 @@ class Tab:
     vain: bool = False
     moved: int = 0
     hops: int = 0
+    loads: int = 0
+    frames: int = 0
     age: float = 0.0
     due: float = 0.0
     lost: str = ""

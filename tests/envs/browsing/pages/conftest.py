@@ -11,6 +11,7 @@ import pytest
 
 from pivotgym.core.trajectory import Origin
 from pivotgym.envs.browsing.pages import browser, sites
+from pivotgym.envs.browsing.pages.chromium import missing
 from pivotgym.envs.browsing.pages.contract import Response, Site
 from pivotgym.envs.browsing.pages.world import PageWorld
 
@@ -80,7 +81,7 @@ def html(text, status=200):
 
 
 def pytest_collection_modifyitems(items):
-    why = browser.missing()
+    why = missing()
     for item in items:
         if why and "chromium" in item.fixturenames:
             item.add_marker(pytest.mark.skip(reason=why))

@@ -91,13 +91,31 @@ def test_a_page_that_replaces_what_reading_needs_is_an_error(opened):
         opened(page="<script>Array.from = Object.entries = Object.keys = () => 1; Promise = null</script>")
 
 
-@pytest.mark.slow
-def test_a_page_that_loads_without_end_costs_its_tab_at_most(opened, book):
-    book.pages["/first"] = "<meta http-equiv=refresh content='0;url=/first'>"
-    world = opened(deadline_s=5.0)
-    text = seen(world, ("goto", {"url": "/first"}))
-    assert "Note: the page keeps loading" in text or "did not answer any more and was closed" in text
-    assert "Title: Thanks" in seen(world, ("tab_new", {"url": "/thanks"}))
+LOOPS = {
+    "refreshes": "<meta http-equiv=refresh content='0'>",
+    "reloads": "<body onload='location.reload()'>",
+    "goes to itself": "<script>location.href = '/loop?' + Math.random()</script>",
+    "sends itself": "<form id=form action=/loop></form><script>form.submit()</script>",
+    "frame": "<iframe src=/frame></iframe>",
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["reloads", *(pytest.param(one, marks=pytest.mark.slow) for one in LOOPS if one != "reloads")]
+)
+def test_a_page_that_loads_itself_without_end_is_stopped(opened, book, name):
+    book.pages |= {"/loop": LOOPS[name], "/frame": "<script>location.reload()</script>"}
+    world = opened()
+    text = seen(world, ("goto", {"url": "/loop"}))
+    assert "Note: the page loads itself more than 20 times and was stopped" in text or name == "frame"
+    assert "did not answer" not in text
+    assert len(book.asked) < 130
+    assert "Title: Thanks" in seen(world, ("goto", {"url": "/thanks"}))
+
+
+def test_actions_on_one_page_may_load_many_documents_in_all(opened):
+    world = opened()
+    assert "Note" not in "".join(seen(world, ("goto", {"url": "/thanks"})) for _ in range(25))
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from pivotgym.core.trajectory import Origin
 from pivotgym.envs.browsing import domain
 from pivotgym.envs.browsing.pages import browser
 from pivotgym.envs.browsing.pages.browser import Browser
+from pivotgym.envs.browsing.pages.chromium import executable, missing
 from pivotgym.envs.browsing.pages.world import PageWorld
 
 SERVER = """
@@ -36,25 +37,25 @@ def nowhere(monkeypatch, tmp_path):
 
 def test_without_chromium_the_error_has_the_command(nowhere):
     with pytest.raises(MissingDependency, match="no Chromium is installed on this machine") as raised:
-        browser.executable()
+        executable()
     assert "apt-get install chromium" in raised.value.hint
 
 
 def test_without_playwright_the_error_has_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "playwright", None)
     monkeypatch.setenv("PIVOTGYM_CHROMIUM", sys.executable)
-    assert browser.missing() == "pages: the package playwright is not installed (pip install 'pivotgym[browser]')"
+    assert missing() == "pages: the package playwright is not installed (pip install 'pivotgym[browser]')"
 
 
 def test_a_setting_that_names_no_program_is_an_error(monkeypatch):
     monkeypatch.setenv("PIVOTGYM_CHROMIUM", "/nowhere/chromium")
     with pytest.raises(ConfigError, match="PIVOTGYM_CHROMIUM: expected the path of a Chromium, found no program"):
-        browser.executable()
+        executable()
 
 
 def test_the_setting_comes_first(monkeypatch):
     monkeypatch.setenv("PIVOTGYM_CHROMIUM", sys.executable)
-    assert browser.executable() == sys.executable
+    assert executable() == sys.executable
 
 
 def test_without_chromium_searches_are_served_and_pages_say_what_is_missing(nowhere, monkeypatch):
@@ -106,8 +107,8 @@ def test_too_many_sessions_are_refused_for_now(chromium):
 @pytest.mark.slow
 def test_a_closed_browser_starts_again_when_it_is_needed():
     again = Browser(warm=0)
-    if browser.missing():
-        pytest.skip(browser.missing())
+    if missing():
+        pytest.skip(missing())
     try:
         again.call(again.take())
         again.close()

@@ -10,6 +10,7 @@ from page_steps import at, do, seen
 
 from pivotgym.core.errors import WorldFailed
 from pivotgym.core.trajectory import Origin
+from pivotgym.envs.browsing.pages import browser as browsers
 from pivotgym.envs.browsing.pages.browser import Browser
 from pivotgym.envs.browsing.pages.contract import Response
 from pivotgym.envs.browsing.pages.world import PageWorld
@@ -151,6 +152,42 @@ def test_a_browser_that_dies_ends_its_sessions_with_an_error_and_is_started_agai
         kept.close()
     finally:
         browser.close()
+
+
+@pytest.fixture
+def alone(chromium, monkeypatch):
+    """A browser that no other test uses, which waits for no context to close."""
+    browser = Browser(warm=0)
+    monkeypatch.setattr(browsers, "CLOSE_S", 0.2)
+    yield browser
+    browser.close()
+
+
+def test_a_browser_that_answers_nothing_is_ended_and_another_started(alone, monkeypatch):
+    seat = alone.call(alone.take())
+    os.kill(alone.pid(), signal.SIGSTOP)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(browsers, "START_S", 1.0)
+        alone.call(alone.release(seat))
+    assert alone.open_contexts == 0
+    assert not alone.call(alone.take()).lost
+    assert alone.launches == 2
+
+
+def test_a_context_that_does_not_close_costs_no_other_its_browser(alone, monkeypatch):
+    seat, other = alone.call(alone.take()), alone.call(alone.take())
+    may_close, close = asyncio.Event(), seat.context.close
+
+    async def waits():
+        await may_close.wait()
+        await close()
+
+    monkeypatch.setattr(seat.context, "close", waits)
+    alone.call(alone.release(seat))
+    assert (alone.open_contexts, other.lost) == (2, False)
+    alone._loop.call_soon_threadsafe(may_close.set)
+    alone.call(alone.release(other))
+    assert alone.launches == 1
 
 
 def test_a_site_that_breaks_is_an_error_of_ours(opened, book):
