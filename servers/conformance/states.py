@@ -5,7 +5,7 @@ Owns: these checks. Does not own: what is done in a state (`conformance.verdicts
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 
 from pivotgym.core.trajectory import Pivot
@@ -47,17 +47,18 @@ def same_seed(subject: Subject) -> str:
         raise NotMade("a server keeps the states it has built: check the domain by its name or folder")
     first, second = Runtime(domain), Runtime(domain)
 
-    def look(pivot: Pivot) -> None:
-        with subject.session(pivot_id=pivot.id) as session:
+    def look(start: dict[str, str]) -> None:
+        with subject.session(**start) as session:
             found = {"the server's": digest_of(session)}
         for name, runtime in (("one of a fresh runtime", first), ("one of another", second)):
-            with closing(runtime.restore(pivot)) as world:
-                found[name] = world.digest()
-        _all_equal(f"pivot {pivot.id}", found, ORDER)
+            opened = pivots[start["pivot_id"]] if "pivot_id" in start else runtime.task(start["task_id"])
+            with closing(runtime.open(opened)) as episode:
+                found[name] = episode.digest()
+        _all_equal(_called(start), found, ORDER)
 
+    pivots = {pivot.id: pivot for pivot in subject.pivots}
     with closing(first), closing(second):
-        pivots = [pivot for pivot in subject.pivots if domain.executable(pivot.origin)]
-        return each(pivots, look, "executed pivot", ORDER, _named)
+        return each(subject.starts(), look, "start", ORDER, _called)
 
 
 @check("Two resets to the same state show the same: digest, observation and info.", ORDER)
@@ -146,7 +147,7 @@ def _two_worlds(runtime: Runtime, pivot: Pivot) -> Iterator[tuple[World, World]]
         yield parent, fork
 
 
-def _all_equal(where: str, found: dict[str, str | None], look_at: str) -> None:
+def _all_equal(where: str, found: Mapping[str, str | None], look_at: str) -> None:
     if len(set(found.values())) > 1:
         got = ", ".join(f"{name}: {str(value)[:16]!r}" for name, value in found.items())
         raise Broken(Finding(where, "the same each time", got, look_at))
