@@ -14,12 +14,12 @@ from pivotgym.core.errors import Full, InfrastructureError, TimedOut, Warming
 from pivotgym.core.trajectory import Pivot
 from pivotgym.servers.conformance.findings import Broken, Finding, NotMade, check, each
 from pivotgym.servers.conformance.held import GROWTH, Held, held
-from pivotgym.servers.conformance.subject import Subject, refused, start_of
+from pivotgym.servers.conformance.subject import Subject, refused, start_of, unlike
 
 FILLED = 64
 """A server for more sessions than this is not filled."""
 SHORT_S = 0.001
-SETTLING = 100
+SETTLING = 60
 """Looks, 50 ms apart, at sessions that are being closed."""
 _LIVE = re.compile(rb"^pivotgym_sessions_live(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
@@ -57,16 +57,17 @@ def time_outs_kept(subject: Subject) -> str:
     look_at = time_outs_kept.look_at
 
     def look(pivot: Pivot) -> None:
-        error = refused(lambda: subject.client.verify(pivot.id, pivot.reference, timeout_s=SHORT_S))
+        action = unlike(pivot)
+        error = refused(lambda: subject.client.verify(pivot.id, action, timeout_s=SHORT_S))
         _timed_out(f"pivot {pivot.id}, a verdict in {SHORT_S} s", error, look_at)
         with subject.session(pivot_id=pivot.id) as session:
-            path = f"/sessions/{session.id}/step"
-            body = {"action": pivot.reference.to_json(), "idempotency_key": uuid.uuid4().hex}
-            error = refused(lambda: subject.answered("POST", path, **body, timeout_s=SHORT_S))
+            path, body = f"/sessions/{session.id}/step", {"action": action.to_json()}
+            first = {**body, "idempotency_key": uuid.uuid4().hex, "timeout_s": SHORT_S}
+            error = refused(lambda: subject.answered("POST", path, **first))
             _timed_out(f"pivot {pivot.id}, a step in {SHORT_S} s", error, look_at)
-            later = refused(lambda: subject.answered("POST", path, **{**body, "idempotency_key": uuid.uuid4().hex}))
-            if error is not None and isinstance(later, InfrastructureError):
-                raise Broken(Finding(f"pivot {pivot.id}, the step again", "it done, or an end", str(later), look_at))
+            later = refused(lambda: subject.answered("POST", path, **body, idempotency_key=uuid.uuid4().hex))
+            if isinstance(later, InfrastructureError):
+                raise Broken(Finding(f"pivot {pivot.id}, a step after it", "it done, or an end", str(later), look_at))
 
     return each(subject.pivots[:3], look, "pivot", look_at, lambda pivot: f"pivot {pivot.id}")
 
@@ -82,6 +83,7 @@ def _timed_out(where: str, error: object, look_at: str) -> None:
 )
 def nothing_leaks(subject: Subject) -> str:
     """Live sessions by `/metrics`; memory, handles, children and mounts where the server runs on this machine."""
+    start_of(subject)
     live = _live(subject)
     warm = max(1, subject.sessions // 4)
     _use(subject, warm)
@@ -103,16 +105,16 @@ def nothing_leaks(subject: Subject) -> str:
 
 
 def _use(subject: Subject, count: int) -> None:
-    """Make, look at, fork, step and close sessions, one after the other."""
-    starts, references = subject.starts(), [pivot.reference for pivot in subject.pivots]
+    """Make, look at, fork, step and close sessions, one after the other, so that worlds are run."""
+    starts = [*({"pivot_id": pivot.id} for pivot in subject.pivots), *({"task_id": one} for one in subject.task_ids)]
+    actions = [unlike(pivot).to_json() for pivot in subject.pivots] or [{"content": "Done."}]
     for number in range(count):
         # Without keys: a server may well remember answers that it can be asked for again.
         made = [subject.answered("POST", "/sessions", **starts[number % len(starts)])["session_id"]]
         if number % 5 == 0:
             made.append(subject.answered("POST", f"/sessions/{made[0]}/fork")["session_id"])
-            subject.answered("GET", f"/sessions/{made[0]}")
-        action = references[number % len(starts)].to_json() if references else {"content": "Done."}
-        subject.answered("POST", f"/sessions/{made[-1]}/step", action=action)
+        subject.answered("GET", f"/sessions/{made[0]}")
+        subject.answered("POST", f"/sessions/{made[-1]}/step", action=actions[number % len(actions)])
         for session_id in made:
             subject.answered("DELETE", f"/sessions/{session_id}")
 

@@ -131,6 +131,12 @@ def start_of(subject: Subject) -> dict[str, Any]:
     return starts[0]
 
 
+def unlike(pivot: Pivot) -> Action:
+    """An action that is not the expert's by its text, so that it has to be run: the expert's calls twice."""
+    calls = pivot.reference.tool_calls
+    return Action(tool_calls=(*calls, *calls)) if calls else Action(content="qwz xkj vbn 000 qwz.")
+
+
 def json_of(answer: httpx.Response) -> dict[str, Any]:
     """An answer's JSON object; an empty one where it has none."""
     with suppress(ValueError):

@@ -15,7 +15,7 @@ from pivotgym.core.messages import Action, Malformed, ToolCall
 from pivotgym.core.trajectory import Pivot, Verdict
 from pivotgym.servers.client.records import ActionLike, VerifyItem
 from pivotgym.servers.conformance.findings import Broken, Finding, NotMade, check, each
-from pivotgym.servers.conformance.subject import Subject
+from pivotgym.servers.conformance.subject import Subject, unlike
 
 COMPARE = "the comparator: `screen`, then `compare`, then `by_rule`"
 TIMES = 4
@@ -41,14 +41,11 @@ def expert_accepted(subject: Subject) -> str:
 
 @check("The same action gets the same verdict each time.", "the comparator: no chance, no clock, no state of its own")
 def verdicts_deterministic(subject: Subject) -> str:
-    """The expert's, the next pivot's expert's and a claim, several times each."""
+    """The expert's, the expert's done twice and a claim, several times each."""
     look_at = verdicts_deterministic.look_at
-    following = dict(
-        zip([pivot.id for pivot in subject.pivots], [*subject.pivots[1:], *subject.pivots[:1]], strict=True)
-    )
 
     def look(pivot: Pivot) -> None:
-        for action in (pivot.reference, following[pivot.id].reference, Action(content=_CLAIM)):
+        for action in (pivot.reference, unlike(pivot), Action(content=_CLAIM)):
             found = {_essence(subject, pivot, action) for _ in range(TIMES)}
             if len(found) > 1:
                 where = f"pivot {pivot.id}, {_shown(action)}"
