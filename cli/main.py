@@ -17,6 +17,7 @@ from pivotgym.cli.bench import bench
 from pivotgym.cli.check import check
 from pivotgym.cli.corpus import corpus
 from pivotgym.cli.gateway import gateway
+from pivotgym.cli.new import new
 from pivotgym.cli.policy import policy
 from pivotgym.cli.snapshots import snapshots
 from pivotgym.cli.tasks import tasks
@@ -39,6 +40,7 @@ for command in (
     gateway,
     policy,
     check,
+    new,
     data.fetch,
     data.extract,
     data.convert,
