@@ -1,6 +1,6 @@
 """The command `new`: a folder with a whole domain that passes `pivotgym check`, to be changed into another one.
 
-Owns: the name's rules and writing the folder. Does not own: what is written (the folder `new_domain` beside this module,
+Owns: the name's rules and writing the folder. Does not own: what is written (the folder `new_domain` beside this one,
 a domain like any other in which only the name is replaced).
 """
 

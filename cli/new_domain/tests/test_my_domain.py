@@ -1,12 +1,12 @@
 """What is particular to this domain; `pivotgym check .` has what holds for every domain."""
 
-from my_domain.domain import called, domain
+from my_domain.domain import MyDomain, called
 from pivotgym.core.messages import Action
 from pivotgym.core.trajectory import Origin, Pivot
 from pivotgym.envs.base.runtime import Runtime
 from pivotgym.envs.conformance.tasks import validate_all
 
-TASKS = {task.id: task for task in domain().tasks()}
+TASKS = {task.id: task for task in MyDomain().tasks()}
 
 
 def verdict(task: str, candidate: Action) -> float:
@@ -20,11 +20,11 @@ def verdict(task: str, candidate: Action) -> float:
         reference=found.gold[0][0],
         origin=Origin(kind="my_domain", task=task),
     )
-    return Runtime(domain()).verify(pivot, candidate).reward
+    return Runtime(MyDomain()).verify(pivot, candidate).reward
 
 
 def test_gold_pays_and_nothing_and_cheats_do_not() -> None:
-    assert [one for one in validate_all(Runtime(domain()), list(TASKS.values())) if not one.ok] == []
+    assert [one for one in validate_all(Runtime(MyDomain()), list(TASKS.values())) if not one.ok] == []
 
 
 def test_what_does_the_same_is_equivalent_and_the_rest_is_not() -> None:
@@ -34,7 +34,7 @@ def test_what_does_the_same_is_equivalent_and_the_rest_is_not() -> None:
 
 
 def test_a_mistake_is_a_failed_call() -> None:
-    world = domain().world()
+    world = MyDomain().world()
     world.start(Origin(kind="my_domain", task="swap"), 0)
     effects = world.run(called("remove", item="screws", count=7))
     assert (effects.failed, effects.observations) == ([True], ["error: there are 6 of screws"])
