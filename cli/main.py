@@ -2,8 +2,8 @@
 
 Owns: the table of commands and the exit codes. Does not own: what commands do (the modules beside this one).
 
-Exit codes: 0 done; 2 wrong usage; 3 bad input (mend it and run again); 4 a failure of ours or of a server (run the same
-command again: it goes on where it stopped); 130 interrupted.
+Exit codes: 0 done; 1 `check` found a fault; 2 wrong usage; 3 bad input (mend it and run again); 4 a failure of ours or
+of a server (run the same command again: it goes on where it stopped); 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import typer
 
 from pivotgym.cli import data, demo, run, serving
 from pivotgym.cli.bench import bench
+from pivotgym.cli.check import check
 from pivotgym.cli.corpus import corpus
 from pivotgym.cli.gateway import gateway
+from pivotgym.cli.new import new
 from pivotgym.cli.policy import policy
 from pivotgym.cli.snapshots import snapshots
 from pivotgym.cli.tasks import tasks
@@ -61,6 +63,8 @@ for command in (
     serving.serve,
     gateway,
     policy,
+    check,
+    new,
     data.fetch,
     data.extract,
     data.convert,
