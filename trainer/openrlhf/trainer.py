@@ -17,25 +17,9 @@ from openrlhf.trainer.ppo_trainer import PPOTrainer as UpstreamTrainer
 from pivotgym.core.errors import InfrastructureError
 from pivotgym.core.jsonl import Appender, atomic
 from pivotgym.trainer.openrlhf.settings import read_settings
-from pivotgym.trainer.openrlhf.trainer_stats import STATS, found_cause, rollout_stats
+from pivotgym.trainer.openrlhf.trainer_stats import found_cause, log_row, rollout_stats
 
 FAILURE_FILE = "failure.json"
-_NAMES = {
-    "policy_loss": "loss",
-    "kl": "kl",
-    "vllm_kl": "sampler_kl",
-    "ppo_clip_ratio": "clip_fraction",
-    "actor_grad_norm": "grad_norm",
-    "actor_lr": "lr",
-    "is_filter_ratio": "tis_capped",
-    "timing/generation": "generation_s",
-    "timing/make_experience": "forward_s",
-    "timing/ppo_train": "update_s",
-    "timing/broadcast": "sync_s",
-    "timing/step_total": "step_s",
-    **{name: name for name in (*STATS, "stepped")},
-}
-"""OpenRLHF's names -> the embedded engine's. Its `reward` is left out: there it is the advantage."""
 
 
 class RunTrainer(UpstreamTrainer.__ray_metadata__.modified_class):  # type: ignore[misc]
@@ -96,7 +80,7 @@ class RunTrainer(UpstreamTrainer.__ray_metadata__.modified_class):  # type: igno
     ) -> None:
         """Upstream's logs and checkpoints, and `log.jsonl`."""
         status = logs_dict or {}
-        row = {ours: status[name] for name, ours in _NAMES.items() if name in status}
+        row = log_row(status, kl_coef=self.args.algo.kl.init_coef)
         with Appender(self._out / "log.jsonl") as log:
             log.append({"step": global_step, **row})
         self._done, self._finished = (global_step, dict(client_states or {})), global_step

@@ -25,6 +25,35 @@ STATS = (
     "env_seconds_max",
 )
 """What `rollout_stats` tells."""
+_NAMES = {
+    "policy_loss": "loss",
+    "kl": "kl",
+    "vllm_kl": "sampler_kl",
+    "ppo_clip_ratio": "clip_fraction",
+    "actor_grad_norm": "grad_norm",
+    "actor_lr": "lr",
+    "is_filter_ratio": "tis_capped",
+    "timing/generation": "generation_s",
+    "timing/make_experience": "forward_s",
+    "timing/ppo_train": "update_s",
+    "timing/broadcast": "sync_s",
+    "timing/step_total": "step_s",
+    **{name: name for name in (*STATS, "stepped")},
+}
+"""OpenRLHF's names -> the embedded engine's. Its `reward` is left out: there it is the advantage."""
+
+
+def log_row(status: dict[str, Any], *, kl_coef: float) -> dict[str, Any]:
+    """A step's line in the log.
+
+    Args:
+        status: OpenRLHF's, with `rollout_stats`.
+        kl_coef: Weight of the KL term, which OpenRLHF's `policy_loss` leaves out; our `loss` is what is minimised.
+    """
+    row = {ours: status[name] for name, ours in _NAMES.items() if name in status}
+    if "loss" in row and "kl" in row:
+        row["loss"] += kl_coef * row["kl"]
+    return row
 
 
 def found_cause(error: BaseException) -> PivotGymError | None:
