@@ -83,7 +83,7 @@ def test_address_alone_implies_the_engine():
     ("sets", "format_id"),
     [
         (["engine.model=m"], "native/1"),
-        (["engine.model=Qwen/Qwen3-8B", "engine.native_tools=false", "format=auto"], "qwen/1"),
+        (["engine.model=Qwen/Qwen3-8B", "engine.native_tools=false", "format=auto"], "qwen/2"),
         (["engine.model=m", "engine.native_tools=false", "format=llama-json"], "llama-json/2"),
     ],
 )

@@ -234,7 +234,7 @@ def test_policy_and_format_are_named_by_what_makes_them_differ() -> None:
 
     assert (plain.policy_id, plain.format_id) == ("m", "native/1")
     assert extra.policy_id.startswith("m+")
-    assert text.format_id == "qwen/1"
+    assert text.format_id == "qwen/2"
 
 
 def test_format_and_native_tools_must_agree() -> None:

@@ -22,10 +22,12 @@ class Weight:
     requires_grad = True
 
     def __init__(self, weight: torch.Tensor, layer: LoraLayer | None) -> None:
-        self._weight, self._layer = weight, layer
+        self._weight = weight
+        self._layer: Any = layer
         self.shape, self.dtype = weight.shape, weight.dtype
 
     @property
+    @torch.no_grad()
     def data(self) -> torch.Tensor:
         """The weight with its adapters added in fp32, in its own type."""
         merged = self._weight.detach()
@@ -41,7 +43,6 @@ class Plain:
     def __init__(self, model: Any) -> None:
         self._model = model.get_base_model()
 
-    @torch.no_grad()
     def named_parameters(self) -> Iterator[tuple[str, Weight]]:
         """Every weight by the plain model's name; tied ones once."""
         layers = {name: part for name, part in self._model.named_modules() if isinstance(part, LoraLayer)}
@@ -49,16 +50,11 @@ class Plain:
             layer, inside, own = name.rpartition(".base_layer.")
             if ".lora_" in name:
                 continue
-            yield (
-                (f"{layer}.{own}", Weight(weight, layers[layer] if own == "weight" else None))
-                if inside
-                else (
-                    name,
-                    Weight(weight, None),
-                )
-            )
+            if inside:
+                yield f"{layer}.{own}", Weight(weight, layers[layer] if own == "weight" else None)
+            else:
+                yield name, Weight(weight, None)
 
-    @torch.no_grad()
     def save(self, folder: str) -> None:
         """Write a Hugging Face folder's weights and configuration."""
         self._model.save_pretrained(folder, state_dict={name: w.data for name, w in self.named_parameters()})
