@@ -4,8 +4,8 @@
 
 In an environment made by `make openrlhf-cpu`. States of random tokens, each with G actions of exactly 32 tokens, bf16.
 A row is one length with the cache on or off: vLLM's own hit rate (tokens found / tokens asked for, from its metrics;
-(G - 1) / G is the best where nothing else is shared), and sampled tokens per second of wall and of processor time, which
-on a busy machine says more. Each run has tokens of its own, so that the cache holds none of them before.
+(G - 1) / G is the best where nothing else is shared), and sampled tokens per second of wall and of processor time (on a
+busy machine the better one). Each run has tokens of its own, so that the cache holds none of them before.
 """
 
 import argparse
