@@ -2,7 +2,8 @@
 
     GRPOTrainer(model, reward_funcs=pivot_reward, train_dataset=rows)    # columns: prompt, pivot_id
 
-A sample whose only reward is `None` counts as zero in TRL, so a failure of the server is an exception here.
+A failure of the server, after the client's retries, is `None`: TRL (1.16) leaves such a sample out of its group; early
+releases count it as zero. A pivot that the server does not know, or refuses, is an exception.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from pivotgym.core.errors import PivotGymError
+from pivotgym.core.errors import InfrastructureError, PivotGymError
+from pivotgym.core.trajectory import Verdict
 from pivotgym.servers.client import Client, TextAction, VerifyItem
 
 
@@ -22,7 +24,7 @@ def client() -> Client:
     return Client(os.environ["PIVOTGYM_URL"], token=os.environ.get("PIVOTGYM_TOKEN"))
 
 
-def pivot_reward(completions: Sequence[Any], pivot_id: Sequence[str], **_: Any) -> list[float]:
+def pivot_reward(completions: Sequence[Any], pivot_id: Sequence[str], **_: Any) -> list[float | None]:
     """Score completions.
 
     Args:
@@ -30,15 +32,18 @@ def pivot_reward(completions: Sequence[Any], pivot_id: Sequence[str], **_: Any) 
         pivot_id: The data set's column of that name.
 
     Raises:
-        PivotGymError: There is no verdict on a completion.
+        PivotGymError: A row is wrong: its pivot is unknown or refused.
     """
     items = [VerifyItem(where, [_action(said)]) for where, said in zip(pivot_id, completions, strict=True)]
-    rewards = []
-    for (scored,) in client().verify_batch(items):
-        if isinstance(scored, PivotGymError):
-            raise scored
-        rewards.append(scored.reward)
-    return rewards
+    return [_reward(scored) for (scored,) in client().verify_batch(items)]
+
+
+def _reward(scored: Verdict | PivotGymError) -> float | None:
+    if isinstance(scored, Verdict):
+        return scored.reward
+    if isinstance(scored, InfrastructureError):
+        return None
+    raise scored
 
 
 def _action(said: Any) -> TextAction | dict[str, Any]:

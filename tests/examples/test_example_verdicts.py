@@ -12,9 +12,11 @@ import httpx
 import pytest
 
 from pivotgym.cli.main import run_app
-from pivotgym.core.errors import NotFound
+from pivotgym.core.errors import NotFound, WorldFailed
 from pivotgym.core.trajectory import Pivot
 from pivotgym.envs.browsing import domain
+from pivotgym.envs.browsing.domain import Browsing
+from pivotgym.envs.browsing.world import BrowsingWorld
 from pivotgym.servers.serve import BackgroundServer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -51,6 +53,7 @@ def url(folder):
 def example(url, monkeypatch):
     """Loads an example by its file, as a trainer does."""
     monkeypatch.setenv("PIVOTGYM_URL", url)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("PIVOTGYM_TOKEN", raising=False)
 
     def load(name):
@@ -63,7 +66,8 @@ def example(url, monkeypatch):
 
 
 def run(*command, url):
-    done = subprocess.run(command, env={**os.environ, "PIVOTGYM_URL": url}, capture_output=True, text=True, timeout=120)
+    env = {**os.environ, "PIVOTGYM_URL": url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -73,10 +77,10 @@ def test_the_readmes_commands_make_that_pivot(folder, tmp_path):
     gold, pivots = str(tmp_path / "gold.jsonl"), tmp_path / "pivots.jsonl"
     assert run_app(["tasks", "gold", "browsing", "--task", "almanac/larger-0", "-o", gold]) == 0
     assert run_app(["extract", gold, "-o", str(pivots), "--set", "domain=browsing"]) == 0
-    made, known = (json.loads(file.read_text().splitlines()[0]) for file in (pivots, folder / "pivots.jsonl"))
-    assert [made[name] for name in ("id", "messages", "reference", "tools", "origin")] == [
-        known[name] for name in ("id", "messages", "reference", "tools", "origin")
-    ]
+    made, known = (
+        Pivot.model_validate_json(file.read_text().splitlines()[0]) for file in (pivots, folder / "pivots.jsonl")
+    )
+    assert (made.id, made.digest) == (known.id, known.digest)
 
 
 def test_rows_hold_the_prompt_and_the_pivots_id(folder, url):
@@ -102,18 +106,40 @@ def test_trl_gets_a_reward_for_a_message_with_calls(example):
     assert example("trl_reward").pivot_reward([[message]], [PIVOT]) == [1.0]
 
 
-def test_verl_scores_a_sample_and_a_batch(example):
-    verl = example("verl_reward")
-    assert verl.compute_score("almanac", SAME, PIVOT) == {"score": 1.0, "invalid": 0.0}
-    scores = verl.compute_scores(["almanac"] * 2, [OTHER, BROKEN], [PIVOT] * 2, [None, None])
-    assert scores == [{"score": 0.0, "invalid": 0.0}, {"score": 0.0, "invalid": 1.0}]
+def test_verl_scores_a_sample(example):
+    score = example("verl_reward").compute_score
+    assert score("almanac", SAME, PIVOT) == {"score": 1.0, "invalid": 0.0}
+    assert score("almanac", OTHER, PIVOT, extra_info={"index": 1}) == {"score": 0.0, "invalid": 0.0}
+    assert score(data_source="almanac", solution_str=BROKEN, ground_truth=PIVOT) == {"score": 0.0, "invalid": 1.0}
 
 
-def test_a_sample_without_a_verdict_is_an_error_and_no_reward(example):
+def test_a_pivot_that_the_server_does_not_know_is_an_error_and_no_reward(example):
     with pytest.raises(NotFound, match="no/such:0"):
         example("trl_reward").pivot_reward([SAME], ["no/such:0"])
     with pytest.raises(NotFound, match="no/such:0"):
         example("verl_reward").compute_score("almanac", SAME, "no/such:0")
+
+
+class Full(BrowsingWorld):
+    """A world on a machine without room."""
+
+    def run(self, action):
+        raise WorldFailed("the disk is full")
+
+
+class Failing(Browsing):
+    """The domain on that machine."""
+
+    def world(self):
+        return Full()
+
+
+def test_a_failure_of_the_server_is_no_reward(folder, example, monkeypatch):
+    with BackgroundServer(Failing(), pivots=[folder / "pivots.jsonl"]) as server:
+        monkeypatch.setenv("PIVOTGYM_URL", server.url)
+        assert example("trl_reward").pivot_reward([SAME, OTHER], [PIVOT] * 2) == [1.0, None]
+        with pytest.raises(WorldFailed, match="the disk is full"):
+            example("verl_reward").compute_score("almanac", OTHER, PIVOT)
 
 
 def test_openrlhf_posts_to_the_reward_route(folder, url):

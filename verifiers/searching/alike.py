@@ -12,14 +12,14 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from pivotgym.verifiers.searching.numerals import spelled_in_digits
-from pivotgym.verifiers.searching.words import fold
+from pivotgym.verifiers.searching.words import fold, words
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ALIKE = 0.8
 """Least similarity of two spellings of a name."""
 _TYPED = 5
 """Letters from which one letter more, less or other is a typing error, where the word is not there itself."""
-_INITIALS = range(2, 6)
+_CAPITALS = re.compile(r"\b[A-Z]{2,5}\b")
 _MOST = 400
 """Pairs of words whose spelling is compared; longer queries, which nobody types, are compared word by word."""
 _OTHER_NAMES = tuple(
@@ -64,16 +64,24 @@ def _spelled_in(word: str, known: Collection[str]) -> bool:
     return any(mistyped(word, other) for other in known)
 
 
-def aligned(ours: Sequence[str], theirs: Sequence[str], apart: Collection[str] = ()) -> tuple[list[str], list[str]]:
+def in_capitals(text: str) -> frozenset[str]:
+    """The words of a text that are initials, as `words` gives them; none where all of it is in capitals."""
+    return frozenset() if text.isupper() and " " in text else frozenset(words(" ".join(_CAPITALS.findall(text))))
+
+
+def aligned(
+    ours: Sequence[str], theirs: Sequence[str], apart: Collection[str] = (), initials: Collection[str] = ()
+) -> tuple[list[str], list[str]]:
     """The words of two queries, where one word in two spellings has that of the first query.
 
     Args:
         ours: Words of one query, in order.
         theirs: Words of the other.
         apart: Words that stand for themselves, such as both things that a question compares.
+        initials: Words that may stand for the words that begin with their letters.
     """
     first, second = _compounds(list(ours), set(theirs)), _compounds(list(theirs), set(ours))
-    first, second = _initials(first, set(second)), _initials(second, set(first))
+    first, second = _shortened(first, second, initials), _shortened(second, first, initials)
     taken, given = set(first), set(second)
     free = [word for word in first if word not in given]
     if len(free) * len(given - taken) > _MOST:
@@ -111,10 +119,10 @@ def mistyped(one: str, other: str) -> bool:
     return min(len(one), len(other)) >= _TYPED and (rest[1:] == rests[1:] or rest[1:] == rests or rest == rests[1:])
 
 
-def _compounds(words: list[str], other: Collection[str]) -> list[str]:
+def _compounds(row: list[str], other: Collection[str]) -> list[str]:
     """Two words in a row as one, where the other query writes them as one."""
     found: list[str] = []
-    for word in words:
+    for word in row:
         if found and found[-1] + word in other and not {found[-1], word} <= set(other):
             found[-1] += word
         else:
@@ -122,12 +130,12 @@ def _compounds(words: list[str], other: Collection[str]) -> list[str]:
     return found
 
 
-def _initials(words: list[str], other: Collection[str]) -> list[str]:
+def _shortened(row: list[str], other: Collection[str], initials: Collection[str]) -> list[str]:
     """Words in a row as their initials, where the other query has those: `european union` as `eu`."""
-    firsts = "".join(word[0] for word in words)
-    for short in other:
-        start = firsts.find(short) if len(short) in _INITIALS and short not in words else -1
-        run = words[start : start + len(short)]
+    firsts = "".join(word[0] for word in row)
+    for short in sorted(initials):
+        start = firsts.find(short) if short in other and short not in row else -1
+        run = row[start : start + len(short)]
         if start >= 0 and not any(word in other for word in run):
-            return [*words[:start], short, *words[start + len(short) :]]
-    return words
+            return [*row[:start], short, *row[start + len(short) :]]
+    return row

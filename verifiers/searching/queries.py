@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pivotgym.verifiers.matching import match
-from pivotgym.verifiers.searching.alike import aligned, missing
+from pivotgym.verifiers.searching.alike import aligned, in_capitals, missing
 from pivotgym.verifiers.searching.attributes import asking, asks_otherwise, meanings, other_attribute, questions
 from pivotgym.verifiers.searching.words import content_words, months, names, numbers
 
@@ -109,7 +109,7 @@ def _read(
     expert: str, candidate: str, named: Collection[str], known: Collection[str]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """What the words of two queries mean, with their weights; a word in two spellings is one."""
-    ours, theirs = aligned(asking(expert), asking(candidate), known)
+    ours, theirs = aligned(asking(expert), asking(candidate), known, in_capitals(expert) | in_capitals(candidate))
     read = meanings([*ours], named) + questions(expert), meanings([*theirs], named) + questions(candidate)
     return _weights(read[0], named), _weights(read[1], named)
 
