@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 import pivotgym
-from pivotgym.core.errors import InputError, NotFound
+from pivotgym.core.errors import InputError, NotFound, Warming
 from pivotgym.core.jsonl import describe
 from pivotgym.core.samples import PivotSamples
 from pivotgym.core.trajectory import Pivot
@@ -287,12 +287,13 @@ async def find_pivot(gateway: Gateway, run_name: str, pivot_id: str) -> tuple[Ru
 
     Raises:
         NotFound: If there is no such run or pivot.
-        InputError: If the file's line is no pivot, or the file is still being read.
+        InputError: If the file's line is no pivot.
+        Warming: While the file is being read for the first time.
     """
     run = await asyncio.to_thread(gateway.runs.get, run_name)
     read = (await _rows(gateway, run))[0] if run.pivots is not None else Read()
     if read is None:
-        raise NotFound("pivots: the run's file is still being read for the first time", hint="load the page again")
+        raise Warming("pivots: the run's file is still being read for the first time", retry_after_s=2.0)
     row = read.rows.get(pivot_id)
     if row is None or run.pivots is None:
         few = ", ".join(list(read.rows)[:5]) or "none"
