@@ -79,6 +79,16 @@ def test_only_what_is_new_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(read) == 1
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.text(max_size=5), max_size=4))
+def test_brief_index_finds_the_same_records(tmp_path_factory: pytest.TempPathFactory, ids: list[str]) -> None:
+    path = tmp_path_factory.mktemp("lines") / "x.jsonl"
+    write(path, [{"schema_version": 1, "pivot_id": name, "samples": [place]} for place, name in enumerate(ids)])
+    brief, whole = Index(path, brief=True), Index(path)
+
+    assert brief.refresh() == whole.refresh()
+
+
 def test_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"x\.jsonl: cannot be read: No such file"):
         Index(tmp_path / "x.jsonl").refresh()
@@ -91,7 +101,7 @@ def test_record_that_changed_since_is_an_error(tmp_path: Path) -> None:
     row = index.refresh().rows["b"]
     path.write_bytes(b"other")
 
-    with pytest.raises(NotFound, match="it changed while it was read"):
+    with pytest.raises(NotFound, match="the line of 'b' cannot be read"):
         index.record(row)
 
 

@@ -14,6 +14,7 @@ from toy_domain import StoreDomain, make_pivot
 
 from pivotgym.core.jsonl import Appender, write_records
 from pivotgym.servers.client import Client
+from pivotgym.servers.gateway.web import lines
 from pivotgym.servers.serve import BackgroundServer
 
 PIVOTS = [profiled(number) for number in range(120)]
@@ -259,3 +260,18 @@ def test_lines_that_are_none_are_counted_and_the_others_shown(tmp_path: Path) ->
     assert view["reasons"][0].startswith("line 3:")
     assert (odd.status_code, odd.json()["code"]) == (422, "invalid_input")
     assert "'odd:0' is no pivot" in odd.json()["message"]
+
+
+def test_run_that_is_still_being_read_says_so_and_when_to_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path / "demo", PIVOTS[:2])
+    with RunningGateway("toy=http://127.0.0.1:9", wait=False, runs=tmp_path) as running:
+        monkeypatch.setattr(lines, "WAIT_S", 0.0)
+        pages = [HTTP.get(f"{running.url}/ui/runs/demo{path}") for path in ("/pivots", "/pivots/toy%2Fa:0", "")]
+        monkeypatch.setattr(lines, "WAIT_S", 20.0)
+        then = HTTP.get(f"{running.url}/ui/runs/demo/pivots/toy%2Fa:0").status_code
+
+    assert [page.status_code for page in pages] == [200, 503, 200]
+    assert all("for the first time" in page.text for page in pages)
+    assert (pages[1].headers["retry-after"], then) == ("2", 200)

@@ -11,6 +11,7 @@ import asyncio
 import json
 import math
 import os
+import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ WAIT_S = 2.0
 MOST_INDEXES = 64
 LONGEST_LINE = 32 * 2**20
 _EXCERPT = 160
+_ID_FIRST = re.compile(rb'\{"schema_version": ?1, ?"(?:pivot_)?id": ?("(?:[^"\\]|\\.)*")')
 
 
 class Row(NamedTuple):
@@ -85,10 +87,11 @@ class Index:
 
     Args:
         path: The file.
+        brief: Whether the ids are enough, which are read without the rest of their lines.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, brief: bool = False) -> None:
+        self.path, self.brief = path, brief
         self.read = Read()
         self.progress = 0.0
         self._lock = threading.Lock()
@@ -125,7 +128,7 @@ class Index:
             if not line.strip():
                 continue
             try:
-                row = _row(line, begin)
+                row = (_brief(line, begin) if self.brief else None) or _row(line, begin)
                 rows.pop(row.id, None)
                 rows[row.id] = row
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -138,42 +141,45 @@ class Index:
         """The record of a row.
 
         Raises:
-            NotFound: If the file changed since.
+            NotFound: If its line cannot be read, as when the file changed since.
         """
         try:
             with open(self.path, "rb") as file:
                 file.seek(row.offset)
                 return parse(file.read(row.size))
         except (OSError, ValueError, RecursionError) as error:
-            raise NotFound(f"{self.path.name}: it changed while it was read", hint="load the page again") from error
+            raise NotFound(
+                f"{self.path.name}: the line of {row.id[:200]!r} cannot be read; the file may have changed since",
+                hint="load the page again",
+            ) from error
 
 
 class Shelf:
     """The indexes of the files that were looked at last. Used from the event loop only."""
 
     def __init__(self) -> None:
-        self._indexes: OrderedDict[Path, Index] = OrderedDict()
-        self._reading: dict[Path, asyncio.Task[Read]] = {}
+        self._indexes: OrderedDict[tuple[Path, bool], Index] = OrderedDict()
+        self._reading: dict[tuple[Path, bool], asyncio.Task[Read]] = {}
 
-    def index(self, path: Path) -> Index:
+    def index(self, path: Path, brief: bool = False) -> Index:
         """The index of a file, as far as it is."""
-        index = self._indexes.pop(path, None) or Index(path)
-        self._indexes[path] = index
+        index = self._indexes.pop((path, brief), None) or Index(path, brief)
+        self._indexes[path, brief] = index
         if len(self._indexes) > MOST_INDEXES:
             self._indexes.popitem(last=False)
         return index
 
-    async def read(self, path: Path) -> Read | None:
+    async def read(self, path: Path, brief: bool = False) -> Read | None:
         """All rows of a file; `None` while it is still being read.
 
         Raises:
             NotFound: As for `Index.refresh`.
         """
-        task = self._reading.get(path)
+        task = self._reading.get((path, brief))
         if task is None:
-            task = asyncio.create_task(asyncio.to_thread(self.index(path).refresh))
-            self._reading[path] = task
-            task.add_done_callback(lambda done: self._reading.pop(path, None))
+            task = asyncio.create_task(asyncio.to_thread(self.index(path, brief).refresh))
+            self._reading[path, brief] = task
+            task.add_done_callback(lambda done: self._reading.pop((path, brief), None))
         done, _ = await asyncio.wait({task}, timeout=WAIT_S)
         return task.result() if done else None
 
@@ -192,6 +198,12 @@ def parse(line: bytes) -> dict[str, Any]:
 def clean(text: object) -> str:
     """A text that can be written as UTF-8."""
     return str(text).encode("utf-8", "replace").decode()
+
+
+def _brief(line: bytes, offset: int) -> Row | None:
+    """A row of the id alone, where the line begins as our writers begin them."""
+    found = _ID_FIRST.match(line)
+    return Row(clean(json.loads(found[1])), offset, len(line)) if found is not None else None
 
 
 def _row(line: bytes, offset: int) -> Row:

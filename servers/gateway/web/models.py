@@ -155,7 +155,7 @@ class PivotList(Shown):
 
 
 class PivotView(Shown):
-    """A pivot: its state, the expert's action, what was sampled there."""
+    """A pivot: its state, the expert's action, what was sampled there; `reading` while the samples are being read."""
 
     run: str
     id: str
@@ -174,6 +174,7 @@ class PivotView(Shown):
     format: str | None
     kept: bool | None
     samples: list[SampleShown] | None
+    reading: bool
     served: bool
     before: str | None
     after: str | None

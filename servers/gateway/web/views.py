@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 import pivotgym
-from pivotgym.core.errors import InputError, NotFound
+from pivotgym.core.errors import InputError, NotFound, Warming
 from pivotgym.core.jsonl import describe
 from pivotgym.core.samples import PivotSamples
 from pivotgym.core.trajectory import Pivot
@@ -139,7 +139,7 @@ async def run_view(gateway: Gateway, call: Call) -> RunView:
     call.query()
     run = await asyncio.to_thread(gateway.runs.get, call.path["run"])
     profiled = await gateway.shelf.read(run.profiled) if run.profiled is not None else None
-    kept = await gateway.shelf.read(run.kept) if run.kept is not None else None
+    kept = await gateway.shelf.read(run.kept, True) if run.kept is not None else None
     reading = (run.profiled is not None and profiled is None) or (run.kept is not None and kept is None)
     return await asyncio.to_thread(_run_view, run, profiled, kept, reading)
 
@@ -258,7 +258,7 @@ async def _rows(gateway: Gateway, run: Run) -> tuple[Read | None, frozenset[str]
     read = await gateway.shelf.read(run.pivots)
     if run.kept is None or run.kept == run.pivots:
         return read, None
-    kept = await gateway.shelf.read(run.kept)
+    kept = await gateway.shelf.read(run.kept, True)
     return (read, frozenset(kept.rows)) if kept is not None else (None, None)
 
 
@@ -287,12 +287,13 @@ async def find_pivot(gateway: Gateway, run_name: str, pivot_id: str) -> tuple[Ru
 
     Raises:
         NotFound: If there is no such run or pivot.
-        InputError: If the file's line is no pivot, or the file is still being read.
+        InputError: If the file's line is no pivot.
+        Warming: While the file is being read for the first time.
     """
     run = await asyncio.to_thread(gateway.runs.get, run_name)
     read = (await _rows(gateway, run))[0] if run.pivots is not None else Read()
     if read is None:
-        raise NotFound("pivots: the run's file is still being read for the first time", hint="load the page again")
+        raise Warming("pivots: the run's file is still being read for the first time", retry_after_s=2.0)
     row = read.rows.get(pivot_id)
     if row is None or run.pivots is None:
         few = ", ".join(list(read.rows)[:5]) or "none"
@@ -315,6 +316,7 @@ async def pivot_view(gateway: Gateway, call: Call) -> PivotView:
     order = list(read.rows) if read is not None else [row.id]
     place = order.index(row.id)
     profile = pivot.profile
+    samples, reading = await _samples(gateway, run, row, pivot)
     return PivotView(
         run=run.name,
         id=row.id,
@@ -332,22 +334,28 @@ async def pivot_view(gateway: Gateway, call: Call) -> PivotView:
         policy=clean(profile.policy) if profile is not None else None,
         format=clean(profile.format) if profile is not None else None,
         kept=row.id in ids if ids is not None else None,
-        samples=await _samples(gateway, run, row, pivot),
+        samples=samples,
+        reading=reading,
         served=pivot.domain in gateway.upstreams,
         before=order[place - 1] if place else None,
         after=order[place + 1] if place + 1 < len(order) else None,
     )
 
 
-async def _samples(gateway: Gateway, run: Run, row: Row, pivot: Pivot) -> list[SampleShown] | None:
-    """What was sampled there; `None` where the run kept none, or kept them for another state of that name."""
-    read = await gateway.shelf.read(run.samples) if run.samples is not None else None
+async def _samples(gateway: Gateway, run: Run, row: Row, pivot: Pivot) -> tuple[list[SampleShown] | None, bool]:
+    """What was sampled there, and whether the file is still being read.
+
+    `None` where the run kept no samples, or kept them for another state of that name.
+    """
+    if run.samples is None:
+        return None, False
+    read = await gateway.shelf.read(run.samples, True)
     there = read.rows.get(row.id) if read is not None else None
-    if there is None or run.samples is None:
-        return None
-    record = await asyncio.to_thread(gateway.shelf.index(run.samples).record, there)
+    if there is None:
+        return None, read is None
+    record = await asyncio.to_thread(gateway.shelf.index(run.samples, True).record, there)
     try:
         kept = PivotSamples.model_validate(record)
     except ValidationError as error:
         raise InputError(f"{run.samples.name}: the line of {row.id!r} holds no samples: {describe(error)}") from error
-    return show_samples(kept) if kept.pivot_digest == pivot.digest else None
+    return (show_samples(kept) if kept.pivot_digest == pivot.digest else None), False
