@@ -40,6 +40,8 @@ SWIFT_S = 2.0
 CALL_S = 120.0
 """Within which any call must have ended; the sessions' own deadlines are much shorter."""
 WARM = 4
+MAKING = 3
+"""Contexts that are made at once: more of them only keep each other from being ready in time."""
 QUIET_S = 2.0
 """How long a context that is made ahead lets calls go first; after that it is made beside them."""
 MOST = 256
@@ -88,6 +90,7 @@ class Browser:
         self._driver: Playwright | None = None
         self._chromium: Chromium | None = None
         self._starting: asyncio.Lock | None = None
+        self._making: asyncio.Semaphore | None = None
         self._quiet: asyncio.Event | None = None
         self._calls = 0
         self._ready: dict[tuple[int, int], deque[Seat]] = {}
@@ -228,7 +231,7 @@ class Browser:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._starting = asyncio.Lock()
+                self._starting, self._making = asyncio.Lock(), asyncio.Semaphore(MAKING)
                 self._quiet, self._calls = asyncio.Event(), 0
                 threading.Thread(target=self._loop.run_forever, name="pivotgym-browser", daemon=True).start()
             return self._loop
@@ -270,8 +273,9 @@ class Browser:
     async def _made(self, viewport: tuple[int, int]) -> Seat:
         chromium = await self._launched()
         width, height = viewport
+        assert self._making is not None
         try:
-            async with asyncio.timeout(START_S):
+            async with self._making, asyncio.timeout(START_S):
                 context = await chromium.new_context(
                     viewport={"width": width, "height": height},
                     device_scale_factor=1,
@@ -281,7 +285,7 @@ class Browser:
                     service_workers="block",
                     accept_downloads=False,
                 )
-            return await self._furnished(Seat(context, viewport))
+                return await self._furnished(Seat(context, viewport))
         except (playwright().Error, TimeoutError) as error:
             raise WorldFailed(f"browser: no context could be made: {str(error)[:300]}") from error
 
@@ -289,11 +293,10 @@ class Browser:
         """A context with its script, its requests led to us, and its first tab; closed where that fails."""
         self._seats.add(seat)
         try:
-            async with asyncio.timeout(START_S):
-                await seat.context.add_init_script(page_script())
-                await seat.context.route("**/*", seat.answered)
-                seat.page = await seat.context.new_page()
-                seat.cdp = await stopped(seat.context, seat.page)
+            await seat.context.add_init_script(page_script())
+            await seat.context.route("**/*", seat.answered)
+            seat.page = await seat.context.new_page()
+            seat.cdp = await stopped(seat.context, seat.page)
         except BaseException:
             await self.release(seat)
             raise
