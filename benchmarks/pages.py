@@ -131,6 +131,11 @@ def chromium_kib() -> tuple[int, int, int]:
     return memory, processes, len(os.listdir("/proc/self/fd"))
 
 
+def own_kib() -> int:
+    """Resident memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
 def below(pid: int) -> list[int]:
     found = []
     for entry in filter(str.isdigit, os.listdir("/proc")):
@@ -178,10 +183,11 @@ def soak(minutes: float, sessions: int) -> None:
     while any(thread.is_alive() for thread in threads):
         time.sleep(min(30, max(1, 60 * minutes / 10)))
         memory, processes, handles = chromium_kib()
-        left = max(0.0, ends - time.monotonic())
         print(
-            f"{left:5.0f} s left: {sum(done)} sessions, {sum(errors)} errors; Chromium {memory // 1024} MiB in "
-            f"{processes} processes; {handles} file descriptors here; {browser.shared().open_contexts} contexts",
+            f"minute {(time.monotonic() - ends) / 60 + minutes:4.1f}: {sum(done)} sessions, {sum(errors)} errors; "
+            f"Chromium and driver {memory // 1024} MiB in {processes} processes; this process {own_kib() // 1024} MiB, "
+            f"{handles} file descriptors, {threading.active_count()} threads; "
+            f"{browser.shared().open_contexts} contexts",
             flush=True,
         )
     print(f"{sum(done)} sessions in {minutes:g} minutes, {sum(errors)} errors, {browser.shared().launches} launches")

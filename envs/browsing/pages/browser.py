@@ -20,11 +20,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pivotgym.core.errors import Full, PivotGymError, WorldFailed
-from pivotgym.envs.browsing.pages.chromium import FLAGS, executable, playwright
+from pivotgym.envs.browsing.pages.chromium import FLAGS, executable, page_script, playwright
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser as Chromium
@@ -40,6 +39,8 @@ SWIFT_S = 2.0
 CALL_S = 120.0
 """Within which any call must have ended; the sessions' own deadlines are much shorter."""
 WARM = 4
+MAKING = 3
+"""Contexts that are made at once: more of them only keep each other from being ready in time."""
 QUIET_S = 2.0
 """How long a context that is made ahead lets calls go first; after that it is made beside them."""
 MOST = 256
@@ -88,11 +89,14 @@ class Browser:
         self._driver: Playwright | None = None
         self._chromium: Chromium | None = None
         self._starting: asyncio.Lock | None = None
+        self._making: asyncio.Semaphore | None = None
         self._quiet: asyncio.Event | None = None
         self._calls = 0
         self._ready: dict[tuple[int, int], deque[Seat]] = {}
         self._seats: set[Seat] = set()
         self._filling: asyncio.Task[None] | None = None
+        self._empty: Seat | None = None
+        self._asking: asyncio.Task[bool] | None = None
         self._pid: int | None = None
         self.launches = 0
 
@@ -148,22 +152,33 @@ class Browser:
         return await self._made(viewport)
 
     async def swift(self, viewport: tuple[int, int]) -> bool:
-        """Whether a page of its own answers within `SWIFT_S`. On the loop's thread.
+        """Whether an empty page of its own opens and answers within `SWIFT_S`. On the loop's thread.
+
+        One page is asked for all: where many sessions doubt at once, a page for each would be what makes them slow.
 
         Raises:
             WorldFailed: If it does not answer at all.
         """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.get_running_loop().create_task(self._asked(viewport))
+        return await asyncio.shield(self._asking)
+
+    async def _asked(self, viewport: tuple[int, int]) -> bool:
+        if self._empty is None or self._empty.lost:
+            self._empty = await self._prepared(viewport)
+        page = self._empty.page
+        assert page is not None
         clock = asyncio.get_running_loop().time
         began = clock()
-        seat = await self._prepared(viewport)
         try:
-            assert seat.page is not None
-            await asyncio.wait_for(seat.page.evaluate("1"), START_S)
+            async with asyncio.timeout(START_S):
+                await page.goto("about:blank", timeout=0)
+                await page.evaluate("1")
             return clock() - began < SWIFT_S
         except (playwright().Error, TimeoutError):
+            seat, self._empty = self._empty, None
+            self.post(self.release(seat))
             raise WorldFailed(f"browser: it did not answer within {START_S:g} s") from None
-        finally:
-            await self.release(seat)
 
     async def release(self, seat: Seat) -> None:
         """Close a context. On the loop's thread.
@@ -228,8 +243,8 @@ class Browser:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._starting = asyncio.Lock()
-                self._quiet, self._calls = asyncio.Event(), 0
+                self._starting, self._making = asyncio.Lock(), asyncio.Semaphore(MAKING)
+                self._quiet, self._calls, self._asking = asyncio.Event(), 0, None
                 threading.Thread(target=self._loop.run_forever, name="pivotgym-browser", daemon=True).start()
             return self._loop
 
@@ -269,19 +284,16 @@ class Browser:
 
     async def _made(self, viewport: tuple[int, int]) -> Seat:
         chromium = await self._launched()
-        width, height = viewport
+        assert self._making is not None
         try:
-            async with asyncio.timeout(START_S):
-                context = await chromium.new_context(
-                    viewport={"width": width, "height": height},
-                    device_scale_factor=1,
-                    locale="en-US",
-                    timezone_id="UTC",
-                    reduced_motion="reduce",
-                    service_workers="block",
-                    accept_downloads=False,
-                )
-            return await self._furnished(Seat(context, viewport))
+            async with self._making, asyncio.timeout(START_S):
+                making = asyncio.ensure_future(_context(chromium, viewport))
+                try:
+                    context = await asyncio.shield(making)
+                except asyncio.CancelledError:
+                    making.add_done_callback(_unwanted)
+                    raise
+                return await self._furnished(Seat(context, viewport))
         except (playwright().Error, TimeoutError) as error:
             raise WorldFailed(f"browser: no context could be made: {str(error)[:300]}") from error
 
@@ -289,11 +301,10 @@ class Browser:
         """A context with its script, its requests led to us, and its first tab; closed where that fails."""
         self._seats.add(seat)
         try:
-            async with asyncio.timeout(START_S):
-                await seat.context.add_init_script(page_script())
-                await seat.context.route("**/*", seat.answered)
-                seat.page = await seat.context.new_page()
-                seat.cdp = await stopped(seat.context, seat.page)
+            await seat.context.add_init_script(page_script())
+            await seat.context.route("**/*", seat.answered)
+            seat.page = await seat.context.new_page()
+            seat.cdp = await stopped(seat.context, seat.page)
         except BaseException:
             await self.release(seat)
             raise
@@ -311,6 +322,8 @@ class Browser:
             await self.release(seat)
         while len(self._ready.get(viewport, ())) < self._warm:
             await self._undisturbed()
+            if self._making is not None and self._making.locked():
+                return  # sessions wait for contexts of their own; the next one that takes a seat begins this again
             try:
                 seat = await self._made(viewport)
             except PivotGymError:
@@ -342,18 +355,32 @@ class Browser:
         self._gone()
 
 
+async def _context(chromium: Chromium, viewport: tuple[int, int]) -> BrowserContext:
+    width, height = viewport
+    return await chromium.new_context(
+        viewport={"width": width, "height": height},
+        device_scale_factor=1,
+        locale="en-US",
+        timezone_id="UTC",
+        reduced_motion="reduce",
+        service_workers="block",
+        accept_downloads=False,
+    )
+
+
+def _unwanted(made: asyncio.Future[BrowserContext]) -> None:
+    """Closes a context that came after whoever asked for it had given up: nobody else knows of it."""
+    if not made.cancelled() and made.exception() is None:
+        closing = made.get_loop().create_task(made.result().close())
+        closing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+
+
 async def stopped(context: BrowserContext, page: Page) -> CDPSession:
     """A page's own session of the debugging protocol, telling what happens, with its time stopped at the beginning."""
     cdp = await context.new_cdp_session(page)
     await cdp.send("Page.enable")
     await cdp.send("Emulation.setVirtualTimePolicy", {"policy": "pause", "initialVirtualTime": EPOCH_S})
     return cdp
-
-
-def page_script() -> str:
-    """The script that every document runs first."""
-    text = resources.files("pivotgym.envs.browsing.pages").joinpath("page.js").read_text(encoding="utf-8")
-    return text.replace("SEED", "20260321")
 
 
 _shared: Browser | None = None

@@ -1,4 +1,5 @@
-"""Chromium itself: where it is, the flags it is started with, and the package that drives it.
+"""Chromium itself: where it is, the flags it is started with, the package that drives it, and the script of
+every document.
 
 Owns: these. Does not own: when it is started, and what lives in it (`envs.browsing.pages.browser`).
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib import resources
 from typing import Any
 
 from pivotgym.core.errors import ConfigError, MissingDependency, PivotGymError
@@ -82,3 +84,9 @@ def playwright() -> Any:
             "pages: the package playwright is not installed", hint="pip install 'pivotgym[browser]'"
         ) from error
     return async_api
+
+
+def page_script() -> str:
+    """The script that every document runs first."""
+    text = resources.files("pivotgym.envs.browsing.pages").joinpath("page.js").read_text(encoding="utf-8")
+    return text.replace("SEED", "20260321")

@@ -1,11 +1,13 @@
 """The browser itself: finding it, its absence, its pool, and its end with the process that started it."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,49 @@ def test_too_many_sessions_are_refused_for_now(chromium):
         with pytest.raises(Full, match="pages: 1 contexts are open already"):
             second.start(Origin(kind="site", site="guestbook"), 0)
         first.close()
+    finally:
+        crowded.close()
+
+
+def test_a_context_is_one_tab_and_no_page_of_chromium_itself(chromium, opened):
+    opened()
+
+    async def kinds():
+        cdp = await chromium._chromium.new_browser_cdp_session()
+        found = await cdp.send("Target.getTargets")
+        await cdp.detach()
+        return {one["type"] for one in found["targetInfos"]}
+
+    assert chromium.call(kinds()) == {"page"}
+
+
+def test_contexts_are_made_ahead_only_while_nobody_waits(chromium, monkeypatch):
+    monkeypatch.setattr(browser, "QUIET_S", 100.0)
+    ahead = Browser(warm=2)
+
+    async def taken():
+        await ahead.take()
+        await asyncio.sleep(0.2)
+        return ahead.open_contexts
+
+    try:
+        assert ahead.call(taken()) == 1
+        for _ in range(600):
+            if ahead.open_contexts == 3:
+                break
+            time.sleep(0.05)
+        assert ahead.open_contexts == 3
+    finally:
+        ahead.close()
+
+
+@pytest.mark.slow
+def test_many_sessions_that_begin_at_once_all_get_a_context(chromium):
+    crowded = Browser(warm=0)
+    try:
+        with ThreadPoolExecutor(12) as pool:
+            seats = list(pool.map(lambda _: crowded.call(crowded.take()), range(12)))
+        assert len(set(seats)) == 12
     finally:
         crowded.close()
 
