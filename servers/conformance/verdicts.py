@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pivotgym.core.errors import InfrastructureError, InputError
@@ -18,7 +19,9 @@ from pivotgym.servers.conformance.findings import Broken, Finding, NotMade, chec
 from pivotgym.servers.conformance.subject import Subject, unlike
 
 COMPARE = "the comparator: `screen`, then `compare`, then `by_rule`"
+SCRATCH = "what worlds share: the class, the module, one connection, one folder"
 TIMES = 4
+THREADS = 4
 CONSTANT = 6
 """Pivots and actions of `constant_answer_fails`, which scores each with each."""
 NO_TOOL = "no_such_tool_pivotgym_check"
@@ -111,6 +114,26 @@ def batch_agrees(subject: Subject) -> str:
                 where = f"pivot {_id(item.pivot)}, {_shown(action)}"
                 raise Broken(Finding(where, f"in a batch what it gets alone: {alone}", together, "`/verify/batch`"))
     return f"{2 * len(items)} actions"
+
+
+@check("Verdicts that are asked for side by side are those asked for one by one.", SCRATCH)
+def side_by_side(subject: Subject) -> str:
+    """The expert's action and one that has to be run, at all pivots, several threads at a time."""
+    asked = [(pivot, action) for pivot in subject.pivots for action in (pivot.reference, unlike(pivot))]
+    if len(asked) < 4:
+        raise NotMade("it needs two pivots")
+    alone = [_essence(subject, pivot, action) for pivot, action in asked]
+    findings = []
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in range(2):
+            together = pool.map(lambda one: _essence(subject, *one), asked)
+            for (pivot, action), one, other in zip(asked, alone, together, strict=True):
+                if one != other:
+                    where = f"pivot {pivot.id}, {_shown(action)}"
+                    findings.append(Finding(where, f"what it gets alone: {one}", other, SCRATCH))
+    if findings:
+        raise Broken(*findings)
+    return f"{len(asked)} verdicts, {THREADS} at a time"
 
 
 def noops(pivot: Pivot) -> Iterator[tuple[str, ActionLike]]:
@@ -215,4 +238,5 @@ CHECKS = (
     cheats_refused,
     constant_answer_fails,
     batch_agrees,
+    side_by_side,
 )

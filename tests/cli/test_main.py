@@ -36,6 +36,8 @@ def test_help_teaches_the_way(capsys):
     "command",
     [
         "serve",
+        "check",
+        "new",
         "fetch",
         "extract",
         "convert",

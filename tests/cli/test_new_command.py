@@ -51,7 +51,7 @@ def test_it_is_small(folder: Path) -> None:
 
 def test_its_folder_is_green(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app(["check", str(folder), *QUICK]) == 0
-    assert "26 passed, 0 failed, 0 skipped" in capsys.readouterr().out
+    assert "27 passed, 0 failed, 0 skipped" in capsys.readouterr().out
 
 
 def test_its_compose_file_joins_ours(folder: Path) -> None:
@@ -101,7 +101,7 @@ def test_installed_it_is_found_by_name_and_green(folder: Path, installed: Path, 
         [python, "-c", run, "check", "corner_shop", *QUICK], cwd=tmp_path, capture_output=True, text=True
     )
     assert told.returncode == 0, told.stdout
-    assert "26 passed, 0 failed, 0 skipped" in told.stdout
+    assert "27 passed, 0 failed, 0 skipped" in told.stdout
 
 
 @pytest.mark.parametrize(

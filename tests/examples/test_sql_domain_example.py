@@ -20,4 +20,4 @@ def test_its_own_tests_pass() -> None:
 
 def test_every_check_passes(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app(["check", str(FOLDER), "--limit", "4", "--sessions", "8"]) == 0
-    assert "26 passed, 0 failed, 0 skipped" in capsys.readouterr().out
+    assert "27 passed, 0 failed, 0 skipped" in capsys.readouterr().out

@@ -42,7 +42,7 @@ def checking(sound: BackgroundServer) -> Iterator[Checking]:
         def check(
             domain: Domain | None = None, *names: str, broken: Broken | None = None, **fields: object
         ) -> dict[str, Result]:
-            url = sound.url
+            url = str(fields.pop("url", sound.url))
             if domain is not None:
                 url = stack.enter_context(BackgroundServer(domain, settings=SETTINGS)).url
             if broken is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Self
@@ -56,6 +57,15 @@ class Shallow(Shelf):
         copy = type(self)()
         copy.rows = self.rows
         return copy
+
+
+class Scratching(Shelf):
+    scratch: ClassVar[list[ToolCall]] = []
+
+    def call(self, call: ToolCall) -> str:
+        Scratching.scratch[:] = [call]
+        time.sleep(0.02)
+        return super().call(Scratching.scratch[0])
 
 
 class Generous(Shelf):
@@ -179,6 +189,11 @@ FAULTS: dict[str, tuple[str, Callable[[], Domain], str]] = {
         "constant_answer_fails",
         lambda: with_verdicts(lambda pivot, action: bool(action.tool_calls) or None),
         "it accepted at all of them",
+    ),
+    "a place of work that worlds share": (
+        "side_by_side",
+        lambda: with_world(Scratching),
+        "expected what it gets alone",
     ),
     "gold that is worth nothing": ("oracle_maximum", lambda: with_world(Stingy), "run 'gold': expected 1, got 0"),
     "a task that pays for silence": ("task_floor", lambda: with_world(Generous), "saying `Done.` at once"),

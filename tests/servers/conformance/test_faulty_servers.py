@@ -11,10 +11,12 @@ import httpx
 import pytest
 from broken_server import Forward
 from fastapi import Request
+from gateways import RunningGateway
 from sound_domain import Shelf, ShelfDomain
 
 from pivotgym.core.messages import ToolCall
 from pivotgym.servers.conformance.findings import Result
+from pivotgym.servers.serve import BackgroundServer
 
 Checking = Callable[..., dict[str, Result]]
 
@@ -132,3 +134,9 @@ def test_once_the_server_is_gone_the_rest_is_skipped(checking: Checking) -> None
     found = checking(None, "expert_accepted", "noop_refused", broken=dies)
     assert [result.status for result in found.values()] == ["passed", "skipped"]
     assert found["noop_refused"].note.startswith("the server is gone")
+
+
+def test_a_sound_server_passes_through_a_gateway(checking: Checking, sound: BackgroundServer) -> None:
+    with RunningGateway(f"shelf={sound.url}") as gateway:
+        found = checking(None, url=f"{gateway.url}/shelf")
+    assert [(name, result.findings) for name, result in found.items() if result.status == "failed"] == []
