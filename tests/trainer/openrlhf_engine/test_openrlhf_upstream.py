@@ -109,6 +109,9 @@ def test_modules_that_are_patched_without_a_gpu(module):
         # All samples of a group share one object of sampling parameters and start together.
         ("trainer/ray/vllm_engine.py", "return await asyncio.gather(*tasks)"),
         ("trainer/ray/vllm_engine.py", "sampling_params=sampling_params"),
+        # A run ends where its sampler says that the rows have ended.
+        ("trainer/ppo_trainer.py", "self.samples_generator.generate_samples(**self.generate_kwargs)"),
+        ("trainer/ppo_trainer.py", "if is_exhausted:"),
         ("utils/deepspeed/deepspeed.py", "num_warmup_steps=math.ceil(scheduler_steps * "),
         ("utils/deepspeed/deepspeed.py", "init_device_mesh('cuda'"),
     ],
