@@ -1,16 +1,16 @@
 """The data file that OpenRLHF reads: one row per place in the run, a pivot's or task's id and no context.
 
-Owns: which state stands at which place, and what a row carries. Does not own: states, which the sampling processes
-fetch by id from the environment server.
+Owns: which state stands at which place, what a row carries, and that there are none after the last step. Does not own:
+states, which the sampling processes fetch by id from the environment server.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -88,3 +88,29 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
             )
     with atomic(path) as file:
         file.write(("\n".join(lines) + "\n").encode())
+
+
+Drawn = tuple[list[Any], float | None, int, bool]
+"""What OpenRLHF's sampler gives for a step: samples, share that passed, rows used, whether the rows have ended."""
+
+
+class UntilLastStep:
+    """OpenRLHF's sampler, for which the rows end when the last step has its samples.
+
+    Attributes:
+        finished: Steps that are done.
+    """
+
+    def __init__(self, draw: Callable[..., Drawn], last: int | None) -> None:
+        """`last` is the run's last step; `None`: that for which there are rows."""
+        self._draw, self._last = draw, last
+        self.finished = 0
+
+    def __call__(self, **options: Any) -> Drawn:
+        """Draw a step's samples; none are left after the last."""
+        if self._last is None:
+            return self._draw(**options)
+        if self.finished >= self._last:
+            return [], None, 0, True
+        samples, passed, used, ended = self._draw(**options)
+        return samples, passed, used, ended or self.finished + 1 == self._last

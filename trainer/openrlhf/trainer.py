@@ -16,6 +16,7 @@ from openrlhf.trainer.ppo_trainer import PPOTrainer as UpstreamTrainer
 
 from pivotgym.core.errors import InfrastructureError
 from pivotgym.core.jsonl import Appender, atomic
+from pivotgym.trainer.openrlhf.rows import UntilLastStep
 from pivotgym.trainer.openrlhf.settings import read_settings
 from pivotgym.trainer.openrlhf.trainer_stats import found_cause, log_row, rollout_stats
 
@@ -33,10 +34,9 @@ class RunTrainer(UpstreamTrainer.__ray_metadata__.modified_class):  # type: igno
         ordered: Any = self.strategy.setup_dataloader(rows, 1, True, False, rows.collate_fn)
         self.prompts_dataloader = generator.prompts_dataloader = ordered
         self._out = Path(self.args.ckpt.path).parent
-        self._last = read_settings().steps or self.max_steps
-        self._draw, generator.generate_samples = generator.generate_samples, self._until_last
+        self._draws = generator.generate_samples = UntilLastStep(generator.generate_samples, read_settings().steps)
         self._done: tuple[int, dict[str, Any]] | None = None
-        self._saved = self._finished = 0
+        self._saved = 0
 
     def fit(self, global_step: int = 0) -> None:
         """Train to the end and leave a checkpoint of the last step; also when sampling fails, with the reason."""
@@ -51,15 +51,8 @@ class RunTrainer(UpstreamTrainer.__ray_metadata__.modified_class):  # type: igno
     def init_checkpoint_states(self) -> dict[str, Any]:
         """Upstream's, remembered as the last checkpoint."""
         states: dict[str, Any] = super().init_checkpoint_states()
-        self._saved = self._finished = states["global_step"]
+        self._saved = self._draws.finished = states["global_step"]
         return states
-
-    def _until_last(self, **options: Any) -> tuple[list[Any], float | None, int, bool]:
-        """Upstream's `generate_samples`, with which the data ends when the last step has its samples."""
-        if self._finished >= self._last:
-            return [], None, 0, True
-        samples, pass_rate, consumed, ended = self._draw(**options)
-        return samples, pass_rate, consumed, ended or self._finished + 1 == self._last
 
     def train_step(self, rollout_samples: list[Any], global_step: int) -> tuple[dict[str, Any], int]:
         """One step; one without any signal changes nothing, as in the embedded engine, nor does one cut short.
@@ -83,7 +76,7 @@ class RunTrainer(UpstreamTrainer.__ray_metadata__.modified_class):  # type: igno
         row = log_row(status, kl_coef=self.args.algo.kl.init_coef)
         with Appender(self._out / "log.jsonl") as log:
             log.append({"step": global_step, **row})
-        self._done, self._finished = (global_step, dict(client_states or {})), global_step
+        self._done, self._draws.finished = (global_step, dict(client_states or {})), global_step
         super().save_logs_and_checkpoints(global_step, logs_dict, client_states)
         if global_step % self.args.ckpt.save_steps == 0:
             self._saved = global_step

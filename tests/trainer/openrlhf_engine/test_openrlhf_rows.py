@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pivotgym.core.errors import DigestMismatch, InputError
-from pivotgym.trainer.openrlhf.rows import Row, make_rows, order, write_rows
+from pivotgym.trainer.openrlhf.rows import Row, UntilLastStep, make_rows, order, write_rows
 from pivotgym.trainer.settings import GrpoSettings
 from pivotgym.trainer.training import Grpo
 
@@ -60,3 +60,38 @@ def test_no_state_is_refused():
 def test_a_label_of_someone_else_is_named(text):
     with pytest.raises(InputError, match="label: expected a row made by pivotgym"):
         Row.read(text)
+
+
+@pytest.fixture
+def draw():
+    """Five steps' samples, as OpenRLHF's sampler gives them; the last says that the rows have ended."""
+    left = iter(range(1, 6))
+
+    def drawn(**_):
+        step = next(left)
+        return [step], None, 2, step == 5
+
+    return drawn
+
+
+def steps_of(draws):
+    """The loop of OpenRLHF's trainer."""
+    while True:
+        samples, *_, ended = draws()
+        if samples:
+            draws.finished += 1
+            yield draws.finished
+        if ended:
+            return
+
+
+@pytest.mark.parametrize(("last", "steps"), [(3, [1, 2, 3]), (7, [1, 2, 3, 4, 5]), (None, [1, 2, 3, 4, 5])])
+def test_a_run_ends_with_its_last_step_or_its_rows(draw, last, steps):
+    assert list(steps_of(UntilLastStep(draw, last))) == steps
+
+
+def test_a_finished_run_draws_nothing(draw):
+    draws = UntilLastStep(draw, 3)
+    draws.finished = 3
+
+    assert list(steps_of(draws)) == []

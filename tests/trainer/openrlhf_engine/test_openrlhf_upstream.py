@@ -119,6 +119,9 @@ def test_modules_that_are_patched_without_a_gpu(module):
         ("trainer/ray/ppo_actor.py", "self._model_update_group.broadcast(param.data, src=0"),
         ("trainer/ray/ppo_actor.py", "self.trainer.broadcast_to_vllm()"),
         ("cli/train_ppo_ray.py", "from openrlhf.trainer.ray.ppo_actor import PolicyModelActor"),
+        # A run ends where its sampler says that the rows have ended.
+        ("trainer/ppo_trainer.py", "self.samples_generator.generate_samples(**self.generate_kwargs)"),
+        ("trainer/ppo_trainer.py", "if is_exhausted:"),
         ("utils/deepspeed/deepspeed.py", "num_warmup_steps=math.ceil(scheduler_steps * "),
         ("utils/deepspeed/deepspeed.py", "init_device_mesh('cuda'"),
     ],
