@@ -112,8 +112,8 @@ def test_an_action_cut_at_its_limit_is_marked():
         ("out of memory", "out of memory"),
         ("Traceback\n  File x\nRuntimeError: out of memory\n", "RuntimeError: out of memory"),
         (
-            "ray::Worker()\nKeyError: 'a'\nthe above\npydantic.ValidationError: 1 error\n  max_model_len is too large\n",
-            "pydantic.ValidationError: 1 error max_model_len is too large",
+            "ray::Worker()\nKeyError: 'a'\nValidationError: 1 error\n  max_model_len is too large\n",
+            "ValidationError: 1 error max_model_len is too large",
         ),
         ("", "RuntimeError"),
     ],
