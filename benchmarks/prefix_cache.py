@@ -82,7 +82,9 @@ def main() -> None:
         engine = build(options.model, cached, max(options.states) + ACTION_TOKENS)
         run(engine, 16, 1, options.group, seed=1)
         for length in options.states:
-            runs = [run(engine, length, options.batch, options.group, 2 + one) for one in range(options.repeats)]
+            runs = [
+                run(engine, length, options.batch, options.group, 97 * length + one) for one in range(options.repeats)
+            ]
             hits, wall, cpu = (statistics.median(column) for column in zip(*runs, strict=True))
             cells = f"{length} | {options.group} | {'on' if cached else 'off'} | {hits:.3f} | {wall:.1f} | {cpu:.1f}"
             print(f"| {cells} |", flush=True)

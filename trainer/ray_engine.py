@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -293,7 +294,8 @@ def _too_long(key: str, tokens: int, room: int) -> TooLarge:
 
 
 def _cause(error: BaseException) -> str:
-    """The last line of the innermost error: Ray puts traces of every machine before it."""
+    """What the innermost error says: Ray puts the traces of every process before it."""
     cause = getattr(error, "cause", None) or error
-    lines = [line for line in str(cause).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(cause).__name__
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
+    named = [at for at, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception)\b.*:", line)]
+    return " ".join(lines[named[-1] if named else -1 :])[:500]

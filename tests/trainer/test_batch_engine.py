@@ -11,7 +11,7 @@ from pivotgym.core.errors import BadLine, ConfigError, DigestMismatch, MissingDe
 from pivotgym.core.formats import get_format
 from pivotgym.core.trajectory import Sampling
 from pivotgym.trainer.config import load_config
-from pivotgym.trainer.ray_engine import engine_arguments
+from pivotgym.trainer.ray_engine import _cause, engine_arguments
 from pivotgym.trainer.ray_sampler import stop_ids
 from pivotgym.trainer.samples import Draw, SampledState, SampleFile
 from pivotgym.trainer.settings import RaySettings
@@ -104,3 +104,19 @@ def test_a_line_that_is_no_state_is_named(tmp_path):
 def test_an_action_cut_at_its_limit_is_marked():
     assert not drawn("hello").read(get_format("smollm")).truncated
     assert drawn("hello", stopped=False).read(get_format("smollm")).truncated
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("out of memory", "out of memory"),
+        ("Traceback\n  File x\nRuntimeError: out of memory\n", "RuntimeError: out of memory"),
+        (
+            "ray::Worker()\nKeyError: 'a'\nValidationError: 1 error\n  max_model_len is too large\n",
+            "ValidationError: 1 error max_model_len is too large",
+        ),
+        ("", "RuntimeError"),
+    ],
+)
+def test_of_an_engines_error_the_innermost_part_is_shown(said, shown):
+    assert _cause(RuntimeError(said)) == shown
