@@ -1,5 +1,4 @@
-"""Chromium itself: where it is, the flags it is started with, the package that drives it, and the script of
-every document.
+"""Chromium itself: where it is, its flags, the package that drives it, the script of every document.
 
 Owns: these. Does not own: when it is started, and what lives in it (`envs.browsing.pages.browser`).
 """
