@@ -293,6 +293,20 @@ def test_format_is_known_by_the_models_name(model, name):
     assert format_for(model).name == name
 
 
+def test_qwen_takes_thinking_out_of_a_text_where_a_server_left_it():
+    messages = [
+        Message(role="user", content="Go."),
+        Message(role="assistant", content="<think>\nHm.\n</think>\n\nGone."),
+    ]
+
+    since, before = (
+        get_format("qwen").render([*messages, *more], []) for more in ([], [Message(role="user", content="?")])
+    )
+
+    assert "assistant\n<think>\nHm.\n</think>\n\nGone.<|im_end|>" in since
+    assert "assistant\nGone.<|im_end|>" in before
+
+
 @pytest.mark.parametrize(
     ("template", "name"),
     [
