@@ -111,3 +111,11 @@ def test_servers_model_is_not_named_by_policy():
     config = load_config(None, engine_overrides("openai", "http://h/v1", "m"))
     with pytest.raises(ConfigError, match="--policy: expected none with the engine 'openai'"):
         sampling_engine(config, "folder")
+
+
+def test_whole_tasks_are_refused_with_a_batch_engine(tmp_path, capsys):
+    asked = ["tasks", "play", "terminal", "--engine", "ray", "--out", str(tmp_path / "runs.jsonl")]
+
+    assert run_app(asked) == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert "engine.kind: expected 'local' or 'openai' for whole tasks, got 'ray'" in said

@@ -14,7 +14,7 @@ from ray_rows import recorded_sampler
 from tiny import save_tiny_policy
 
 from pivotgym.core import Pivot
-from pivotgym.core.errors import DigestMismatch, PolicyFailed
+from pivotgym.core.errors import ConfigError, DigestMismatch, PolicyFailed
 from pivotgym.core.formats import get_format
 from pivotgym.core.jsonl import read_records
 from pivotgym.servers.client import Client
@@ -238,6 +238,13 @@ def test_an_engine_that_breaks_ends_the_job_with_its_reason(policy, draws, score
 
     with pytest.raises(PolicyFailed, match=r"engine\.kind 'ray'.*out of memory"):
         profile(PIVOTS, ray_engine(policy, broken, tmp_path), scorer, tmp_path / "p.jsonl", CONFIG)
+
+
+def test_more_engines_than_gpus_are_refused(policy, draws, tmp_path):
+    engine = ray_engine(policy, draws, tmp_path, engines=2, tensor_parallel=4)
+
+    with pytest.raises(ConfigError, match=r"engine\.ray\.engines.*expected at most 4 GPUs.*got 2 engines of 4"):
+        engine._check_gpus(4)
 
 
 def test_the_policy_is_named_by_its_weights(policy, draws, tmp_path):
