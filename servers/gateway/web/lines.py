@@ -179,9 +179,14 @@ class Shelf:
         if task is None:
             task = asyncio.create_task(asyncio.to_thread(self.index(path, brief).refresh))
             self._reading[path, brief] = task
-            task.add_done_callback(lambda done: self._reading.pop((path, brief), None))
+            task.add_done_callback(lambda done: self._read_whole((path, brief), done))
         done, _ = await asyncio.wait({task}, timeout=WAIT_S)
         return task.result() if done else None
+
+    def _read_whole(self, key: tuple[Path, bool], task: asyncio.Task[Read]) -> None:
+        self._reading.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # whoever still waits is told; where nobody does, the next look fails the same way
 
 
 def parse(line: bytes) -> dict[str, Any]:
