@@ -1,6 +1,7 @@
-"""Chromium itself: where it is, its flags, the package that drives it, the script of every document.
+"""Chromium itself: where it is, what it is started with, and what drives it.
 
-Owns: these. Does not own: when it is started, and what lives in it (`envs.browsing.pages.browser`).
+Owns: finding it, its flags, the package that drives it, and the script of every document. Does not own: when it is
+started, and what lives in it (`envs.browsing.pages.browser`).
 """
 
 from __future__ import annotations
