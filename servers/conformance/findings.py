@@ -121,7 +121,7 @@ def made(check: Check, subject: Subject) -> Result:
         status, note = "skipped", str(reason)
     except Broken as broken:
         status, findings = "failed", broken.findings
-        note = _counted(len(findings), "fault")
+        note = counted(len(findings), "fault")
     except PivotGymError as error:
         status, findings = "failed", (unasked(check.name, error, check.look_at),)
         note = f"{error.code}: {error}"
@@ -160,8 +160,9 @@ def each(items: Iterable[T], looked: Callable[[T], None], what: str, look_at: st
         raise Broken(*findings)
     if not count:
         raise NotMade(f"there is no {what} to look at")
-    return _counted(count, what)
+    return counted(count, what)
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """A number of things: `1 pivot`, `2 pivots`."""
     return f"{count} {what}{'' if count == 1 else 's'}"

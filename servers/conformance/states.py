@@ -12,7 +12,7 @@ from pivotgym.core.trajectory import Pivot
 from pivotgym.envs.base.contract import World
 from pivotgym.envs.base.runtime import Runtime
 from pivotgym.servers.client.sync import Session
-from pivotgym.servers.conformance.findings import Broken, Finding, NotMade, check, each
+from pivotgym.servers.conformance.findings import Broken, Finding, NotMade, check, counted, each
 from pivotgym.servers.conformance.subject import Subject, digest_of
 
 ORDER = "`World.digest`: sort what has no order, leave out times, ids of objects and random names"
@@ -36,7 +36,7 @@ def replayable(subject: Subject) -> str:
     ]
     if findings:
         raise Broken(*findings)
-    return f"{len(subject.pivots)} pivots, {len(prepared.executable)} of them executed"
+    return f"{counted(len(subject.pivots), 'pivot')}, executed: {len(prepared.executable)}"
 
 
 @check("A state that is built anew, also in another process, has the same digest.", ORDER)

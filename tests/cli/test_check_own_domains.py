@@ -34,7 +34,7 @@ def checked(name: str, capsys: pytest.CaptureFixture[str], *options: str) -> str
     lacking = load_domain(name).ready()
     if lacking is not None:
         pytest.skip(lacking)
-    code = run_app(["check", name, "--limit", "2", "--sessions", "12", *options])
+    code = run_app(["check", name, "--limit", "2", "--sessions", "12", "--timeout-s", "120", *options])
     shown = capsys.readouterr().out
     assert code == 0, shown
     return shown
@@ -54,5 +54,7 @@ def test_domain_is_green(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_swe_states_and_verdicts_are_green(capsys: pytest.CaptureFixture[str]) -> None:
     """Its tasks run whole test suites: they are validated by the domain's own tests."""
     names = [*STATES, *VERDICTS]
-    shown = checked("swe", capsys, "--limit", "1", *(word for name in names for word in ("--only", name)))
+    shown = checked(
+        "swe", capsys, "--limit", "1", "--timeout-s", "300", *(word for name in names for word in ("--only", name))
+    )
     assert f"{len(names)} passed, 0 failed, 0 skipped" in shown
