@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shlex
 import subprocess
 import sys
 import uuid
@@ -53,7 +54,7 @@ class Plan:
     def command(self) -> str:
         """The resolved command, to read and to paste."""
         told = {AGENT_ENV: self.agent.model_dump_json(), **self.variables}
-        return "".join(f"export {name}='{value}'\n" for name, value in sorted(told.items())) + command_line(
+        return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(told.items())) + command_line(
             [sys.executable, "-m", "pivotgym.trainer.openrlhf.launch", *self.arguments]
         )
 
