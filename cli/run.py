@@ -43,7 +43,7 @@ def profile(
 ) -> None:
     """Sample K actions at each candidate with the frozen reference policy and score them; resumable."""
     settings = load_config(config, [*(set_ or []), *engine_overrides(engine, base_url, model)])
-    sampler = sampling_engine(settings, policy, samples=out_file.with_suffix(".samples.jsonl"))
+    sampler = sampling_engine(settings, policy, samples=out_file.with_suffix(".draws.jsonl"))
     save_config(settings, out_file.with_suffix(".config.yaml"))
     with environment(settings) as client:
         done = profile_to(out_file, read_pivots(pivots), sampler, client, settings)
