@@ -51,6 +51,8 @@ def _check_env(env: Any) -> str:
 
     with warnings.catch_warnings(), closing(env):
         warnings.simplefilter("error")
+        # Told by the collector, whenever it runs, of what others in this process left open.
+        warnings.simplefilter("ignore", ResourceWarning)
         try:
             check_env(env, skip_render_check=True)
         except (AssertionError, Warning, TypeError, ValueError) as error:

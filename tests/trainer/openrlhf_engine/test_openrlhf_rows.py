@@ -20,7 +20,7 @@ def rows(steps=3, seed=0, ids=IDS):
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3))
 def test_order_is_that_of_the_embedded_engine(count, steps, per_step, seed):
     settings = GrpoSettings(steps=steps, pivots_per_step=per_step, seed=seed)
-    embedded = SimpleNamespace(settings=settings, pivots=list(range(count)))
+    embedded = SimpleNamespace(settings=settings, pivots=list(range(count)), _since=0)
 
     expected = [pivot for step in range(steps) for pivot in Grpo.batch(embedded, step)]
 
