@@ -24,7 +24,7 @@ from pivotgym.core.jsonl import write_records
 from pivotgym.core.messages import Action, Message, Tool, ToolCall
 from pivotgym.core.samples import PivotSamples, Sample
 from pivotgym.core.trajectory import Origin, Pivot, Profile, Sampling, Verdict
-from pivotgym.envs.browsing.pages import browser as chromium
+from pivotgym.envs.browsing.pages import chromium
 from pivotgym.servers.gateway.app import create_gateway
 from pivotgym.servers.gateway.settings import GatewaySettings
 from pivotgym.servers.running import OnThread, uvicorn_server

@@ -14,7 +14,7 @@ from toy_domain import StoreDomain, make_pivot
 
 from pivotgym.core.jsonl import Appender
 from pivotgym.core.messages import Action, Message
-from pivotgym.envs.browsing.pages import browser as chromium
+from pivotgym.envs.browsing.pages import chromium
 from pivotgym.servers.serve import BackgroundServer
 
 pytestmark = [
