@@ -81,7 +81,7 @@ def test_nothing_serves_as_root(stack, name):
     running = run("docker", "top", stack.containers(name)[0], "-eo", "pid,uid,args").splitlines()
 
     serving = [
-        line.split()[0]
+        line.split()[1]
         for line in running
         if re.search(r"\bpivotgym (serve|gateway|policy)\b", line) and "init" not in line
     ]
