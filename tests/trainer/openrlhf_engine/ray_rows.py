@@ -1,16 +1,18 @@
 """Stands below `RayEngine` in the place of vLLM: an actor that gives recorded draws."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
 
 
-def recorded_sampler(draws, log):
+def recorded_sampler(draws, log, together=1):
     """A sampler's class. Made in a function, so that Ray carries it to its workers, which cannot import the tests.
 
     Args:
         draws: Prompt -> its draws, or an error's text; for an int, that limit is what the state is too long for.
         log: File that gets a line for each state that was asked for.
+        together: Actors that must have been asked before any of them answers.
     """
 
     class Recorded:
@@ -22,6 +24,8 @@ def recorded_sampler(draws, log):
             for state in map(json.loads, map(str, batch["state"])):
                 with open(log, "a") as file:
                     file.write(f"{os.getpid()} {state['index']}\n")
+                while len({line.split()[0] for line in Path(log).read_text().splitlines()}) < together:
+                    await asyncio.sleep(0.05)
                 answer = draws[state["prompt"]]
                 if isinstance(answer, str):
                     raise RuntimeError(answer)

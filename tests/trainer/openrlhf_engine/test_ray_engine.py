@@ -84,9 +84,9 @@ def prompt(pivot):
     return FORMAT.render(pivot.messages, pivot.tools)
 
 
-def ray_engine(policy, draws, tmp_path, **changes):
+def ray_engine(policy, draws, tmp_path, together=1, **changes):
     settings = SHARD.model_copy(update=changes)
-    sampler = recorded_sampler(draws, str(tmp_path / "asked.log"))
+    sampler = recorded_sampler(draws, str(tmp_path / "asked.log"), together)
     return RayEngine(settings, policy, FORMAT, samples=tmp_path / "samples.jsonl", sampler=sampler)
 
 
@@ -228,7 +228,9 @@ def test_states_longer_than_the_context_are_left_out_and_counted(policy, draws, 
 
 
 def test_several_engines_share_a_job(policy, draws, scorer, tmp_path):
-    report = profile(PIVOTS, ray_engine(policy, draws, tmp_path, engines=2), scorer, tmp_path / "p.jsonl", CONFIG)
+    engine = ray_engine(policy, draws, tmp_path, together=2, engines=2)
+
+    report = profile(PIVOTS, engine, scorer, tmp_path / "p.jsonl", CONFIG)
 
     assert (report.profiled, asked(tmp_path)) == (10, (10, 2))
 
