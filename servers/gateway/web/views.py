@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 PAGE = 50
 """Pivots on one page of the list."""
+MOST_QUERY = 200
+"""Characters of a search, as the document and the form say, too."""
 METADATA_S = 1.5
 """The overview waits so long for what a domain says of itself, seconds."""
 CURVES = (
@@ -215,9 +217,11 @@ def _profile(profiled: Read, kept: Read | None, run: Run, config: dict[str, Any]
 async def pivot_list(gateway: Gateway, call: Call) -> PivotList:
     """A page of a run's pivots: those whose id, state or action has the text `q`; `kept` is `yes`, `no` or empty."""
     asked = call.query("page", "q", "kept")
-    page, q, kept = asked["page"] or "1", (asked["q"] or "")[:200], asked["kept"] or ""
+    page, q, kept = asked["page"] or "1", asked["q"] or "", asked["kept"] or ""
     if not (page.isascii() and page.isdigit() and len(page) < 10):
         raise InputError(f"page: expected a number from 1, got {page[:100]!r}")
+    if len(q) > MOST_QUERY:
+        raise InputError(f"q: expected at most {MOST_QUERY} characters, got {len(q)}", hint="search for a part of it")
     if kept not in ("", "yes", "no"):
         raise InputError(f"kept: expected 'yes', 'no' or nothing, got {kept[:100]!r}")
     run = await asyncio.to_thread(gateway.runs.get, call.path["run"])
