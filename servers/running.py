@@ -71,6 +71,8 @@ class OnThread:
         except BaseException:
             self._socket.close()
             raise
+        # From here on a call waits for the thread below; before, it would be refused.
+        self._socket.listen()
         self.url, self.pids = url_of(self._socket), [os.getpid()]
         self._thread = threading.Thread(target=self._run, name="pivotgym-server", daemon=True)
         self._thread.start()

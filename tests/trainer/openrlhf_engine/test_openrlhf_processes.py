@@ -131,6 +131,7 @@ def test_a_run_ends_with_whoever_started_it(start, mark):
     assert gone(child)
 
 
+@pytest.mark.slow
 def test_sigterm_stops_a_run_with_all_its_processes(tmp_path):
     """The process of the run is stood in for by a Ray that starts something in a session of its own and waits."""
     site = tmp_path / "site"
