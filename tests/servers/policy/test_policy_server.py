@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +17,6 @@ from pivotgym.servers.policy.app import create_policy_server
 from pivotgym.servers.policy.settings import PolicySettings
 
 CALL = '<tool_call>\n{"name": "look", "arguments": {"at": "é"}}\n</tool_call>'
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Scripted, httpx.Client]]:
-    """One engine and one server for tests that need none of their own."""
-    engine = Scripted()
-    http, stop = serve(engine)
-    yield engine, http
-    stop()
-
-
-@pytest.fixture
-def engine(shared: tuple[Scripted, httpx.Client]) -> Iterator[Scripted]:
-    engine, _ = shared
-    engine.begin_again()
-    yield engine
-    engine.may_work.set()
-
-
-@pytest.fixture
-def http(shared: tuple[Scripted, httpx.Client], engine: Scripted) -> httpx.Client:
-    return shared[1]
 
 
 def test_completion_has_openais_shape(http: httpx.Client) -> None:

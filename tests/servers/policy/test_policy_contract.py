@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from documented import call_by
 
 from pivotgym.core.formats import Format, get_format
 from pivotgym.core.policy_server import JobResult, OnResult, SampledText, SampleJob
@@ -56,26 +56,11 @@ def url() -> Iterator[str]:
     server.stop()
 
 
-def call_by(url: str, route: Any, mode: Any, examples: int) -> None:
-    @given(case=route.as_strategy(generation_mode=mode))
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        derandomize=True,
-        database=None,
-    )
-    def call(case: Any) -> None:
-        case.validate_response(case.call(base_url=url), excluded_checks=BEYOND_SCHEMAS)
-
-    call()
-
-
 @each_route
 def test_policy_servers_route_answers_as_documented(url: str, route: Any) -> None:
-    call_by(url, route, schemathesis.GenerationMode.POSITIVE, examples=15)
+    call_by(url, route, schemathesis.GenerationMode.POSITIVE, examples=15, excluded=BEYOND_SCHEMAS)
 
 
 @each_asking_route
 def test_policy_servers_route_refuses_as_documented(url: str, route: Any) -> None:
-    call_by(url, route, schemathesis.GenerationMode.NEGATIVE, examples=15)
+    call_by(url, route, schemathesis.GenerationMode.NEGATIVE, examples=15, excluded=BEYOND_SCHEMAS)

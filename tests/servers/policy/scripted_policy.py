@@ -77,7 +77,13 @@ def serve(engine: Scripted, **settings: Any) -> tuple[httpx.Client, Callable[[],
     """A client of a new server, and what stops it."""
     read = PolicySettings.load({"port": 0, "model": "m", "refresh_s": 0.05, **settings})
     server = OnThread(lambda: uvicorn_server(create_policy_server(engine, read), read), read)
-    return httpx.Client(base_url=server.url, trust_env=False, timeout=20), server.stop
+    http = httpx.Client(base_url=server.url, trust_env=False, timeout=20)
+
+    def stop() -> None:
+        http.close()
+        server.stop()
+
+    return http, stop
 
 
 def complete(http: httpx.Client, **fields: Any) -> httpx.Response:

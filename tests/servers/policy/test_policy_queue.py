@@ -15,28 +15,6 @@ from pivotgym.core.errors import PolicyFailed
 Serving = Callable[..., httpx.Client]
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Scripted, httpx.Client]]:
-    """One engine and one server for tests that need none of their own."""
-    engine = Scripted()
-    http, stop = serve(engine)
-    yield engine, http
-    stop()
-
-
-@pytest.fixture
-def engine(shared: tuple[Scripted, httpx.Client]) -> Iterator[Scripted]:
-    engine, _ = shared
-    engine.begin_again()
-    yield engine
-    engine.may_work.set()
-
-
-@pytest.fixture
-def http(shared: tuple[Scripted, httpx.Client], engine: Scripted) -> httpx.Client:
-    return shared[1]
-
-
 @pytest.fixture
 def serving(engine: Scripted) -> Iterator[Serving]:
     """Starts servers over the engine, with settings of the test's own."""
