@@ -177,7 +177,7 @@ def test_pivots_are_found_by_id_message_and_action(url: str, q: str, found: int)
     assert get(url, f"/ui/runs/demo/pivots.json?q={quote(q)}")["found"] == found
 
 
-@pytest.mark.parametrize("query", ["page=x", "page=-1", "kept=maybe", "size=3", "q=" + 201 * "a"])
+@pytest.mark.parametrize("query", ["page=x", "page=-1", "page=", "kept=maybe", "size=3", "q=" + 201 * "a"])
 def test_wrong_query_is_refused_by_name(url: str, query: str) -> None:
     answer = HTTP.get(f"{url}/ui/runs/demo/pivots.json?{query}")
 

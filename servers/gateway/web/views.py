@@ -217,7 +217,7 @@ def _profile(profiled: Read, kept: Read | None, run: Run, config: dict[str, Any]
 async def pivot_list(gateway: Gateway, call: Call) -> PivotList:
     """A page of a run's pivots: those whose id, state or action has the text `q`; `kept` is `yes`, `no` or empty."""
     asked = call.query("page", "q", "kept")
-    page, q, kept = asked["page"] or "1", asked["q"] or "", asked["kept"] or ""
+    page, q, kept = "1" if asked["page"] is None else asked["page"], asked["q"] or "", asked["kept"] or ""
     if not (page.isascii() and page.isdigit() and len(page) < 10):
         raise InputError(f"page: expected a number from 1, got {page[:100]!r}")
     if len(q) > MOST_QUERY:
