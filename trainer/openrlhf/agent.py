@@ -7,16 +7,15 @@ turn by turn (`episode`), tokenising, sampling and log-probabilities, which stay
 from __future__ import annotations
 
 import os
-from copy import copy
 from typing import Any
 
 import torch
 from openrlhf.utils.agent import AgentExecutorBase, SingleTurnAgentExecutor
 
 from pivotgym.core.errors import PolicyFailed
+from pivotgym.trainer.openrlhf.calls import Call, play
 from pivotgym.trainer.openrlhf.episode import play_episode
-from pivotgym.trainer.openrlhf.rollouts import Played, Rollouts, Tokenizer, blank, draw_seed
-from pivotgym.trainer.openrlhf.rows import Row
+from pivotgym.trainer.openrlhf.rollouts import Rollouts
 from pivotgym.trainer.openrlhf.settings import AGENT_ENV, AgentSettings, read_settings
 
 
@@ -29,25 +28,6 @@ class StateIds:
     def __call__(self, text: str, add_special_tokens: bool, return_tensors: str) -> dict[str, torch.Tensor]:
         """The state's ids, shape [1, tokens], whatever the text."""
         return {"input_ids": torch.tensor([self._ids])}
-
-
-def own_params(sampling_params: Any, *, seed: int, max_new_tokens: int, stop_ids: list[int]) -> Any:
-    """A copy of the group's sampling parameters with draws of its own; the siblings' stay as they are."""
-    params = copy(sampling_params)
-    params.seed = seed
-    params.max_tokens = max_new_tokens
-    # OpenRLHF forbids stop tokens as the first one; the engine's log-probabilities then leave them out, the trainer's
-    # do not.
-    params.min_tokens = 0
-    if stop_ids:
-        params.stop_token_ids = sorted({*(params.stop_token_ids or ()), *stop_ids})
-    return params
-
-
-def stop_ids(rollouts: Rollouts, tokenizer: Tokenizer) -> list[int]:
-    """Ids of the format's stop texts that are single tokens of this tokenizer."""
-    encoded = [rollouts.encode(text, tokenizer) for text in rollouts.format.stop]
-    return [ids[0] for ids in encoded if len(ids) == 1]
 
 
 class PivotExecutor(SingleTurnAgentExecutor):  # type: ignore[misc]
@@ -68,33 +48,21 @@ class PivotExecutor(SingleTurnAgentExecutor):  # type: ignore[misc]
         images: Any = None,
     ) -> dict[str, Any]:
         """See OpenRLHF's `AgentExecutorBase`; `label` is a `Row`."""
-        row, rollouts = Row.read(label), self.rollouts
-        async with rollouts.groups.join(sampling_params) as seat:
-            logprobs = sampling_params.logprobs is not None
-            played = Played(blank(row.id, label, hf_tokenizer, logprobs=logprobs))
+        rollouts, single_turn = self.rollouts, super().execute
 
-            async def score() -> float:
-                ids = await rollouts.state(row.id, hf_tokenizer)
-                params = own_params(
-                    sampling_params,
-                    seed=draw_seed(rollouts.settings.seed, row.place, seat.number),
-                    max_new_tokens=rollouts.settings.max_new_tokens,
-                    stop_ids=stop_ids(rollouts, hf_tokenizer),
-                )
-                drawn = await super(PivotExecutor, self).execute(
-                    row.id, label, params, max_length, StateIds(ids), llm_engine
-                )
-                played.output = drawn
-                start, end = drawn["action_ranges"][-1]
-                if start == end:
-                    raise PolicyFailed(f"pivot {row.id!r}: the engine returned no token")
-                action = rollouts.read(
-                    drawn["observation_tokens"][start:end], stopped=not drawn["truncated"], tokenizer=hf_tokenizer
-                )
-                return await rollouts.timed(played, rollouts.reward(seat, row.id, action))
+        async def score(call: Call) -> float:
+            ids = await rollouts.state(call.row.id, hf_tokenizer)
+            drawn = await single_turn(call.row.id, label, call.params(), max_length, StateIds(ids), llm_engine)
+            call.played.output = drawn
+            start, end = drawn["action_ranges"][-1]
+            if start == end:
+                raise PolicyFailed(f"pivot {call.row.id!r}: the engine returned no token")
+            action = rollouts.read(
+                drawn["observation_tokens"][start:end], stopped=not drawn["truncated"], tokenizer=hf_tokenizer
+            )
+            return await rollouts.timed(call.played, rollouts.reward(call.seat, call.row.id, action))
 
-            await rollouts.guarded(played, score)
-            return await rollouts.finish(seat, played)
+        return await play(rollouts, label, sampling_params, hf_tokenizer, score)
 
 
 class EpisodeExecutor(AgentExecutorBase):  # type: ignore[misc]
@@ -114,22 +82,14 @@ class EpisodeExecutor(AgentExecutorBase):  # type: ignore[misc]
         images: Any = None,
     ) -> dict[str, Any]:
         """See OpenRLHF's `AgentExecutorBase`; `label` is a `Row`."""
-        row, rollouts = Row.read(label), self.rollouts
-        async with rollouts.groups.join(sampling_params) as seat:
-            logprobs = sampling_params.logprobs is not None
-            played = Played(blank(row.id, label, hf_tokenizer, logprobs=logprobs))
 
+        async def score(call: Call) -> float | None:
             async def sample(ids: list[int], turn: int) -> Any:
-                params = own_params(
-                    sampling_params,
-                    seed=draw_seed(rollouts.settings.seed, row.place, seat.number, turn),
-                    max_new_tokens=rollouts.settings.max_new_tokens,
-                    stop_ids=stop_ids(rollouts, hf_tokenizer),
-                )
-                return (await llm_engine.generate(ids, params)).outputs[0]
+                return (await llm_engine.generate(ids, call.params(turn))).outputs[0]
 
-            await rollouts.guarded(played, lambda: play_episode(rollouts, row, played, sample, hf_tokenizer))
-            return await rollouts.finish(seat, played)
+            return await play_episode(self.rollouts, call.row, call.played, sample, hf_tokenizer)
+
+        return await play(self.rollouts, label, sampling_params, hf_tokenizer, score)
 
 
 def chosen() -> type[AgentExecutorBase]:
