@@ -1,7 +1,7 @@
 """One call of an executor by OpenRLHF: its seat, the sampling parameters of its actions, its answer.
 
-Owns: what both executors do around their sampling. Does not own: the sampling (`agent`, `episode`), rewards and failures
-(`rollouts`), advantages (`groups`).
+Owns: what both executors do around their sampling. Does not own: the sampling (`agent`, `episode`), rewards and
+failures (`rollouts`), advantages (`groups`).
 """
 
 from __future__ import annotations
