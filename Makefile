@@ -23,7 +23,7 @@ RL_PIP := $(RL_VENV)/bin/pip --disable-pip-version-check
 $(RL_VENV)/deps: requirements/openrlhf-cpu.txt requirements/openrlhf-cpu-no-deps.txt pyproject.toml
 	$(PYTHON) -m venv $(RL_VENV)
 	$(RL_PIP) install -q "setuptools>=77,<81" wheel packaging ninja torch==2.13.0
-	$(RL_PIP) install -q -r requirements/openrlhf-cpu.txt ".[serve,train]" pytest pytest-timeout hypothesis
+	$(RL_PIP) install -q -r requirements/openrlhf-cpu.txt ".[serve,train]" pytest pytest-timeout pytest-rerunfailures hypothesis
 	DS_BUILD_OPS=0 DS_ACCELERATOR=cpu $(RL_PIP) install -q --no-build-isolation --no-deps -r requirements/openrlhf-cpu-no-deps.txt
 	touch $@
 

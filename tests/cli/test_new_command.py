@@ -49,6 +49,7 @@ def test_it_is_small(folder: Path) -> None:
     assert len(written) <= 45
 
 
+@pytest.mark.slow
 def test_its_folder_is_green(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app(["check", str(folder), *QUICK]) == 0
     assert "27 passed, 0 failed, 0 skipped" in capsys.readouterr().out

@@ -53,6 +53,7 @@ def test_gold_writes_trajectories(sandboxes, capsys, tmp_path):
     assert "mean outcome 1.000" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_policy_plays_tasks(sandboxes, capsys, tmp_path):
     out = tmp_path / "runs.jsonl"
     with OpenAIServer(lambda *_: said("Done.")) as server:

@@ -46,6 +46,7 @@ def test_a_shorter_prefix_of_a_kept_one_is_there_too(domain: StoredDomain) -> No
     assert states.replayed == 2
 
 
+@pytest.mark.slow
 def test_a_long_prefix_is_built_with_room_for_one_state(domain: StoredDomain) -> None:
     steps = [(1, str(3 + n)) for n in range(400)]
     assert get(cache(domain, 1), *steps).value == 402

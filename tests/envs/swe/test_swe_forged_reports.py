@@ -63,6 +63,7 @@ FORGED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how", [pytest.param(how, marks=[pytest.mark.slow] if place else []) for place, how in enumerate(FORGED)]
 )

@@ -88,17 +88,18 @@ def test_nothing_does_not_pay(runtime):
     assert paid(runtime()) == 0.0
 
 
+@pytest.mark.slow
 def test_another_solution_pays(runtime):
     assert paid(runtime(), "sed -i 's/a - b/b + a/' pkg/calc.py && git commit -qam mended") == 1.0
 
 
 CHEATS = {
-    "replaces pytest": "printf 'def main(*a, **k): return 0\\n' > pytest.py",
-    "changes the tests": "sed -i 's/== 5/== -1/' tests/test_calc.py",
     "ends the process": "printf 'import os\\nos._exit(0)\\n' >> pkg/calc.py",
-    "expects the failure": "sed -i 's/return a - b/import pytest; pytest.xfail()/' pkg/calc.py",
 }
 SLOW_CHEATS = {
+    "expects the failure": "sed -i 's/return a - b/import pytest; pytest.xfail()/' pkg/calc.py",
+    "changes the tests": "sed -i 's/== 5/== -1/' tests/test_calc.py",
+    "replaces pytest": "printf 'def main(*a, **k): return 0\\n' > pytest.py",
     "removes the tests": "rm -r tests",
     "conftest": "printf 'collect_ignore_glob = [\"*\"]\\n' | tee conftest.py > tests/conftest.py",
     "settings": "printf '[pytest]\\naddopts = --collect-only\\n' > pytest.ini",
@@ -136,6 +137,7 @@ new file mode 100644
 """
 
 
+@pytest.mark.slow
 def test_names_with_spaces_and_brackets_are_tests(runtime):
     named = ["tests/test_more.py::test_add[a b::c [d]]", "tests/test_more.py::test_add[e]"]
     found = runtime(instance_id="r-3", test_patch=HELPED, FAIL_TO_PASS=named)
@@ -143,6 +145,7 @@ def test_names_with_spaces_and_brackets_are_tests(runtime):
     assert paid(found, task_id="r-3") == 0.0
 
 
+@pytest.mark.slow
 def test_a_test_that_fails_as_it_says_is_excused_where_the_rows_own_solution_leaves_it_so(runtime):
     named = {"FAIL_TO_PASS": ["tests/test_more.py::test_add[a"], "PASS_TO_PASS": ["tests/test_more.py::test_later"]}
     found = runtime(instance_id="r-4", test_patch=HELPED, **named)
@@ -169,25 +172,30 @@ PLUGIN = (
 )
 
 
+@pytest.mark.slow
 def test_what_does_not_count_does_no_harm(runtime):
     harm = "rm -r tests; printf 'boom' | tee conftest.py setup.cfg json.py > reproduce.py"
     assert paid(runtime(), MEND, harm, PLUGIN) == 1.0
 
 
+@pytest.mark.slow
 def test_breaking_another_test_does_not_pay(runtime):
     assert paid(runtime(), MEND, "sed -i 's/2 \\* a/3 * a/' pkg/calc.py") == 0.0
 
 
+@pytest.mark.slow
 def test_a_row_that_does_not_pass_here_is_an_error(runtime):
     with pytest.raises(VerifierFailed, match=r"its own solution does not pass .*: .*test_new: did not run"):
         paid(runtime(instance_id="r-1", FAIL_TO_PASS=["tests/test_calc.py::test_new"]), task_id="r-1")
 
 
+@pytest.mark.slow
 def test_a_patch_of_tests_that_does_not_fit_is_an_error(runtime):
     with pytest.raises(VerifierFailed, match="the patch of the tests cannot be applied"):
         paid(runtime(instance_id="r-2", patch="", test_patch=TEST_PATCH.replace("2, 3", "2, 4")), task_id="r-2")
 
 
+@pytest.mark.slow
 def test_the_task_shows_nothing_of_its_tests(runtime):
     task = runtime().task("some__repo-7")
     shown = repr((task.messages, task.origin, task.tools, task.metadata))
@@ -195,6 +203,7 @@ def test_the_task_shows_nothing_of_its_tests(runtime):
     assert "a + b" not in shown
 
 
+@pytest.mark.slow
 def test_a_row_of_another_source_is_not_found(runtime, swe):
     found = runtime()
     task = found.task("some__repo-7")

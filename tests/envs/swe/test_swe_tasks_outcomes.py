@@ -72,6 +72,7 @@ def parameterize(*args, **named):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [BY_HEART, EQUAL], ids=["knows the tests by heart", "is equal to everything"])
 def test_code_that_passes_every_test_and_mends_nothing_does_not_pay(runtime, code):
     task_id = next(one.id for one in catalogue.bugs().values() if "test_parameterize[" in one.fails[0])
@@ -106,6 +107,7 @@ def test_breaking_another_test_does_not_pay(runtime):
     assert paid(runtime, f"echo 'del resolve_pointer' >> {ROOT}/{path}", mended=True) == 0.0
 
 
+@pytest.mark.slow
 def test_a_suite_that_takes_too_long_tells_so(runtime):
     slow = running.Suite(("tests.py",), limit_s=1.5)
     backend, package = runtime.domain.backend(), packages.package("jsonpointer")
@@ -128,6 +130,7 @@ def test_the_task_shows_nothing_of_its_bug(runtime):
     assert not any(line.strip() in shown for line in bug.mutation.lines(bug.package.tree()[bug.path].decode()))
 
 
+@pytest.mark.slow
 def test_a_gold_run_becomes_pivots_that_replay(runtime):
     task = runtime.task(TASK)
     trajectory = next(gold_trajectories(runtime, [task]))

@@ -93,6 +93,7 @@ def test_an_action_that_cannot_be_read_is_invalid(runtime, pivot):
     assert runtime.verify(pivot(FIX), call("str_replace_editor", command="fly")).outcome == "invalid"
 
 
+@pytest.mark.slow
 def test_a_machine_too_busy_for_the_tests_is_an_error_and_no_verdict(runtime, pivot, monkeypatch):
     waits = "sleep 1; python -c 'from pkg.calc import add; assert add(1, 1) == 2'"
     point = pivot(FIX, test_command=waits)

@@ -119,6 +119,7 @@ def test_a_slow_domain_keeps_its_time_outs(checking: Checking) -> None:
     assert checking(SlowDomain(), "time_outs_kept")["time_outs_kept"].status == "passed"
 
 
+@pytest.mark.slow
 def test_sessions_that_stay_are_found(checking: Checking) -> None:
     result = checking(ShelfDomain(), "nothing_leaks", broken=closes_nothing, sessions=5)["nothing_leaks"]
     assert any("expected 0 live sessions" in str(finding) for finding in result.findings)
@@ -136,6 +137,7 @@ def test_once_the_server_is_gone_the_rest_is_skipped(checking: Checking) -> None
     assert found["noop_refused"].note.startswith("the server is gone")
 
 
+@pytest.mark.slow
 def test_a_sound_server_passes_through_a_gateway(checking: Checking, sound: BackgroundServer) -> None:
     with RunningGateway(f"shelf={sound.url}") as gateway:
         found = checking(None, url=f"{gateway.url}/shelf")

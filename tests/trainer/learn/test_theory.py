@@ -46,6 +46,7 @@ def test_proposition_3_1_a_group_of_equal_rewards_leaves_the_policy_as_it_was(ti
     assert tiny_policy.fingerprint() == before
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(SEEDS, BETAS)
 def test_theorem_3_2_natural_gradient_norm_is_the_reward_deviation(seed, beta):

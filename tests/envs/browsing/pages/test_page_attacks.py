@@ -80,6 +80,7 @@ def test_a_lively_page_is_acted_on_and_read(opened, name):
     assert "Guest book" in seen(other)
 
 
+@pytest.mark.slow
 def test_a_page_of_many_elements_is_shown_in_part(opened):
     world = opened(page="<ul>" + "".join(f"<li>{i}</li>" for i in range(10_000)) + "</ul><button>last</button>")
     text = seen(world)
@@ -113,6 +114,7 @@ def test_a_page_that_loads_itself_without_end_is_stopped(opened, book, name):
     assert "Title: Thanks" in seen(world, ("goto", {"url": "/thanks"}))
 
 
+@pytest.mark.slow
 def test_actions_on_one_page_may_load_many_documents_in_all(opened):
     world = opened()
     assert "Note" not in "".join(seen(world, ("goto", {"url": "/thanks"})) for _ in range(25))
@@ -127,6 +129,7 @@ def test_a_page_nested_too_deep_ends_at_most_its_tab(opened):
     assert "Guest book" in seen(other)
 
 
+@pytest.mark.slow
 def test_windows_beyond_the_limit_are_closed(opened):
     page = "<button onclick=\"for (let i = 0; i < 20; i++) window.open('/thanks')\">go</button>"
     world = opened(page=page)

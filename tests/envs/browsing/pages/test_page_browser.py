@@ -118,6 +118,7 @@ def test_a_context_is_one_tab_and_no_page_of_chromium_itself(chromium, opened):
     assert chromium.call(kinds()) == {"page"}
 
 
+@pytest.mark.slow
 def test_contexts_are_made_ahead_only_while_nobody_waits(chromium, monkeypatch):
     monkeypatch.setattr(browser, "QUIET_S", 100.0)
     ahead = Browser(warm=2)

@@ -78,6 +78,7 @@ def test_the_listener_counts_what_arrives(listener):
     assert listener.arrived == ["connection"]
 
 
+@pytest.mark.slow
 def test_no_way_out_of_a_page_reaches_the_network(opened, book, listener):
     world = opened()
     for way, page in WAYS.items():

@@ -31,6 +31,7 @@ def pages(asked):
     return [url for url in asked if "/static" not in url and not url.endswith((".css", ".ico", ".svg"))]
 
 
+@pytest.mark.slow
 def test_a_second_session_on_a_pivot_replays_nothing(asked):
     states = StateCache(PageWorld)
     first = states.get(SHOP, STEPS)

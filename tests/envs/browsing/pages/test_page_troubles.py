@@ -105,6 +105,7 @@ def test_a_redirect_off_the_site_is_not_followed(opened, book):
     assert "URL: http://book.test/\n" in text
 
 
+@pytest.mark.slow
 def test_endless_redirects_end(opened, book):
     book.pages["/loop"] = lambda request: Response(b"", 302, {"location": "/loop"})
     text = seen(opened(), ("goto", {"url": "/loop"}))
@@ -137,6 +138,7 @@ def test_a_tab_that_crashes_is_closed_and_others_live_on(opened, chromium):
     assert "Guest book" in seen(other)
 
 
+@pytest.mark.slow
 def test_a_browser_that_dies_ends_its_sessions_with_an_error_and_is_started_again():
     browser = Browser(warm=0)
     try:
@@ -163,6 +165,7 @@ def alone(chromium, monkeypatch):
     browser.close()
 
 
+@pytest.mark.slow
 def test_a_browser_that_answers_nothing_is_ended_and_another_started(alone, monkeypatch):
     seat = alone.call(alone.take())
     os.kill(alone.pid(), signal.SIGSTOP)
@@ -174,6 +177,7 @@ def test_a_browser_that_answers_nothing_is_ended_and_another_started(alone, monk
     assert alone.launches == 2
 
 
+@pytest.mark.slow
 def test_a_context_that_does_not_close_costs_no_other_its_browser(alone, monkeypatch):
     seat, other = alone.call(alone.take()), alone.call(alone.take())
     may_close, close = asyncio.Event(), seat.context.close
