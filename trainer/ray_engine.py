@@ -211,7 +211,7 @@ class RayEngine:
         """The arguments of `map_batches` that say what runs where."""
         import ray
 
-        from pivotgym.trainer.openrlhf.launch import worker_environment
+        from pivotgym.trainer.ray_start import worker_environment
 
         return {
             "fn_constructor_kwargs": {
@@ -251,7 +251,7 @@ def _running(address: str | None) -> Iterator[None]:
     import ray
     import torch
 
-    from pivotgym.trainer.openrlhf.launch import CPU_PLACES, start_ray
+    from pivotgym.trainer.ray_start import CPU_PLACES, start_ray
 
     if ray.is_initialized():
         yield

@@ -25,10 +25,11 @@ from pivotgym.trainer.config import RunConfig
 from pivotgym.trainer.models import policy_folder
 from pivotgym.trainer.openrlhf import cpu
 from pivotgym.trainer.openrlhf.flags import Places, agent_settings, command_line, flags, steps_of_rows
-from pivotgym.trainer.openrlhf.launch import ENTRY, RAY_ADDRESS_ENV, worker_environment
+from pivotgym.trainer.openrlhf.launch import ENTRY, RAY_ADDRESS_ENV
 from pivotgym.trainer.openrlhf.processes import RUN_ENV, end_all, stopped_by_sigterm
 from pivotgym.trainer.openrlhf.rows import make_rows, write_rows
 from pivotgym.trainer.openrlhf.settings import AGENT_ENV, AgentSettings
+from pivotgym.trainer.ray_start import worker_environment
 
 FAILURE_FILE = "failure.json"
 LAST_LINES = 15

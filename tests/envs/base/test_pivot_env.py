@@ -103,6 +103,9 @@ def test_close_can_be_called_twice(env: PivotEnv) -> None:
     env.close()
     env.close()
 
+    with pytest.raises(WrongState, match="no episode"):
+        env.step(RIGHT)
+
 
 def test_it_runs_in_a_vector_environment() -> None:
     envs = SyncVectorEnv([lambda: PivotEnv(CounterDomain(), PIVOTS) for _ in range(3)])

@@ -22,10 +22,10 @@ from pivotgym.servers.serve import BackgroundServer
 from pivotgym.trainer.engine import LocalEngine, Query
 from pivotgym.trainer.filter import filter_pivots
 from pivotgym.trainer.openai_engine import OpenAIEngine
-from pivotgym.trainer.openrlhf.launch import CPU_PLACES, start_ray
 from pivotgym.trainer.policy import Policy, Sample
 from pivotgym.trainer.profiling import profile
 from pivotgym.trainer.ray_engine import RayEngine
+from pivotgym.trainer.ray_start import CPU_PLACES, start_ray
 from pivotgym.trainer.samples import SampledState
 from pivotgym.trainer.scoring import ClientScorer
 from pivotgym.trainer.settings import EngineSettings, FilterConfig, ProfileConfig, RaySettings
