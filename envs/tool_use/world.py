@@ -76,7 +76,12 @@ class ToolWorld(World):
         if origin.kind not in self._toolkits:
             raise InputError(f"origin: expected a kind of {sorted(self._toolkits)}, got {origin.kind!r}")
         toolkit = self._toolkits[origin.kind]()
-        toolkit.start(origin, seed)
+        try:
+            toolkit.start(origin, seed)
+        except BaseException:
+            toolkit.close()
+            raise
+        self.close()
         self._toolkit, self._seen, self._said, self._over = toolkit, (), (), False
 
     def run(self, action: Action) -> Effects:
@@ -128,6 +133,10 @@ class ToolWorld(World):
         copy._said, copy._over = self._said, self._over
         return copy
 
+    def keep(self, key: str) -> None:
+        """See `World.keep`: nothing is stored; the toolkit lets go of what forks don't need."""
+        self.toolkit.settle()
+
     def digest(self) -> str:
         """See `World.digest`: the toolkit's, and whether a call ended the task, which no later one can take back."""
         state = self.toolkit.digest()
@@ -139,7 +148,9 @@ class ToolWorld(World):
 
     def close(self) -> None:
         """See `World.close`."""
-        self._toolkit = None
+        toolkit, self._toolkit = self._toolkit, None
+        if toolkit is not None:
+            toolkit.close()
 
     def outcome(self, task: Task) -> float:
         """1.0 if the final state is the gold's and all that is due was seen and said, else 0.0.
