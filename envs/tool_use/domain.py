@@ -17,6 +17,7 @@ from pivotgym.envs.base.contract import Domain, Task
 from pivotgym.envs.base.users import User
 from pivotgym.envs.tool_use.bfcl import source, trajectories
 from pivotgym.envs.tool_use.bfcl.toolkit import BfclToolkit
+from pivotgym.envs.tool_use.mcp import tasks as mcp_tasks
 from pivotgym.envs.tool_use.mcp.folders import SOURCE as MCP
 from pivotgym.envs.tool_use.mcp.toolkit import McpToolkit
 from pivotgym.envs.tool_use.tau import tasks as tau_tasks
@@ -61,8 +62,8 @@ class ToolUse(Domain):
         return [turn for turn, step in enumerate(steps_of(trajectory.messages)) if _candidate(step)]
 
     def tasks(self) -> Iterable[Task]:
-        """BFCL's multi-turn tasks where the wheel is fetched, airline and retail tasks where they are configured."""
-        found = list(tau_tasks.tasks())
+        """BFCL's multi-turn tasks where the wheel is fetched; those of tau-bench and MCP servers as configured."""
+        found = [*tau_tasks.tasks(), *mcp_tasks.tasks()]
         try:
             source.locate()
         except MissingDependency:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, ClassVar, Self
 
 from pivotgym.core.canonical import digest
@@ -34,11 +35,12 @@ class GoldOutcomes:
         """Digest of the final state, and the results of all calls, counted."""
         with self._lock:
             if task.id not in self._known:
-                world.start(task.origin, 0)
-                seen: Counter[str] = Counter()
-                for action in (action for turn in task.gold for action in turn):
-                    seen.update(world.run(action).observations)
-                self._known[task.id] = (world.toolkit.outcome_digest(), seen)
+                with closing(world):
+                    world.start(task.origin, 0)
+                    seen: Counter[str] = Counter()
+                    for action in (action for turn in task.gold for action in turn):
+                        seen.update(world.run(action).observations)
+                    self._known[task.id] = (world.toolkit.outcome_digest(), seen)
             return self._known[task.id]
 
 

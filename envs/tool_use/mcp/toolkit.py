@@ -37,6 +37,7 @@ class McpToolkit(Toolkit):
 
     kind: ClassVar[str] = "mcp"
     fields: ClassVar[frozenset[str]] = frozenset({"server"})
+    results_count: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._server: ServerFolder | None = None
