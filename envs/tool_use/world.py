@@ -145,8 +145,9 @@ class ToolWorld(World):
         return digest({"state": state, "over": True}) if self._over else state
 
     def normalise(self, observation: str) -> str:
-        """See `World.normalise`: white space, then the toolkit's own rule."""
-        return self.toolkit.normalise(super().normalise(observation))
+        """See `World.normalise`: white space, then the rule of the toolkit, where it is started."""
+        plain = super().normalise(observation)
+        return plain if self._toolkit is None else self._toolkit.normalise(plain)
 
     def close(self) -> None:
         """See `World.close`."""

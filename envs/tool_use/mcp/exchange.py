@@ -29,13 +29,14 @@ coproc SERVER { exec "${@:2}"; }
 out=${SERVER[0]} in=${SERVER[1]}
 trap '' PIPE
 hear() {
-  while IFS= read -r -u "$out" line; do printf '%s\n' "$line"; [[ $line == *"$1"* ]] && return 0; done
+  local answer='"id" ?: ?"'$1'"'
+  while IFS= read -r -u "$out" line; do printf '%s\n' "$line"; [[ $line =~ $answer ]] && return 0; done
   return 1
 }
 printf '%s\n' "$first" >&"$in" && hear "$1-a" || exit 71
 printf '%s\n%s\n' "$understood" "$request" >&"$in" && hear "$1-b" || exit 72
 exec {in}>&-
-while IFS= read -r -t 2 -u "$out" line; do :; done
+while IFS= read -r -t 2 -u "$out" line; do printf '%s\n' "$line"; done
 kill "$SERVER_PID" 2>/dev/null
 exit 0
 """

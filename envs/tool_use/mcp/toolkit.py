@@ -25,7 +25,7 @@ from pivotgym.envs.tool_use.toolkit import Toolkit
 
 ERROR = "Error: "
 ENDED = ERROR + "the server ended without an answer"
-_LIMITS = Limits(wall_s=WALL_S + 5, output_kb=8192)
+_LIMITS = Limits(wall_s=WALL_S + 5, output_kb=1024)
 _MOST_PAGES = 100
 _offered: dict[str, list[dict[str, Any]]] = {}
 """Tools by the server's digest: asked for once per process."""
