@@ -31,7 +31,7 @@ def main(pivot_id: str) -> None:
             begun = env.reset(injected_state={"pivot_id": pivot_id})
             done = env.step({"text": text, "format": "hermes"})
             verdict = done.observation["info"]["verdict"]
-            print(f"{begun.observation['text'].splitlines()[0]} -> {done.reward:g} {verdict['outcome']}")
+            print(f"{begun.observation['text'][-60:]!r} -> {done.reward:g} {verdict['outcome']}")
 
 
 if __name__ == "__main__":

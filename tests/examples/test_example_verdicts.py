@@ -165,20 +165,11 @@ def test_nemo_gym_another_action_gets_nothing(example, folder):
     assert (answer["reward"], answer["verdict"]["outcome"]) == (0.0, "different")
 
 
+@pytest.mark.slow
 def test_openenvs_client_gets_the_reward_of_each_action(url):
     pytest.importorskip("openenv", reason="openenv-core is not installed")
     told = run(sys.executable, EXAMPLES / "openenv_client.py", PIVOT, url=url).splitlines()
     assert [line.rpartition(" -> ")[2] for line in told] == ["1 equivalent", "0 different"]
-    assert "Barhythe or Ismere" in told[0]
-
-
-def test_openenvs_client_is_told_what_the_server_refuses(url):
-    pytest.importorskip("openenv", reason="openenv-core is not installed")
-    env = {**os.environ, "PIVOTGYM_URL": url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-    command = [sys.executable, EXAMPLES / "openenv_client.py", "no/such:0"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1
-    assert "no pivot 'no/such:0'" in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

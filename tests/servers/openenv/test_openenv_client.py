@@ -1,4 +1,7 @@
-"""OpenEnv's own client and its validation against a real server of ours."""
+"""OpenEnv's own client and its validation against a real server of ours.
+
+Slow because importing openenv takes seconds; it is imported by the tests, so that nobody else waits for it.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,18 @@ from toy_domain import call
 
 from pivotgym.servers.serve import BackgroundServer
 
-generic = pytest.importorskip("openenv.core.generic_client", reason="openenv-core is not installed")
-types = pytest.importorskip("openenv.core.env_server.types")
-validation = pytest.importorskip("openenv.cli._validation")
+pytestmark = pytest.mark.slow
 Serving = Callable[..., BackgroundServer]
 RED, BLUE = (call("set", key="color", value=value).to_json() for value in ("red", "blue"))
 PIVOT = {"pivot_id": "toy/a:1"}
 
 
+def theirs(module: str) -> Any:
+    return pytest.importorskip(f"openenv.{module}", reason="openenv-core is not installed")
+
+
 def client(url: str) -> Any:
-    return generic.GenericEnvClient(url + "/openenv").sync()
+    return theirs("core.generic_client").GenericEnvClient(url + "/openenv").sync()
 
 
 def live(url: str) -> int:
@@ -92,12 +97,13 @@ def test_the_horizon_episode_draws_a_task(env: Any) -> None:
 def test_state_tells_the_episode_and_its_steps(env: Any) -> None:
     env.reset(injected_state={"task_id": "goal-2"}, episode_id="mine")
     env.step(RED)
-    state = types.State.model_validate(env.state())
+    state = theirs("core.env_server.types").State.model_validate(env.state())
     assert (state.episode_id, state.step_count, state.task_id, state.state) == ("mine", 1, "goal-2", "live")
 
 
 def test_state_before_a_reset_is_openenvs_own(env: Any) -> None:
-    assert types.State.model_validate(env.state()) == types.State()
+    state = theirs("core.env_server.types").State
+    assert state.model_validate(env.state()) == state()
 
 
 def test_a_second_reset_takes_the_same_slot(serving: Serving) -> None:
@@ -166,6 +172,6 @@ def test_the_token_goes_as_the_addresss_password(serving: Serving, tmp_path: Pat
 
 
 def test_openenvs_validation_passes(server: BackgroundServer) -> None:
-    report = validation.validate_running_environment(server.url + "/openenv")
+    report = theirs("cli._validation").validate_running_environment(server.url + "/openenv")
     assert report["passed"], report["criteria"]
     assert (report["mode"], report["summary"]["failed_criteria"]) == ("production", [])
