@@ -235,3 +235,24 @@ def test_a_session_may_live_in_another_worker(monkeypatch: pytest.MonkeyPatch) -
         homes = {ask(one, {"type": "state"})["data"]["session_id"].partition("-")[0] for one in sockets}
         assert homes == {"0", "1"}
         assert [ask(one, RESET)["type"] for one in sockets] == ["observation"] * 4
+
+
+def test_http_describes_what_the_socket_takes_and_answers(server: BackgroundServer) -> None:
+    with httpx.Client(base_url=server.url + "/openenv", trust_env=False) as http:
+        assert http.get("/health").json() == {"status": "healthy"}
+        assert http.get("/metadata").json()["name"] == "toy"
+        schema = http.get("/schema").json()
+        assert "text" in schema["observation"]["properties"]
+        assert "digest" in schema["state"]["properties"]
+        assert set(http.get("/openapi.json").json()["paths"]) == {
+            "/health",
+            "/metadata",
+            "/schema",
+            "/mcp",
+            "/openapi.json",
+        }
+
+
+def test_mcp_over_http_is_refused_as_json_rpc_does(server: BackgroundServer) -> None:
+    answer = httpx.post(server.url + "/openenv/mcp", json={"id": 3, "method": "tools/list"}, trust_env=False).json()
+    assert (answer["jsonrpc"], answer["id"], answer["error"]["code"]) == ("2.0", 3, -32601)
