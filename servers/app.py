@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from starlette.routing import WebSocketRoute
 
 from pivotgym.core.trajectory import Pivot
 from pivotgym.envs.base import sources
@@ -19,6 +20,9 @@ from pivotgym.envs.base.runtime import Runtime
 from pivotgym.servers import routes_meta, routes_pivots, routes_sessions, routes_verify
 from pivotgym.servers.adapters import gym, nemo_gym, openrlhf
 from pivotgym.servers.assembly import assemble
+from pivotgym.servers.openenv import routes as openenv
+from pivotgym.servers.openenv.socket import PATH as OPENENV_SOCKET
+from pivotgym.servers.openenv.socket import OpenEnvSocket
 from pivotgym.servers.peers import Doors, Place
 from pivotgym.servers.service import ALONE, Service
 from pivotgym.servers.settings import Settings
@@ -31,6 +35,7 @@ ROUTES = (
     *gym.ROUTES,
     *openrlhf.ROUTES,
     *nemo_gym.ROUTES,
+    *openenv.ROUTES,
 )
 
 
@@ -70,5 +75,6 @@ def create_app(
         tokens=service.tokens,
         lifespan=life,
     )
+    made.app.router.routes.append(WebSocketRoute(OPENENV_SOCKET, OpenEnvSocket(service)))
     made.app.front = Doors(made.guarded, made.open, place)
     return made.app

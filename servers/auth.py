@@ -5,6 +5,7 @@ Owns: checking and redacting tokens. Does not own: where they come from (`settin
 
 from __future__ import annotations
 
+import base64
 import hmac
 import logging
 import re
@@ -20,6 +21,8 @@ from pivotgym.servers.wire import error_reply
 
 OPEN = frozenset({"/health", "/ready"})
 REWARD = "/reward/"
+OPENENV = "/openenv/"
+"""Below it the token may come as a password: OpenEnv's client sends no header but what its address holds."""
 
 
 class Guard:
@@ -43,12 +46,12 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
-        if scope["type"] == "http":
+        if scope["type"] in ("http", "websocket"):
             refusal = self._refusal(scope)
             if refusal is not None:
                 self._metrics.error(refusal.code)
                 self._metrics.request("unauthorized", refusal.status, 0.0)
-                await answer_with(error_reply(refusal), send)
+                await answer_with(error_reply(refusal), send, scope["type"])
                 return
         await self._app(scope, receive, send)
 
@@ -60,6 +63,8 @@ class Guard:
             return None
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         scheme, _, token = given.partition(b" ")
+        if scheme.lower() == b"basic" and path.startswith(OPENENV):
+            scheme, token = b"bearer", _password(token)
         if scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._bearer):
             return None
         came = "another" if token else "none"
@@ -73,6 +78,14 @@ class Guard:
             f"/reward/{{token}}: expected the server's reward token, got {why}",
             hint="name its file in PIVOTGYM_REWARD_TOKEN_FILE when the server starts, and use its text in the address",
         )
+
+
+def _password(credentials: bytes) -> bytes:
+    """The password of HTTP's basic scheme, empty where there is none."""
+    try:
+        return base64.b64decode(credentials, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 class Redact(logging.Filter):

@@ -147,8 +147,9 @@ def _too_large(most: int) -> TooLarge:
     return TooLarge(f"body: expected at most {most} bytes, got more", hint="split it, or raise max_body_bytes")
 
 
-async def answer_with(answer: Reply, send: Send) -> None:
-    """Send an answer."""
+async def answer_with(answer: Reply, send: Send, kind: str = "http") -> None:
+    """Send an answer; to a client that asks for a WebSocket (`kind` "websocket") in its place."""
+    before = "" if kind == "http" else "websocket."
     headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
-    await send({"type": _START, "status": answer.status, "headers": headers})
-    await send({"type": _BODY, "body": answer.body})
+    await send({"type": before + _START, "status": answer.status, "headers": headers})
+    await send({"type": before + _BODY, "body": answer.body})

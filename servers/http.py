@@ -99,6 +99,10 @@ class _Protocol(HttpToolsProtocol):
         elif self._incomplete and self._deadline is None:
             self._await_request()
 
+    def handle_websocket_upgrade(self) -> None:
+        self._end_deadline()
+        super().handle_websocket_upgrade()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]

@@ -7,6 +7,7 @@ their states (`envs.base`).
 from __future__ import annotations
 
 import hashlib
+import random
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -175,6 +176,17 @@ class PivotRegistry:
             came = "neither" if pivot is None else "both"
             raise InputError(f"pivot_id, pivot: expected exactly one of them, got {came}")
         return usable(self.get(pivot_id) if pivot_id is not None else self.checked(pivot))  # type: ignore[arg-type]
+
+    def drawn(self, rng: random.Random) -> str:
+        """The id of a pivot drawn by `rng`.
+
+        Raises:
+            NotFound: If there is none to draw from.
+        """
+        self.refresh()
+        if not self._summaries:
+            raise NotFound("this server has no pivots to draw from", hint="POST /pivots adds some; or name a state")
+        return rng.choice(self._summaries).id
 
     def add(self, pivots: Sequence[Pivot]) -> int:
         """Add pivots, all or none, and return how many were new.

@@ -19,9 +19,18 @@ from pivotgym.servers.binding import bind, url_of
 from pivotgym.servers.http import protocol
 from pivotgym.servers.settings import Listening
 
+PING_S, PONG_S = 60.0, 600.0
+"""Between pings on an open WebSocket, and until one counts as lost: a client that computes for minutes answers late."""
 
-def uvicorn_server(app: FastAPI, settings: Listening) -> uvicorn.Server:
-    """A uvicorn server, not running yet, with our limits on connections."""
+
+def uvicorn_server(app: FastAPI, settings: Listening, *, sockets: bool = False) -> uvicorn.Server:
+    """A uvicorn server, not running yet, with our limits on connections.
+
+    Args:
+        app: What is served.
+        settings: Address and limits.
+        sockets: Whether the application has routes for WebSockets.
+    """
     access = logging.getLogger("uvicorn.access")
     if not any(isinstance(kept, Redact) for kept in access.filters):
         access.addFilter(Redact())
@@ -33,7 +42,11 @@ def uvicorn_server(app: FastAPI, settings: Listening) -> uvicorn.Server:
         server_header=False,
         timeout_graceful_shutdown=5,
         http=protocol(settings),  # type: ignore[arg-type]
-        ws="none",
+        ws="websockets-sansio" if sockets else "none",
+        ws_max_size=settings.max_body_bytes,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PONG_S,
+        ws_per_message_deflate=False,
         timeout_keep_alive=75,
         backlog=2048,
     )

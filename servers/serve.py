@@ -61,7 +61,7 @@ def make_server(
     paths = [Path(item) for item in given if not isinstance(item, Pivot)]
     known = [item for item in given if isinstance(item, Pivot)]
     app = create_app(loaded, pivots=[*known, *read_pivots(paths)], settings=settings, place=place or ALONE)
-    return uvicorn_server(app, settings)
+    return uvicorn_server(app, settings, sockets=True)
 
 
 def not_installed(error: ImportError) -> MissingDependency:

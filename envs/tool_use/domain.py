@@ -17,6 +17,9 @@ from pivotgym.envs.base.contract import Domain, Task
 from pivotgym.envs.base.users import User
 from pivotgym.envs.tool_use.bfcl import source, trajectories
 from pivotgym.envs.tool_use.bfcl.toolkit import BfclToolkit
+from pivotgym.envs.tool_use.mcp import tasks as mcp_tasks
+from pivotgym.envs.tool_use.mcp.folders import SOURCE as MCP
+from pivotgym.envs.tool_use.mcp.toolkit import McpToolkit
 from pivotgym.envs.tool_use.tau import tasks as tau_tasks
 from pivotgym.envs.tool_use.tau.toolkit import SOURCE as TAU
 from pivotgym.envs.tool_use.tau.toolkit import TauToolkit
@@ -26,7 +29,7 @@ from pivotgym.envs.tool_use.world import GoldOutcomes, ToolWorld
 from pivotgym.verifiers.judge import MessageJudge
 from pivotgym.verifiers.tool_calls import ToolCallComparator
 
-TOOLKITS: dict[str, type[Toolkit]] = {BfclToolkit.kind: BfclToolkit, TauToolkit.kind: TauToolkit}
+TOOLKITS: dict[str, type[Toolkit]] = {one.kind: one for one in (BfclToolkit, TauToolkit, McpToolkit)}
 
 
 class ToolUse(Domain):
@@ -34,7 +37,8 @@ class ToolUse(Domain):
 
     name: ClassVar[str] = "tool_use"
     description: ClassVar[str] = (
-        "Conversational tool use: BFCL's stateful API classes and function schemas, tau-bench's airline and retail"
+        "Conversational tool use: BFCL's stateful API classes and function schemas, tau-bench's airline and retail, "
+        "tools of MCP servers"
     )
     candidate_rule: ClassVar[str] = "assistant turns that call tools, without those whose recorded call is an error"
 
@@ -58,8 +62,8 @@ class ToolUse(Domain):
         return [turn for turn, step in enumerate(steps_of(trajectory.messages)) if _candidate(step)]
 
     def tasks(self) -> Iterable[Task]:
-        """BFCL's multi-turn tasks where the wheel is fetched, airline and retail tasks where they are configured."""
-        found = list(tau_tasks.tasks())
+        """BFCL's multi-turn tasks where the wheel is fetched; those of tau-bench and MCP servers as configured."""
+        found = [*tau_tasks.tasks(), *mcp_tasks.tasks()]
         try:
             source.locate()
         except MissingDependency:
@@ -91,8 +95,8 @@ class ToolUse(Domain):
             self._user_chat = None
 
     def ready(self) -> str | None:
-        """Why no origin can be rebuilt: BFCL's wheel is not fetched, and no tau-bench database is configured."""
-        if sources.find(TAU) is not None:
+        """Why no origin can be rebuilt: neither BFCL's wheel, nor tau-bench's databases, nor MCP servers are there."""
+        if sources.find(TAU) is not None or sources.find(MCP) is not None:
             return None
         try:
             source.locate()

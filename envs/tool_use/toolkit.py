@@ -52,6 +52,12 @@ class Toolkit(ABC):
     def digest(self) -> str:
         """SHA-256 of all that later calls can depend on."""
 
+    def settle(self) -> None:  # noqa: B027 - most toolkits fork in no time
+        """This state is complete and will only be forked from now on; let go of what forks don't need."""
+
+    def close(self) -> None:  # noqa: B027 - most toolkits hold nothing that needs freeing
+        """Free what the toolkit holds. Calling it again does nothing."""
+
     def normalise(self, observation: str) -> str:
         """What of an observation must match when a recorded call is replayed; by default all of it.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, ClassVar, Self
 
 from pivotgym.core.canonical import digest
@@ -34,11 +35,12 @@ class GoldOutcomes:
         """Digest of the final state, and the results of all calls, counted."""
         with self._lock:
             if task.id not in self._known:
-                world.start(task.origin, 0)
-                seen: Counter[str] = Counter()
-                for action in (action for turn in task.gold for action in turn):
-                    seen.update(world.run(action).observations)
-                self._known[task.id] = (world.toolkit.outcome_digest(), seen)
+                with closing(world):
+                    world.start(task.origin, 0)
+                    seen: Counter[str] = Counter()
+                    for action in (action for turn in task.gold for action in turn):
+                        seen.update(world.run(action).observations)
+                    self._known[task.id] = (world.toolkit.outcome_digest(), seen)
             return self._known[task.id]
 
 
@@ -76,7 +78,12 @@ class ToolWorld(World):
         if origin.kind not in self._toolkits:
             raise InputError(f"origin: expected a kind of {sorted(self._toolkits)}, got {origin.kind!r}")
         toolkit = self._toolkits[origin.kind]()
-        toolkit.start(origin, seed)
+        try:
+            toolkit.start(origin, seed)
+        except BaseException:
+            toolkit.close()
+            raise
+        self.close()
         self._toolkit, self._seen, self._said, self._over = toolkit, (), (), False
 
     def run(self, action: Action) -> Effects:
@@ -128,18 +135,25 @@ class ToolWorld(World):
         copy._said, copy._over = self._said, self._over
         return copy
 
+    def keep(self, key: str) -> None:
+        """See `World.keep`: nothing is stored; the toolkit lets go of what forks don't need."""
+        self.toolkit.settle()
+
     def digest(self) -> str:
         """See `World.digest`: the toolkit's, and whether a call ended the task, which no later one can take back."""
         state = self.toolkit.digest()
         return digest({"state": state, "over": True}) if self._over else state
 
     def normalise(self, observation: str) -> str:
-        """See `World.normalise`: white space, then the toolkit's own rule."""
-        return self.toolkit.normalise(super().normalise(observation))
+        """See `World.normalise`: white space, then the rule of the toolkit, where it is started."""
+        plain = super().normalise(observation)
+        return plain if self._toolkit is None else self._toolkit.normalise(plain)
 
     def close(self) -> None:
         """See `World.close`."""
-        self._toolkit = None
+        toolkit, self._toolkit = self._toolkit, None
+        if toolkit is not None:
+            toolkit.close()
 
     def outcome(self, task: Task) -> float:
         """1.0 if the final state is the gold's and all that is due was seen and said, else 0.0.

@@ -165,6 +165,13 @@ def test_nemo_gym_another_action_gets_nothing(example, folder):
     assert (answer["reward"], answer["verdict"]["outcome"]) == (0.0, "different")
 
 
+@pytest.mark.slow
+def test_openenvs_client_gets_the_reward_of_each_action(url):
+    pytest.importorskip("openenv", reason="openenv-core is not installed")
+    told = run(sys.executable, EXAMPLES / "openenv_client.py", PIVOT, url=url).splitlines()
+    assert [line.rpartition(" -> ")[2] for line in told] == ["1 equivalent", "0 different"]
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl_gets_one_verdict_and_many(url):
     first, second, batch = map(json.loads, run("bash", EXAMPLES / "curl.sh", url=url).splitlines())

@@ -90,6 +90,11 @@ def test_openapi_lists_every_route_with_its_schemas(http: httpx.Client) -> None:
         ("post", "/reward"),
         ("post", "/reward/{token}"),
         ("post", "/nemo_gym/verify"),
+        ("get", "/openenv/health"),
+        ("get", "/openenv/metadata"),
+        ("get", "/openenv/schema"),
+        ("get", "/openenv/openapi.json"),
+        ("post", "/openenv/mcp"),
     }
     body = document["paths"]["/verify"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     name = body["$ref"].removeprefix("#/components/schemas/")
