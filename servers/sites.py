@@ -1,8 +1,8 @@
 """Requests that a browser sends on behalf of another site: told by their headers, and refused.
 
 A server without a token trusts who can reach it. A browser on the same machine can, and does so for any page that its
-user looks at: by a form or `fetch` (which says its origin), or by a name that the page's owner lets point to 127.0.0.1 (DNS
-rebinding; then the page's origin is ours, but the name is one that only the owner would use).
+user looks at: by a form or `fetch`, which says its origin, or by a name that the page's owner lets point to 127.0.0.1
+(DNS rebinding: the origin is the server's then, but the name is the owner's).
 
 Owns: telling such requests. Does not own: who asks (`auth`, `gateway.web.door`).
 """
