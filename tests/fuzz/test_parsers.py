@@ -29,7 +29,7 @@ def test_any_text_is_read(parser: Parser, data: st.DataObject) -> None:
 @pytest.mark.slow
 @any_parser
 @given(data=st.data())
-@settings(max_examples=1000)
+@settings(max_examples=300)
 def test_any_text_is_read_at_length(parser: Parser, data: st.DataObject) -> None:
     parser.read(data.draw(texts(parser)))
 
@@ -39,4 +39,19 @@ def test_any_text_is_read_at_length(parser: Parser, data: st.DataObject) -> None
 @any_parser
 def test_a_piece_repeated_without_end_is_read(parser: Parser) -> None:
     for piece in parser.pieces:
-        parser.read(piece * (100_000 // len(piece)))
+        parser.read(piece * (30_000 // len(piece)))
+
+
+CRASHES = [
+    ("page", '[1] button "\\u12"'),
+    ("page", '[1] textbox "a" value="\\x"'),
+    ("page", "[" + "9" * 5000 + "] button"),
+    ("message", "no" * 8000),
+]
+"""Texts that once raised, or took half a minute."""
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(("name", "text"), CRASHES, ids=[f"{name} {text[:12]}" for name, text in CRASHES])
+def test_text_that_once_did_harm_is_read(name: str, text: str) -> None:
+    PARSERS[name].read(text)
