@@ -1,4 +1,4 @@
-"""Tokens and keys: in no answer, no log, no metric, no error, no page, whatever is asked."""
+"""Tokens: in no answer, no log, no metric, no error, no page, whatever is asked."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import httpx
 import pytest
 from gateways import RunningGateway
 from run_folders import profiled, write_run
-from toy_domain import StoreDomain, call, make_pivot
+from toy_domain import StoreDomain, make_pivot
 
-from pivotgym.core.chat_server import ChatServer
 from pivotgym.servers.serve import BackgroundServer
 from pivotgym.servers.settings import Settings
 
-SECRETS = {name: f"SECRET-{name}-5e1f0c" for name in ("bearer", "reward", "gateway", "judge")}
+SECRETS = {name: f"SECRET-{name}-5e1f0c" for name in ("bearer", "reward", "gateway")}
 BODIES = [b"{", b"[]", b'{"pivot_id": "toy/a:0"}', b'{"pivot_id": "nowhere", "action": {}}', b"x" * 3000]
 GETS = [
     "/",
@@ -55,11 +54,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def url(files: dict[str, Path]) -> Iterator[str]:
-    judge = ChatServer(
-        base_url="http://127.0.0.1:9/v1", model="m", api_key_file=files["judge"], retries=0, timeout_s=0.2
-    )
     tokens = {"token_file": files["bearer"], "reward_token_file": files["reward"]}
-    settings = Settings(**tokens, judge=judge, access_log=True, max_body_bytes=2000)
+    settings = Settings(**tokens, access_log=True, max_body_bytes=2000)
     with BackgroundServer(StoreDomain(), pivots=[make_pivot(0)], settings=settings) as running:
         yield running.url
 
@@ -115,11 +111,3 @@ def test_gateway_and_page_tell_no_secret(
 
     assert (signed_in.status_code, pages[0].status_code) == (303, 200)
     not_told(told([signed_in, *pages, *answers]) + "\n".join(own) + "".join(capfd.readouterr()))
-
-
-def test_verdict_that_needs_the_judge_fails_without_its_key(url: str) -> None:
-    headers = {"authorization": f"Bearer {SECRETS['bearer']}"}
-    body = {"pivot_id": "toy/a:0", "action": call("set", key="color", value="red").to_json()}
-
-    not_told(httpx.post(f"{url}/verify", json=body, headers=headers, trust_env=False).text)
-    not_told(httpx.get(f"{url}/ready", headers=headers, trust_env=False, timeout=20).text)
