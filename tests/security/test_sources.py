@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,3 +94,21 @@ def test_no_template_marks_text_as_safe() -> None:
     templates = [path for package in PACKAGES for path in (ROOT / package).rglob("*.html")]
     assert templates
     assert not [path for path in templates if "autoescape false" in path.read_text(encoding="utf-8")]
+
+
+def test_tokens_are_compared_in_constant_time() -> None:
+    """Wherever a secret stands in a comparison, it is with nothing."""
+    secret = re.compile(r"\b(_?bearer|_?reward|_?cookie|tokens?\.\w+)\b(?!')")
+    for path in (ROOT / "servers" / "auth.py", ROOT / "servers" / "gateway" / "web" / "door.py"):
+        compared = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Compare)]
+        found = [ast.unparse(node) for node in compared if secret.search(ast.unparse(node))]
+        assert found
+        assert not [text for text in found if not text.endswith(("is None", "is not None"))]
+        assert "hmac.compare_digest" in path.read_text()
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    named = re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "security.md").read_text(encoding="utf-8"))
+    assert len(named) > 40
+    for file, test in named:
+        assert f"def {test}" in (ROOT / "tests" / file).read_text(encoding="utf-8"), (file, test)
