@@ -98,7 +98,7 @@ def test_any_row_is_read_or_refused(tmp_path: Path, read: Callable[[Path], Any],
 @pytest.mark.slow
 @any_reader
 @given(row=ROWS)
-@settings(in_a_file, max_examples=300)
+@settings(in_a_file, max_examples=100)
 def test_any_row_is_read_or_refused_at_length(tmp_path: Path, read: Callable[[Path], Any], row: dict[str, Any]) -> None:
     read_or_refuse(read, tmp_path / "rows.jsonl", json.dumps(row).encode())
 

@@ -29,7 +29,7 @@ def test_any_text_is_read(parser: Parser, data: st.DataObject) -> None:
 @pytest.mark.slow
 @any_parser
 @given(data=st.data())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_any_text_is_read_at_length(parser: Parser, data: st.DataObject) -> None:
     parser.read(data.draw(texts(parser)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,10 +21,14 @@ RUN_CODE = {
 """Where `eval` and `exec` stand, and on what."""
 
 
-def calls(module: Path) -> Iterator[tuple[str, ast.Call]]:
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+@cache
+def nodes(module: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(module.read_text(encoding="utf-8"))))
+
+
+@cache
+def calls(module: Path) -> list[tuple[str, ast.Call]]:
+    return [(ast.unparse(node.func), node) for node in nodes(module) if isinstance(node, ast.Call)]
 
 
 def given(node: ast.Call, name: str) -> str:
@@ -35,7 +39,7 @@ def test_nothing_is_unpickled() -> None:
     imported = {
         (path.relative_to(ROOT).as_posix(), name.split(".")[0])
         for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(path)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names])
     }
@@ -100,7 +104,7 @@ def test_tokens_are_compared_in_constant_time() -> None:
     """Wherever a secret stands in a comparison, it is with nothing."""
     secret = re.compile(r"\b(_?bearer|_?reward|_?cookie|tokens?\.\w+)\b(?!')")
     for path in (ROOT / "servers" / "auth.py", ROOT / "servers" / "gateway" / "web" / "door.py"):
-        compared = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Compare)]
+        compared = [node for node in nodes(path) if isinstance(node, ast.Compare)]
         found = [ast.unparse(node) for node in compared if secret.search(ast.unparse(node))]
         assert found
         assert not [text for text in found if not text.endswith(("is None", "is not None"))]
