@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test test-slow test-openrlhf openrlhf-cpu lint docs install-demo install-test clean
+.PHONY: demo test test-slow test-openrlhf openrlhf-cpu lint docs bench-nightly install-demo install-test clean
 
 demo: install-demo
 	$(BIN)/pivotgym demo $(ARGS)
@@ -43,6 +43,10 @@ lint: install-test
 # The docs site, into site/; a warning fails it.
 docs: install-demo $(VENV)/deps-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
+
+# The table of docs/performance.md measured anew; fails where it has become over 20 % worse.
+bench-nightly: install-demo
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py --compare $(ARGS)
 
 $(VENV)/made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "PivotGym needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
