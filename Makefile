@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test test-slow test-openrlhf openrlhf-cpu lint install-demo install-test clean
+.PHONY: demo test test-slow test-openrlhf openrlhf-cpu lint docs bench-nightly install-demo install-test clean
 
 demo: install-demo
 	$(BIN)/pivotgym demo $(ARGS)
@@ -40,6 +40,14 @@ lint: install-test
 	$(BIN)/ruff format --check .
 	cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p pivotgym
 
+# The docs site, into site/; a warning fails it.
+docs: install-demo $(VENV)/deps-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
+
+# The table of docs/performance.md measured anew; fails where it has become over 20 % worse.
+bench-nightly: install-demo
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py --compare $(ARGS)
+
 $(VENV)/made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "PivotGym needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
@@ -54,6 +62,10 @@ $(VENV)/deps-test: $(VENV)/deps-demo
 	$(PIP) install -q -c constraints.txt ".[all,dev]"
 	touch $@
 
+$(VENV)/deps-docs: $(VENV)/deps-demo
+	$(PIP) install -q -c constraints.txt ".[docs]"
+	touch $@
+
 install-demo: $(VENV)/deps-demo
 	@rm -rf build *.egg-info
 	@$(PIP) install -q --no-deps --no-build-isolation --force-reinstall .
@@ -65,4 +77,4 @@ install-test: $(VENV)/deps-test
 	@rm -rf build *.egg-info
 
 clean:
-	rm -rf $(VENV) $(RL_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(RL_VENV) build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -120,20 +120,24 @@ def native(server: tuple[str, int], seconds: float) -> None:
     measure("/verify, executed", server, "/verify", other, seconds)
 
 
+BATCHES = {
+    "equal to the expert's": [action()] * 16,
+    "equal, in four spellings": [action(extra=n) for n in range(16)],
+    "one other, executed": [action(3)] * 16,
+    "all others, executed": [action(3 + n) for n in range(16)],
+}
+
+
+def batch_body(actions: list[Action]) -> str:
+    """16 pivots with the same 16 actions each."""
+    sent = [one.to_json() for one in actions]
+    return json.dumps({"items": [{"pivot_id": f"plain/a:{turn}", "actions": sent} for turn in range(16)]})
+
+
 def batch(server: tuple[str, int], seconds: float) -> None:
     """`/verify/batch`: 16 pivots with 16 actions each."""
-    kinds = {
-        "equal to the expert's": [action()] * 16,
-        "equal, in four spellings": [action(extra=n) for n in range(16)],
-        "one other, executed": [action(3)] * 16,
-        "all others, executed": [action(3 + n) for n in range(16)],
-    }
-    for name, actions in kinds.items():
-        sent = [one.to_json() for one in actions]
-        items = [{"pivot_id": f"plain/a:{turn}", "actions": sent} for turn in range(16)]
-        measure(
-            f"/verify/batch of 256, {name}", server, "/verify/batch", json.dumps({"items": items}), seconds, each=256
-        )
+    for name, actions in BATCHES.items():
+        measure(f"/verify/batch of 256, {name}", server, "/verify/batch", batch_body(actions), seconds, each=256)
 
 
 def main() -> None:

@@ -40,6 +40,13 @@ async def verify(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "reward": float(same)}
 
 
+def body(size: int) -> str:
+    """A body of `/verify` of about that many bytes."""
+    call = {"name": "forecast", "arguments": '{"city": "Rome", "days": 2}'}
+    rest = {"expected_action": call, "response": {"output": [call]}}
+    return json.dumps({**rest, "input": "pad " * max((size - len(json.dumps(rest))) // 4, 0)})
+
+
 @app.post("/sessions")
 async def create(body: dict[str, Any]) -> dict[str, Any]:
     session_id = secrets.token_hex(16)

@@ -12,17 +12,17 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import serve_bare
 import uvicorn
 import uvloop
-from serve import PAYLOADS, action, pivot, verify_body
+from serve import BATCHES, PAYLOADS, action, batch_body, pivot, verify_body
 from serve_load import request_bytes
 from serve_sessions import STEPS, domain
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -109,28 +109,43 @@ async def session(connection: Connection) -> None:
     await connection.ask(request_bytes("host", f"/sessions/{session_id}", b"", "DELETE"))
 
 
-async def run(payloads: Path) -> None:
+class Cost(NamedTuple):
+    """CPU milliseconds of one operation, and of the same on plain FastAPI where it does the same."""
+
+    name: str
+    cpu_ms: float
+    floor_ms: float | None = None
+
+
+async def measured(payloads: Path) -> AsyncIterator[Cost]:
+    """Each operation's cost, one after another."""
     app = create_app(domain(), pivots=[pivot(turn=turn) for turn in range(16)], settings=Settings())
     ours = Connection(app, protocol(Settings()))
     floor = Connection(serve_bare.app, HttpToolsProtocol)
-
-    def show(name: str, cpu_ms: float, floor_ms: float | None = None) -> None:
-        beside = "" if floor_ms is None else f"   plain FastAPI {floor_ms:.4f}   ratio {cpu_ms / floor_ms:.2f}"
-        print(f"{name:44} {cpu_ms:.4f} CPU ms each{beside}", flush=True)
-
     for name in PAYLOADS if payloads.is_dir() else ():
         body = (payloads / f"{name}.json").read_bytes()
         cpu_ms = await least(partial(ours.ask, post("/nemo_gym/verify", body)), 30)
         floor_ms = await least(partial(floor.ask, post("/verify", body)), 30)
-        show(f"/nemo_gym/verify, {len(body) / 1e3:.1f} KB", cpu_ms, floor_ms)
+        yield Cost(f"/nemo_gym/verify, {len(body) / 1e3:.1f} KB", cpu_ms, floor_ms)
     for name, sent in {
         "/verify, pivot by id": verify_body(pivot_id="plain/a:0"),
         "/verify, whole pivot, 25 KB": verify_body(pivot=pivot(24_000).to_json()),
         "/verify, executed": json.dumps({"pivot_id": "plain/a:0", "action": action(3).to_json()}),
     }.items():
-        show(name, await least(partial(ours.ask, post("/verify", sent)), 50))
+        same = serve_bare.body(len(sent))
+        cpu_ms = await least(partial(ours.ask, post("/verify", sent)), 50)
+        yield Cost(name, cpu_ms, await least(partial(floor.ask, post("/verify", same)), 50))
+    for name, actions in BATCHES.items():
+        cpu_ms = await least(partial(ours.ask, post("/verify/batch", batch_body(actions))), 2, each=256)
+        yield Cost(f"/verify/batch of 256, {name}, per action", cpu_ms)
     sessions = [await least(partial(session, to), 10, STEPS + 1) for to in (ours, floor)]
-    show("sessions, per reset or step", *sessions)
+    yield Cost("sessions, per reset or step", *sessions)
+
+
+async def run(payloads: Path) -> None:
+    async for name, cpu_ms, floor_ms in measured(payloads):
+        beside = "" if floor_ms is None else f"   plain FastAPI {floor_ms:.4f}   ratio {cpu_ms / floor_ms:.2f}"
+        print(f"{name:56} {cpu_ms:.4f} CPU ms each{beside}", flush=True)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ def read_lines(
     Raises:
         NotFound: If there is no such file.
         ConfigError: If `on_error` is neither `stop` nor `skip`.
-        BadLine: At the first bad line, with `on_error="stop"`.
+        BadLine: At the first bad line, with `on_error="stop"`; for a damaged gzipped file, whatever `on_error` says.
     """
     if on_error not in ("stop", "skip"):
         raise ConfigError(f"on_error: expected 'stop' or 'skip', got {on_error!r}")
@@ -66,20 +67,30 @@ def read_lines(
     if not path.is_file():
         raise NotFound(f"path: expected a JSON Lines file, found none at {path}")
     report = report if report is not None else ReadReport()
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = _parse_line(line, parse, path, number)
+        except BadLine as error:
+            if on_error == "stop":
+                raise
+            report.skip(error)
+            continue
+        report.read += 1
+        yield record
+
+
+def _lines(path: Path) -> Iterator[bytes]:
     opener: Callable[..., IO[bytes]] = gzip.open if path.suffix == ".gz" else open  # type: ignore[assignment]
+    number = 0
     with opener(path, "rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = _parse_line(line, parse, path, number)
-            except BadLine as error:
-                if on_error == "stop":
-                    raise
-                report.skip(error)
-                continue
-            report.read += 1
-            yield record
+        try:
+            for number, line in enumerate(lines, start=1):  # noqa: B007
+                yield line
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            hint = "the file is damaged or not whole: fetch or write it again"
+            raise BadLine(str(path), number + 1, f"cannot be unpacked: {error}", hint=hint) from error
 
 
 def _parse_line(line: bytes, parse: Callable[[dict[str, Any]], T], path: Path, number: int) -> T:

@@ -17,12 +17,13 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 import pivotgym
 from pivotgym.core.errors import InputError, NotFound, PivotGymError
+from pivotgym.servers import api_text
 from pivotgym.servers.auth import Guard
 from pivotgym.servers.dispatch import Application, Dispatch, path_of
 from pivotgym.servers.endpoint import Endpoint, RouteSpec, Serving
@@ -76,7 +77,12 @@ def assemble(
         error: Schema of what failures answer, for the document.
     """
     app = Application(
-        title=title, version=pivotgym.__version__, lifespan=lifespan, redirect_slashes=False, redoc_url=None
+        title=title,
+        version=pivotgym.__version__,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        docs_url=None,  # FastAPI's loads its scripts from another host
+        redoc_url=None,
     )
     app.openapi = functools.cache(  # type: ignore[method-assign]
         lambda: document(
@@ -91,6 +97,8 @@ def assemble(
     endpoints = [(spec, Endpoint(spec, service)) for spec in routes]
     for spec, endpoint in endpoints:
         app.router.routes.append(Route(spec.path, endpoint, methods=[spec.method]))
+    documentation = functools.cache(lambda: api_text.page(app.openapi()))
+    app.router.routes.append(Route("/docs", lambda request: HTMLResponse(documentation(), headers=api_text.HEADERS)))
     app.add_exception_handler(HTTPException, _http_error)
     behind = Watch(Dispatch(rest or app.behind, endpoints))
     app.front = guarded = Guard(behind, tokens, service.metrics, path_in)

@@ -13,10 +13,11 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pivotgym.core.errors import Unauthorized
+from pivotgym.core.errors import InputError, Unauthorized
 from pivotgym.servers.dispatch import path_of
 from pivotgym.servers.endpoint import Counts, answer_with
 from pivotgym.servers.settings import Tokens
+from pivotgym.servers.sites import Forbidden, own_name, same_origin
 from pivotgym.servers.wire import error_reply
 
 OPEN = frozenset({"/health", "/ready"})
@@ -26,7 +27,7 @@ OPENENV = "/openenv/"
 
 
 class Guard:
-    """ASGI middleware that lets nobody past without the token, where there is one.
+    """ASGI middleware that lets nobody past without the token; where there is none, no page of another site.
 
     Args:
         app: What is guarded.
@@ -45,22 +46,24 @@ class Guard:
         self._path_in = path_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 401."""
+        """Pass the request on, or answer 401 or 403."""
         if scope["type"] in ("http", "websocket"):
             refusal = self._refusal(scope)
             if refusal is not None:
                 self._metrics.error(refusal.code)
-                self._metrics.request("unauthorized", refusal.status, 0.0)
+                self._metrics.request(refusal.code, refusal.status, 0.0)
                 await answer_with(error_reply(refusal), send, scope["type"])
                 return
         await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Unauthorized | None:
+    def _refusal(self, scope: Scope) -> InputError | None:
         path = self._path_in(scope)
         if path.startswith(REWARD):
             return self._reward_refusal(path[len(REWARD) :])
-        if self._bearer is None or path in OPEN:
+        if path in OPEN:
             return None
+        if self._bearer is None:
+            return _foreign(scope)
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         scheme, _, token = given.partition(b" ")
         if scheme.lower() == b"basic" and path.startswith(OPENENV):
@@ -86,6 +89,16 @@ def _password(credentials: bytes) -> bytes:
         return base64.b64decode(credentials, validate=True).partition(b":")[2]
     except ValueError:
         return b""
+
+
+def _foreign(scope: Scope) -> Forbidden | None:
+    try:
+        own_name(scope)
+        if scope.get("method") not in ("GET", "HEAD"):  # a socket has none, and may say anything
+            same_origin(scope)
+    except Forbidden as refusal:
+        return refusal
+    return None
 
 
 class Redact(logging.Filter):

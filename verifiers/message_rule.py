@@ -47,7 +47,7 @@ _ASKED_WITH_FACTS = 0.3
 _MORE_TEXT = 4000
 """Characters that a candidate's text may have beyond ten times the expert's."""
 _KEPT_CHARACTERS = 16_000
-_WITH_CODE = re.compile(r"((?:[^\W\d_][\w'-]*[ \t]+){1,6})\([A-Z]{2,5}\)")
+_WITH_CODE = re.compile(r"(?<![^\W\d_])((?:[^\W\d_][\w'-]*[ \t]+){1,6})\([A-Z]{2,5}\)")
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,6 @@ def _tops(archive: Path, size: int, changed_ns: int) -> tuple[str, ...]:
     try:
         with tarfile.open(archive) as members:
             names = {posixpath.normpath(member.name).split("/")[0] for member in members}
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, EOFError, tarfile.TarError) as error:
         raise InputError(f"fixture {archive.name!r}: expected a tar archive, it cannot be read: {error}") from error
     return tuple(sorted(names - {"", ".", ".."}))

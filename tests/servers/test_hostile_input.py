@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 from typing import Any
@@ -129,6 +130,12 @@ def test_body_over_the_limit_is_413(http: httpx.Client) -> None:
     answer = http.post("/verify", content=b"x" * 200_001)
     assert answer.status_code == 413
     assert answer.json()["message"] == "body: expected at most 200000 bytes, got more"
+
+
+def test_compressed_body_is_not_unpacked(http: httpx.Client) -> None:
+    body = gzip.compress(b'{"pivot_id": "' + b" " * 10_000_000 + b'"}')
+    answer = http.post("/verify", content=body, headers={"content-encoding": "gzip"})
+    assert answer.json()["message"].startswith("body: expected JSON, got something else")
 
 
 def test_streamed_body_over_the_limit_is_413(http: httpx.Client) -> None:

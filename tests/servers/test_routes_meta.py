@@ -115,4 +115,4 @@ def test_every_reference_in_the_openapi_document_resolves(http: httpx.Client) ->
 
 
 def test_documentation_page_is_served(http: httpx.Client) -> None:
-    assert "/openapi.json" in http.get("/docs").text
+    assert "POST /verify" in http.get("/docs").text

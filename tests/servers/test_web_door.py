@@ -131,7 +131,9 @@ def test_form_of_another_site_is_refused(browser: httpx.Client, path: str, heade
     answer = browser.post(path, data={"text": "x", "token": TOKEN}, headers=headers)
 
     assert answer.status_code == 403
-    assert "origin: expected this page" in (answer.json()["message"] if path.endswith("json") else answer.text)
+    assert "origin: expected that of this server" in (
+        answer.json()["message"] if path.endswith("json") else answer.text
+    )
 
 
 def test_form_of_another_site_is_refused_where_there_is_no_token(runs: Path) -> None:

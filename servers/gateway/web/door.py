@@ -3,7 +3,7 @@
 The cookie holds a value made from the token, not the token, so that it opens the page alone. Where the gateway has no
 token there is nobody to sign in; a form of another site is refused all the same.
 
-Owns: signing in, the origin of forms, the headers of every answer below `/ui`, the page's own files. Does not own: the
+Owns: signing in, the headers of every answer below `/ui`, the page's own files. Does not own: the
 pages.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +20,7 @@ from pivotgym.core.errors import InputError, NotFound, PivotGymError, Unauthoriz
 from pivotgym.servers.dispatch import path_of
 from pivotgym.servers.endpoint import answer_with, read_body
 from pivotgym.servers.gateway.web.pages import STATIC, error_page, render, static
+from pivotgym.servers.sites import own_name, same_origin
 from pivotgym.servers.wire import Reply, as_error, error_reply
 
 if TYPE_CHECKING:
@@ -41,13 +42,6 @@ _HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )
-
-
-class Forbidden(InputError):
-    """A form that another site sent."""
-
-    code = "forbidden"
-    status = 403
 
 
 class Door:
@@ -88,6 +82,8 @@ class Door:
     async def _answer(self, scope: Scope, receive: Receive, path: str) -> Reply | None:
         """What is answered at the door; `None` for who is let in."""
         try:
+            if self._bearer is None:
+                own_name(scope)
             if scope["method"] not in ("GET", "HEAD"):
                 same_origin(scope)
             if path.startswith(FILES):
@@ -144,24 +140,6 @@ class Door:
 def cookie_of(token: str) -> str:
     """The cookie's value: known to who knows the token, and telling nothing of it."""
     return hmac.new(token.encode(), b"pivotgym: the gateway's page", hashlib.sha256).hexdigest()
-
-
-def same_origin(scope: Scope) -> None:
-    """Refuse what another site's page sent.
-
-    Raises:
-        Forbidden: If the request names another origin than the one it was sent to.
-    """
-    origin, host = _header(scope, b"origin").decode("latin-1"), _header(scope, b"host").decode("latin-1")
-    site = _header(scope, b"sec-fetch-site")
-    try:
-        own = not origin or urlsplit(origin).netloc.casefold() == host.casefold()
-    except ValueError:
-        own = False
-    if not own or site not in (b"", b"same-origin", b"none"):
-        raise Forbidden(
-            f"origin: expected this page's own, got {origin[:200]!r}", hint="send the form from the gateway's own page"
-        )
 
 
 def _header(scope: Scope, name: bytes) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-_LINE = re.compile(r"(?P<indent> *)(?:\[(?P<id>\d+)\] )?(?P<role>[A-Za-z]+)(?P<rest>(?: .*)?)")
+_LINE = re.compile(r"(?P<indent> *)(?:\[(?P<id>\d{1,9})\] )?(?P<role>[A-Za-z]+)(?P<rest>(?: .*)?)")
 _NAME = re.compile(r' ("(?:[^"\\]|\\.)*")')
 _STATE = re.compile(r' ([a-z]+)(?:=("(?:[^"\\]|\\.)*"|[^ ]+))?')
 
@@ -94,8 +94,16 @@ def _elements(text: str) -> Iterator[Element]:
         rest, name = found["rest"], ""
         named = _NAME.match(rest)
         if named:
-            name, rest = json.loads(named[1]), rest[named.end() :]
+            name, rest = _unquoted(named[1]), rest[named.end() :]
         elif found["id"] is None:
             continue
-        states = {word: json.loads(value) if value.startswith('"') else value for word, value in _STATE.findall(rest)}
+        states = {word: _unquoted(value) if value.startswith('"') else value for word, value in _STATE.findall(rest)}
         yield Element(int(found["id"] or 0), found["role"], name, len(found["indent"]), states)
+
+
+def _unquoted(text: str) -> str:
+    """A JSON text's value; what only looks like one stays as it is."""
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text

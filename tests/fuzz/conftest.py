@@ -1,0 +1,6 @@
+"""Finds this folder's helper."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,6 @@
+"""Finds the servers' test helpers."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
