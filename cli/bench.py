@@ -20,19 +20,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from pivotgym.cli.bench_attacks import attacks
 from pivotgym.cli.ui import bar, escape, say, show
 
 if TYPE_CHECKING:
     from pivotgym.core.chat_server import ChatServer
+    from pivotgym.core.trajectory import Pivot
     from pivotgym.envs.conformance.verdict_bench import Result
     from pivotgym.envs.conformance.verdict_cases import VerdictCase
 
 bench = typer.Typer(no_args_is_help=True, help="Measure verdicts against labelled cases.")
 
 
-@bench.callback()
-def _group() -> None:
-    """Keep `verdicts` a command of its own: a group of one command would swallow its name."""
+bench.command()(attacks)
 
 
 @bench.command()
@@ -71,7 +71,7 @@ def verdicts(
     judge_server = parse_chat_server("--judge", judge or [])
     sources.configure(given)
     try:
-        with bar("cases") as progress, naming(_packages(found) if fetch else set()):
+        with bar("cases") as progress, naming(packages([case.pivot for case in found]) if fetch else set()):
             results = VerdictBench(repeat=out is not None).run(found, on_progress=progress)
     finally:
         sources.forget(*given)
@@ -79,7 +79,7 @@ def verdicts(
     result = {**report({**results, **more_results}), **facts}
     _show(result)
     if json_file is not None:
-        _write(json_file, json.dumps(result, indent=2) + "\n")
+        write(json_file, json.dumps(result, indent=2) + "\n")
         say(f"report: {escape(str(json_file))}")
     if out is not None:
         _publish(out, result, judge_server)
@@ -114,8 +114,8 @@ def _publish(out: Path, result: Mapping[str, Any], judge_server: ChatServer | No
     from pivotgym.envs.conformance.verdict_page import figures, page
 
     model = judge_server.model if judge_server is not None else ""
-    _write(out, page(result, command=command_line(), machine=machine(), judge=model))
-    _write(out.with_suffix(".json"), json.dumps(figures(result), indent=1) + "\n")
+    write(out, page(result, command=command_line(), machine=machine(), judge=model))
+    write(out.with_suffix(".json"), json.dumps(figures(result), indent=1) + "\n")
     say(f"page: {escape(str(out))}, figures: {escape(str(out.with_suffix('.json')))}")
 
 
@@ -131,14 +131,15 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {load}, Python {platform.python_version()}"
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """Write a text file; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
 
-def _packages(cases: Sequence[VerdictCase]) -> set[str]:
-    """The source packages that cases start from."""
-    origins = [case.pivot.origin for case in cases]
+def packages(pivots: Sequence[Pivot]) -> set[str]:
+    """The source packages that pivots start from."""
+    origins = [pivot.origin for pivot in pivots]
     return {str(one.get("package")) for one in origins if one.kind == "sdist" and one.get("package")}
 
 

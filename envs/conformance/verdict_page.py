@@ -79,6 +79,11 @@ def figures(found: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key != "disagreements"}
 
 
+def method_name(method: str) -> str:
+    """A method's name for people."""
+    return _NAMES.get(method, method)
+
+
 def share_with_interval(count: int, total: int, interval: Sequence[float] | None) -> str:
     """A rate as `1/20 (5.0 %; 0.9 to 23.6)`."""
     if not total or interval is None:
