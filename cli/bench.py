@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from pivotgym.cli.bench_attacks import attacks
+from pivotgym.cli.bench_attacks import attacks, exploits
 from pivotgym.cli.ui import bar, escape, say, show
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ bench = typer.Typer(no_args_is_help=True, help="Measure verdicts against labelle
 
 
 bench.command()(attacks)
+bench.command()(exploits)
 
 
 @bench.command()

@@ -1,6 +1,7 @@
-"""`bench attacks`: adversarial search against verdicts.
+"""`bench attacks` and `bench exploits`: adversarial search against verdicts, and what is known already.
 
-Owns: its options and what it prints. Does not own: mutations and counts (`envs.conformance.adversarial`).
+Owns: its options and what it prints. Does not own: mutations and counts (`envs.conformance.adversarial`), or
+the table of exploits (`envs.conformance.exploits`).
 """
 
 from __future__ import annotations
@@ -72,6 +73,21 @@ def attacks(
         write(json_file, json.dumps(result, indent=2) + "\n")
     if out is not None:
         write(out, text)
+
+
+def exploits(
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the page here, in Markdown.")] = None,
+) -> None:
+    """Say which verifier accepts which known exploit."""
+    from pivotgym.cli.bench import write
+    from pivotgym.envs.conformance.exploits import answers, page
+
+    text = page(answers())
+    if out is None:
+        say(escape(text))
+    else:
+        write(out, text)
+        say(f"page: {escape(str(out))}")
 
 
 def _spread(pivots: Sequence[Pivot], limit: int | None) -> list[Pivot]:

@@ -70,9 +70,9 @@ def with_argument(action: Action, place: int, name: str, value: Any) -> Action:
 
 
 def letters_changed(text: str) -> Iterator[str]:
-    """A text with one letter of a word of three letters or more turned into the next, the word's last one."""
-    for place in range(2, len(text)):
-        word = text[place - 2 : place + 1]
+    """A text with the last letter of a word of four letters or more turned into the next of the alphabet."""
+    for place in range(3, len(text)):
+        word = text[place - 3 : place + 1]
         last = place + 1 == len(text) or not (text[place + 1].isalnum() or text[place + 1] == "_")
         if last and word.isascii() and word.isalpha():
             yield text[:place] + _next(text[place]) + text[place + 1 :]

@@ -31,7 +31,8 @@ def search_mutations() -> Iterator[Mutation]:
     """All of them."""
     for name, harmful, why, names, change in _TEXTS:
         yield Mutation(f"search.{name}", harmful, why, _on(names, change))
-    yield Mutation("search.batch_cut", True, "A batch lacks one of its queries or pages.", _cut)
+    cut = "A batch lacks one of its queries or pages; the others may reach the same."
+    yield Mutation("search.batch_cut", True, cut, _cut)
     yield Mutation("search.batch_turned", False, "A batch in another order asks for the same.", _turned)
     yield Mutation("search.batch_doubled", False, "A batch asks for one of its queries or pages twice.", _doubled)
     yield Mutation("search.goal", False, "What a page is opened for is said in other words.", _goal)

@@ -61,6 +61,7 @@ _LONG = {
     "chmod": {"R": "recursive"},
 }  # fmt: skip
 _COUNTED = re.compile(r"[-+]?[a-zA-Z]?\d+(?:,\d+)?[a-zA-Z]?\Z")
+_SYSTEM = re.compile(r"/(?:usr|s?bin|dev|proc|etc|tmp|var)/")
 _PATH = re.compile(r"(?![-+~])[\w./+-]*(?:/|\w\.\w)[\w./+-]*\Z")
 
 
@@ -145,7 +146,8 @@ def _hidden(command: str, tokens: list[Token]) -> Iterator[str]:
 
 def _smuggled(command: str, tokens: list[Token]) -> Iterator[str]:
     for token in tokens:
-        if token.role in ("argument", "target") and _is_path(token) and token.plain and "/" in token.plain.strip("/"):
+        inside = token.plain and "/" in token.plain.strip("/") and not _SYSTEM.match(token.plain)
+        if token.role in ("argument", "target") and _is_path(token) and token.plain and inside:
             folder = token.plain.rstrip("/").rpartition("/")[0]
             yield f"{command} ; touch {folder}/smuggled.txt"
 
