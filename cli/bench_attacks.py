@@ -27,6 +27,12 @@ def attacks(
     tasks: Annotated[
         list[str] | None, typer.Option("--tasks", help="Domain whose tasks' gold runs are played. Repeatable.")
     ] = None,
+    trajectories: Annotated[
+        list[Path] | None, typer.Option("--trajectories", help="JSON Lines of expert runs in chat format. Repeatable.")
+    ] = None,
+    by_text: Annotated[
+        bool, typer.Option("--by-text", help="As if no state could be built: attack the rules that compare texts.")
+    ] = False,
     source: Annotated[
         list[str] | None, typer.Option(metavar="NAME=PATH", help="Data to rebuild origins from. Repeatable.")
     ] = None,
@@ -41,22 +47,27 @@ def attacks(
     from pivotgym.cli.bench import command_line, packages, write
     from pivotgym.core.errors import ConfigError
     from pivotgym.core.jsonl import read_records
+    from pivotgym.core.readers.chat import read_chat
     from pivotgym.core.trajectory import Pivot
     from pivotgym.envs.base import sources
     from pivotgym.envs.conformance.adversarial.attack_page import page
-    from pivotgym.envs.conformance.adversarial.search import attack, distinct, report
+    from pivotgym.envs.conformance.adversarial.search import attack, distinct, report, unbuilt
     from pivotgym.envs.conformance.verdict_cases import read_cases
     from pivotgym.envs.swe.wheelhouse import naming
+    from pivotgym.trainer.extract import extract
 
-    if not (cases or pivots or tasks):
-        raise ConfigError("bench attacks: expected states to attack, got none", hint="--cases, --pivots or --tasks")
+    if not (cases or pivots or tasks or trajectories):
+        hint = "name some with --cases, --pivots, --trajectories or --tasks"
+        raise ConfigError("bench attacks: expected states to attack, got none", hint=hint)
     given = sources.parse(source or [])
     sources.configure(given)
     try:
         groups: list[Sequence[Pivot]] = [[case.pivot for case in read_cases(path)] for path in cases or []]
         groups += [list(read_records(path, Pivot)) for path in pivots or []]
+        groups += [list(extract(read_chat(path))) for path in trajectories or []]
         groups += [list(_of_tasks(domain, limit)) for domain in tasks or []]
         chosen = [pivot for group in groups for pivot in _spread(distinct(group), limit)]
+        chosen = [unbuilt(pivot) for pivot in chosen] if by_text else chosen
         with bar("states") as progress, naming(packages(chosen) if fetch else set()):
             result = report(attack(chosen, each=each, seed=seed, on_progress=progress))
     finally:

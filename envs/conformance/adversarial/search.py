@@ -18,11 +18,12 @@ from typing import Any
 
 from pivotgym.core.errors import PivotGymError
 from pivotgym.core.messages import Action
-from pivotgym.core.trajectory import Pivot, Verdict
+from pivotgym.core.trajectory import Origin, Pivot, Verdict
 from pivotgym.envs.base.registry import load_domain
 from pivotgym.envs.base.runtime import Runtime
 from pivotgym.envs.conformance.adversarial.calls import call_mutations
 from pivotgym.envs.conformance.adversarial.edits import edit_mutations
+from pivotgym.envs.conformance.adversarial.messages import message_mutations
 from pivotgym.envs.conformance.adversarial.mutation import Mutation
 from pivotgym.envs.conformance.adversarial.searches import search_mutations
 from pivotgym.envs.conformance.adversarial.shell_commands import shell_mutations
@@ -43,7 +44,7 @@ def mutations_of(domain: str) -> list[Mutation]:
         "swe": [*shell_mutations(), *edit_mutations(), *shapes],
         "browsing": [*search_mutations(), *shapes],
     }
-    return own.get(domain, calls)
+    return own.get(domain, [*calls, *message_mutations()])
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,11 @@ class Found:
 def distinct(pivots: Iterable[Pivot]) -> list[Pivot]:
     """Pivots that differ in state or in the expert's action, the first of each."""
     return list({pivot.digest: pivot for pivot in reversed(list(pivots))}.values())[::-1]
+
+
+def unbuilt(pivot: Pivot) -> Pivot:
+    """A pivot whose state cannot be built any more, so that the rules for such states must decide."""
+    return pivot.model_copy(update={"origin": Origin(kind="none"), "prefix": None})
 
 
 def drawn(pivot: Pivot, *, each: int, seed: int) -> Iterator[tuple[Mutation, Action]]:

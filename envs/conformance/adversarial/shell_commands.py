@@ -71,6 +71,8 @@ def shell_mutations() -> Iterator[Mutation]:
         yield Mutation(f"shell.{name}", True, why, _on_commands(rewrite))
     for name, why, rewrite in _HARMLESS:
         yield Mutation(f"shell.{name}", False, why, _on_commands(rewrite))
+    for name, harmful, why, change in _SCRIPTS:
+        yield Mutation(f"shell.{name}", harmful, why, partial(_make_script, change))
 
 
 def _on_commands(rewrite: Rewrite) -> Make:
@@ -84,6 +86,53 @@ def _make(rewrite: Rewrite, pivot: Pivot) -> Iterator[Action]:
         if isinstance(command, str) and tokens is not None:
             for changed in rewrite(command.strip(), tokens):
                 yield with_argument(pivot.reference, place, "command", changed)
+
+
+def _make_script(change: Callable[[str], Iterator[str]], pivot: Pivot) -> Iterator[Action]:
+    """Commands that are not read word by word: scripts, here documents, expansions."""
+    for place, arguments in arguments_of(pivot):
+        command = arguments.get("command")
+        if isinstance(command, str) and command.strip() and read(command.strip()) is None:
+            for changed in change(command):
+                yield with_argument(pivot.reference, place, "command", changed)
+
+
+def _script_lines(script: str, change: Callable[[str], Iterator[str]]) -> Iterator[str]:
+    lines = script.split("\n")
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith("#"):
+            for changed in change(line):
+                yield "\n".join([*lines[:number], changed, *lines[number + 1 :]])
+
+
+def _script_number(script: str) -> Iterator[str]:
+    return _script_lines(script, _line_number)
+
+
+def _line_number(line: str) -> Iterator[str]:
+    for match in re.finditer(r"(?<![\w.])\d+(?![\w.])", line):
+        yield f"{line[: match.start()]}{int(match[0]) + 1}{line[match.end() :]}"
+
+
+def _script_letter(script: str) -> Iterator[str]:
+    return _script_lines(script, letters_changed)
+
+
+def _script_cut(script: str) -> Iterator[str]:
+    lines = script.rstrip().split("\n")
+    if len(lines) > 2 and "<<" not in script:
+        yield "\n".join(lines[:-1])
+
+
+def _script_around(script: str) -> Iterator[str]:
+    yield f": before\n{script}"
+    if script.endswith("\n") or "\n" not in script:
+        yield f"true; {script}"
+
+
+def _script_comment(script: str) -> Iterator[str]:
+    if not script.rstrip(" \t").endswith("\\"):
+        yield f"{script}\n# as planned"
 
 
 def _arguments(tokens: list[Token]) -> Iterator[Token]:
@@ -293,4 +342,11 @@ _HARMLESS: tuple[tuple[str, str, Rewrite], ...] = (
     ("piped", "`| cat` behind a command that only prints; where it fails, its status is lost.", _piped),
     ("from_stdin", "`cat < file` for `cat file`.", _from_stdin),
     ("bracketed", "`[f]oo` for `foo` in a pattern: the same regular expression.", _bracketed),
+)
+_SCRIPTS: tuple[tuple[str, bool, str, Callable[[str], Iterator[str]]], ...] = (
+    ("script_number", True, f"A number in a script is greater by one. {_COINCIDENCE}", _script_number),
+    ("script_letter", True, f"A letter of a script is another. {_COINCIDENCE}", _script_letter),
+    ("script_cut", True, f"A script lacks its last line. {_COINCIDENCE}", _script_cut),
+    ("script_preceded", False, "A command that does nothing before a script.", _script_around),
+    ("script_comment", False, "A comment behind a script.", _script_comment),
 )
