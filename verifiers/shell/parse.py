@@ -26,8 +26,8 @@ _SYSTEM = re.compile(r"^(?:/usr)?(?:/local)?/s?bin/(?=[^/]+$)")
 _SEPARATORS = {";": ";", "&&": "&&", "||": "||", "&": ";"}
 _BUILTINS = (
     ". alias bg bind break builtin cd command continue declare disown enable eval exec exit export fg getopts hash "
-    "history jobs kill let local logout mapfile popd printf pushd read readarray readonly return set shift shopt source "
-    "suspend times trap typeset ulimit umask unalias unset wait"
+    "history jobs kill let local logout mapfile popd printf pushd read readarray readonly return set shift shopt "
+    "source suspend times trap typeset ulimit umask unalias unset wait"
 )
 _OF_THE_SHELL = frozenset(("", *_BUILTINS.split()))
 """What may change the shell itself, or ask for it: inside a subshell it does something else."""
