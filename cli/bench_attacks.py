@@ -25,7 +25,10 @@ def attacks(
     ] = None,
     pivots: Annotated[list[Path] | None, typer.Option("--pivots", help="JSON Lines of pivots. Repeatable.")] = None,
     tasks: Annotated[
-        list[str] | None, typer.Option("--tasks", help="Domain whose tasks' gold runs are played. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--tasks", metavar="DOMAIN[:ID]", help="Tasks whose gold runs are played; ID begins theirs. Repeatable."
+        ),
     ] = None,
     trajectories: Annotated[
         list[Path] | None, typer.Option("--trajectories", help="JSON Lines of expert runs in chat format. Repeatable.")
@@ -36,7 +39,9 @@ def attacks(
     source: Annotated[
         list[str] | None, typer.Option(metavar="NAME=PATH", help="Data to rebuild origins from. Repeatable.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Most states of each file and domain, evenly spread.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Most states of each file and tasks of each domain, evenly spread.")
+    ] = None,
     each: Annotated[int, typer.Option(help="Actions that are drawn of a mutation at a state.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
     fetch: Annotated[bool, typer.Option(help="Fetch source packages that cases name, by pip.")] = True,
@@ -65,8 +70,8 @@ def attacks(
         groups: list[Sequence[Pivot]] = [[case.pivot for case in read_cases(path)] for path in cases or []]
         groups += [list(read_records(path, Pivot)) for path in pivots or []]
         groups += [list(extract(read_chat(path))) for path in trajectories or []]
-        groups += [list(_of_tasks(domain, limit)) for domain in tasks or []]
         chosen = [pivot for group in groups for pivot in _spread(distinct(group), limit)]
+        chosen += [pivot for named in tasks or [] for pivot in _of_tasks(named, limit)]
         chosen = [unbuilt(pivot) for pivot in chosen] if by_text else chosen
         with bar("states") as progress, naming(packages(chosen) if fetch else set()):
             result = report(attack(chosen, each=each, seed=seed, on_progress=progress))
@@ -106,8 +111,8 @@ def _spread(pivots: Sequence[Pivot], limit: int | None) -> list[Pivot]:
     return [pivots[place * len(pivots) // kept] for place in range(kept)]
 
 
-def _of_tasks(domain: str, limit: int | None) -> Iterator[Pivot]:
-    """The turns with calls of the gold runs of a domain's tasks, played now."""
+def _of_tasks(named: str, limit: int | None) -> Iterator[Pivot]:
+    """The turns with calls of the gold runs of some tasks, `DOMAIN` or `DOMAIN:ID`, played now."""
     from contextlib import closing
 
     from pivotgym.envs.base.registry import load_domain
@@ -115,6 +120,7 @@ def _of_tasks(domain: str, limit: int | None) -> Iterator[Pivot]:
     from pivotgym.envs.conformance.tasks import chosen, gold_trajectories
     from pivotgym.trainer.extract import extract
 
+    domain, _, beginning = named.partition(":")
     with closing(Runtime(load_domain(domain))) as runtime:
-        played = gold_trajectories(runtime, chosen(runtime, limit=limit))
+        played = gold_trajectories(runtime, chosen(runtime, [beginning] if beginning else [], limit))
         yield from (pivot for pivot in extract(played) if pivot.reference.tool_calls)

@@ -23,6 +23,8 @@ from pivotgym.envs.conformance.adversarial.mutation import (
 
 _EXPRESSION = re.compile(r"[\d\s.()+*/-]*\d\s*[-+*/]\s*\(?\d[\d\s.()+*/-]*\Z")
 _DATE = re.compile(r"\b(\d{4}-\d\d-)(\d\d)\b")
+_PROSE = 12
+"""Words from which a text is prose."""
 _OTHER_OPERATOR = {"+": "-", "-": "+", "*": "/", "/": "*"}
 
 
@@ -53,9 +55,11 @@ def _put(value: Any, path: tuple[str | int, ...], leaf: Any) -> Any:
 
 
 def _each_leaf(pivot: Pivot) -> Iterator[tuple[int, dict[str, Any], tuple[str | int, ...], Any]]:
+    """The values of the expert's calls, but for prose: a thought or a summary may be worded in many ways."""
     for place, arguments in arguments_of(pivot):
         for path, leaf in _leaves(arguments):
-            yield place, arguments, path, leaf
+            if not isinstance(leaf, str) or len(leaf.split()) <= _PROSE:
+                yield place, arguments, path, leaf
 
 
 def _with_leaf(pivot: Pivot, place: int, arguments: dict[str, Any], path: tuple[str | int, ...], leaf: Any) -> Action:

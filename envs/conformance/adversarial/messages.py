@@ -20,6 +20,7 @@ def message_mutations() -> Iterator[Mutation]:
     """All of them."""
     for name, harmful, why, change in _TEXTS:
         yield Mutation(f"message.{name}", harmful, why, _on_text(change))
+    yield Mutation("message.name", True, "A name that the conversation has is another, inside a sentence.", _name)
     yield Mutation("message.tool", True, "A tool is called where the expert spoke.", _called)
 
 
@@ -51,9 +52,15 @@ def _id(text: str) -> Iterator[str]:
         yield f"{text[: match.end() - 1]}{last}{text[match.end() :]}"
 
 
-def _name(text: str) -> Iterator[str]:
-    for match in _NAME.finditer(text):
-        yield f"{text[: match.start()]}Zanzibar{text[match.end() :]}"
+def _name(pivot: Pivot) -> Iterator[Action]:
+    said = pivot.reference.content
+    if pivot.reference.tool_calls:
+        return
+    heard = {word for message in pivot.messages if message.role != "system" for word in _NAME.findall(message.text)}
+    for match in _NAME.finditer(said):
+        # A word before a colon is a label.
+        if match[0] in heard and not re.match(r"[ *]*(?:\w+[ *]*)?:", said[match.end() :]):
+            yield Action(content=f"{said[: match.start()]}Zanzibar{said[match.end() :]}")
 
 
 def _only(said: str, text: str) -> Iterator[str]:
@@ -81,7 +88,6 @@ def _bold(text: str) -> Iterator[str]:
 _TEXTS: tuple[tuple[str, bool, str, Callable[[str], Iterator[str]]], ...] = (
     ("number", True, "A number is greater by one.", _number),
     ("id", True, "The last character of an id is another.", _id),
-    ("name", True, "A name inside a sentence is another.", _name),
     ("nothing", True, "Only `Okay.`", partial(_only, "Okay.")),
     ("handed_over", True, "A transfer to a person instead.", partial(_only, "I am transferring you to a human agent.")),
     (

@@ -113,13 +113,9 @@ RUN = [
     "sort -n -r a.txt | head -n 2",
     "grep -in 'beta' d/b.txt",
     "wc -lw d/b.txt",
-    "ls -a d",
-    "grep -v beta d/b.txt | sort",
     "cp a.txt c.txt",
-    "mkdir -p x/y",
     "rm -rf d",
     "echo 'one two' >> a.txt",
-    "sed -i 's/beta/gamma/' d/b.txt",
     "cat d/b.txt",
 ]
 
@@ -140,7 +136,7 @@ def test_harmless_rewrites_of_commands_do_the_same(command: str, tmp_path: Path)
     state = pivot("bash", {"command": command}, domain="terminal")
     for mutation in mutations_of("terminal"):
         if mutation.name.startswith("shell.") and not mutation.harmful:
-            for number, changed in enumerate(commands(mutation.name.removeprefix("shell."), command)):
+            for number, changed in enumerate(commands(mutation.name.removeprefix("shell."), command)[:3]):
                 assert effect(changed, tmp_path / f"{mutation.name}-{number}") == expected, changed
     assert state.reference.tool_calls[0].arguments == {"command": command}
 
