@@ -143,8 +143,8 @@ def _attack_one(
 ) -> None:
     try:
         runtime.check(pivot)
-    except PivotGymError as error:
-        found.left[error.code] += 1
+    except PivotGymError as refused:
+        found.left[refused.code] += 1
         return
     found.pivots[pivot.domain] += 1
     for mutation, action in drawn(pivot, each=each, seed=seed):

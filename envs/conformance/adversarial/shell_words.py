@@ -62,7 +62,7 @@ def read(command: str) -> list[Token] | None:
     """The tokens of a command, or `None` where it is none that is read here."""
     tokens: list[Token] = []
     place, number, program, target = 0, 0, "", False
-    for match in iter(_TOKEN.scanner(command).match, None):
+    while match := _TOKEN.match(command, place):
         place = match.end()
         if match["space"]:
             continue
