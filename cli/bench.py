@@ -1,4 +1,4 @@
-"""Commands that measure: `bench verdicts`.
+"""Commands that measure: `bench verdicts`, and those of the modules beside this one.
 
 Owns: their options and what they print. Does not own: running and counting (`envs/conformance`).
 """
@@ -6,25 +6,34 @@ Owns: their options and what they print. Does not own: running and counting (`en
 from __future__ import annotations
 
 import json
+import os
+import platform
+import shlex
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
+from pivotgym.cli.bench_attacks import attacks, exploits
 from pivotgym.cli.ui import bar, escape, say, show
 
 if TYPE_CHECKING:
+    from pivotgym.core.chat_server import ChatServer
+    from pivotgym.core.trajectory import Pivot
+    from pivotgym.envs.conformance.verdict_bench import Result
     from pivotgym.envs.conformance.verdict_cases import VerdictCase
 
 bench = typer.Typer(no_args_is_help=True, help="Measure verdicts against labelled cases.")
 
 
-@bench.callback()
-def _group() -> None:
-    """Keep `verdicts` a command of its own: a group of one command would swallow its name."""
+bench.command()(attacks)
+bench.command()(exploits)
 
 
 @bench.command()
@@ -41,8 +50,17 @@ def verdicts(
     fetch: Annotated[
         bool, typer.Option(help="Fetch source packages that cases name, by pip, which runs their build scripts.")
     ] = True,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write the page here, in Markdown, and its figures beside it (.json)."),
+    ] = None,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Model that judges each pair, too: base_url, model, ... Repeatable."),
+    ] = None,
 ) -> None:
-    """Score labelled cases with our verifier beside exact match and NeMo Gym's rules, by kind and in all."""
+    """Score labelled cases with our verifier beside exact match, string similarity, NeMo Gym's rules and a judge."""
+    from pivotgym.core.chat_server import parse_chat_server
     from pivotgym.envs.base import sources
     from pivotgym.envs.conformance.verdict_bench import VerdictBench, report
     from pivotgym.envs.conformance.verdict_cases import read_cases
@@ -51,22 +69,78 @@ def verdicts(
     found = [case for path in [*cases, *(more or [])] for case in read_cases(path)]
     named = {"fixtures": fixtures, "tau": data and data / "tau_bench", "corpus": corpus, "git_mirrors": git_mirrors}
     given = {name: path for name, path in named.items() if path is not None}
+    judge_server = parse_chat_server("--judge", judge or [])
     sources.configure(given)
     try:
-        with bar("cases") as progress, naming(_packages(found) if fetch else set()):
-            result = report(VerdictBench().run(found, on_progress=progress))
+        with bar("cases") as progress, naming(packages([case.pivot for case in found]) if fetch else set()):
+            results = VerdictBench(repeat=out is not None).run(found, on_progress=progress)
     finally:
         sources.forget(*given)
+    more_results, facts = _beside(found, judge_server)
+    result = {**report({**results, **more_results}), **facts}
     _show(result)
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(result, indent=2) + "\n")
+        write(json_file, json.dumps(result, indent=2) + "\n")
         say(f"report: {escape(str(json_file))}")
+    if out is not None:
+        _publish(out, result, judge_server)
 
 
-def _packages(cases: Sequence[VerdictCase]) -> set[str]:
-    """The source packages that cases start from."""
-    origins = [case.pivot.origin for case in cases]
+def _beside(
+    cases: Sequence[VerdictCase], judge_server: ChatServer | None
+) -> tuple[dict[str, list[Result]], dict[str, Any]]:
+    """The results of what needs no runtime: string similarity where it is installed, a judge where one is named."""
+    results: dict[str, list[Result]] = {}
+    facts: dict[str, Any] = {}
+    if find_spec("rapidfuzz") is None:
+        say("string similarity is left out: the package 'rapidfuzz' is not installed (pip install 'pivotgym\\[bench]')")
+    else:
+        from pivotgym.envs.conformance.similarity import SCORERS, tuned_similarity
+
+        results["similarity"], tuned = tuned_similarity(cases)
+        facts = {
+            "scorers": list(SCORERS),
+            "tuned": {name: [vars(one) for one in halves] for name, halves in tuned.items()},
+        }
+    if judge_server is not None:
+        from pivotgym.envs.base.judges import ACTIONS, LlmJudge
+        from pivotgym.envs.conformance.verdict_bench import judged
+
+        with closing(LlmJudge(judge_server, instruction=ACTIONS)) as judge:
+            results["judge"] = judged(cases, judge)
+    return results, facts
+
+
+def _publish(out: Path, result: Mapping[str, Any], judge_server: ChatServer | None) -> None:
+    from pivotgym.envs.conformance.verdict_page import figures, page
+
+    model = judge_server.model if judge_server is not None else ""
+    write(out, page(result, command=command_line(), machine=machine(), judge=model))
+    write(out.with_suffix(".json"), json.dumps(figures(result), indent=1) + "\n")
+    say(f"page: {escape(str(out))}, figures: {escape(str(out.with_suffix('.json')))}")
+
+
+def command_line() -> str:
+    """This command, with names of files and folders in place of their paths."""
+    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    return shlex.join(["pivotgym", *words])
+
+
+def machine() -> str:
+    """What this runs on, in words that name no one's machine."""
+    load = f"{os.cpu_count()} processors at a load of {os.getloadavg()[0]:.0f}"
+    return f"{platform.system()} {platform.machine()}, {load}, Python {platform.python_version()}"
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def packages(pivots: Sequence[Pivot]) -> set[str]:
+    """The source packages that pivots start from."""
+    origins = [pivot.origin for pivot in pivots]
     return {str(one.get("package")) for one in origins if one.kind == "sdist" and one.get("package")}
 
 

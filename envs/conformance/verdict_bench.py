@@ -1,7 +1,8 @@
-"""How often verdicts agree with labelled cases: ours beside exact match and NeMo Gym's rules.
+"""How often verdicts agree with labelled cases: ours beside exact match, NeMo Gym's rules and a judge.
 
 Owns: running cases through each domain's real `Runtime`, and the metrics. Does not own: reading cases
-(`envs.conformance.verdict_cases`), the verdicts themselves (`verifiers/`), printing (`cli/`).
+(`envs.conformance.verdict_cases`), string similarity (`envs.conformance.similarity`), intervals
+(`envs.conformance.intervals`), the verdicts themselves (`verifiers/`), the page (`envs.conformance.verdict_page`).
 
 A case is decided from its row alone. An error is counted as an error, under its code, and never as a verdict; a case
 whose domain is not installed is one. Kinds of `WORLD_KNOWLEDGE` can only be decided by knowing the world ("LA" is Los
@@ -10,18 +11,25 @@ Angeles) and are reported apart: the headline figures leave them out, `with_worl
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pivotgym.core.errors import PivotGymError
 from pivotgym.core.trajectory import Verdict
 from pivotgym.envs.base.registry import load_domain
 from pivotgym.envs.base.runtime import Runtime
+from pivotgym.envs.conformance.intervals import balanced, wilson
 from pivotgym.envs.conformance.verdict_cases import VerdictCase
+from pivotgym.verifiers.base import decided
+from pivotgym.verifiers.judge import MessageJudge
+from pivotgym.verifiers.rules import FUNCTIONAL
+from pivotgym.verifiers.strict import spelled
 
 WORLD_KNOWLEDGE = frozenset({"pos_alt_gold_value"})
 """Kinds whose label rests on knowledge of the world that no rule over the row has."""
@@ -53,6 +61,9 @@ class Result:
         error: The error's code, or `None`.
         message: The verdict's reason, or the error's message.
         seconds: Wall time of the call, with whatever state it had to build.
+        cpu_seconds: Processor time of this process and of its children that ended meanwhile; a sandbox or browser that
+            lives on is not in it.
+        warm_seconds: Wall time of the same call once more, its state built; `None` where it was not repeated.
     """
 
     case: VerdictCase
@@ -60,6 +71,8 @@ class Result:
     error: str | None
     message: str
     seconds: float
+    cpu_seconds: float = 0.0
+    warm_seconds: float | None = None
 
     @property
     def accepted(self) -> bool:
@@ -78,13 +91,19 @@ class VerdictBench:
     Args:
         runtime_of: Makes the runtime of a domain; by default from the installed one.
         methods: As `METHODS`.
+        repeat: Whether each verdict of ours is asked for a second time, for the time it takes once its state is built.
     """
 
     def __init__(
-        self, *, runtime_of: Callable[[str], Runtime] | None = None, methods: Mapping[str, Mapping[str, str]] = METHODS
+        self,
+        *,
+        runtime_of: Callable[[str], Runtime] | None = None,
+        methods: Mapping[str, Mapping[str, str]] = METHODS,
+        repeat: bool = False,
     ) -> None:
         self._make = runtime_of or (lambda name: Runtime(load_domain(name)))
         self._methods = methods
+        self._repeat = repeat
         self._runtimes: dict[str, Runtime | PivotGymError] = {}
 
     def run(
@@ -103,12 +122,13 @@ class VerdictBench:
         return results
 
     def _one(self, case: VerdictCase, rule: str) -> Result:
-        began = time.perf_counter()
-        try:
-            verdict = self._runtime(case.domain).verify(case.pivot, case.candidate, rule=rule)
-        except PivotGymError as error:
-            return Result(case, None, error.code, str(error), time.perf_counter() - began)
-        return Result(case, verdict, None, verdict.reason, time.perf_counter() - began)
+        def ask() -> Verdict:
+            return self._runtime(case.domain).verify(case.pivot, case.candidate, rule=rule)
+
+        found = timed(case, ask)
+        if not self._repeat or found.verdict is None or rule != FUNCTIONAL:
+            return found
+        return replace(found, warm_seconds=timed(case, ask).seconds)
 
     def _runtime(self, domain: str) -> Runtime:
         if domain not in self._runtimes:
@@ -128,31 +148,73 @@ class VerdictBench:
         self._runtimes.clear()
 
 
+def timed(case: VerdictCase, ask: Callable[[], Verdict]) -> Result:
+    """What a verifier says of a case, with what it cost; an error of the project's tree counts as one."""
+    began, cpu = time.perf_counter(), _processor_time()
+    verdict, error, message = None, None, ""
+    try:
+        verdict = ask()
+        message = verdict.reason
+    except PivotGymError as failure:
+        error, message = failure.code, str(failure)
+    return Result(case, verdict, error, message, time.perf_counter() - began, _processor_time() - cpu)
+
+
+def judged(cases: Sequence[VerdictCase], judge: MessageJudge) -> list[Result]:
+    """What a judge says that is shown both actions as text, and the conversation before them."""
+
+    def ask(case: VerdictCase) -> Verdict:
+        opinion = judge(spelled(case.pivot.reference), spelled(case.candidate), case.pivot.messages)
+        return decided(opinion.same, "judge", False, opinion.reason, {})
+
+    return [timed(case, partial(ask, case)) for case in cases]
+
+
+def _processor_time() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
 def metrics(results: Iterable[Result]) -> dict[str, Any]:
     """Agreement with the labels, over the verdicts; a rate without cases is `None`.
 
     Returns:
         `cases`, `verdicts`, `errors`, `errors_by_code`, `balanced_accuracy` (mean of the shares of equivalent cases
         accepted and of different cases refused), `accuracy`, `false_accept_rate` (of the different cases),
-        `false_reject_rate` (of the equivalent ones), `executed` (share of verdicts), `ms_per_verdict` (mean, `p50`,
-        `p95`, `max`, states built included).
+        `false_reject_rate` (of the equivalent ones), the counts behind them (`false_accepts` of `different`,
+        `false_rejects` of `equivalent`), `intervals_95` of the three rates, `executed` (share of verdicts),
+        `ms_per_verdict` and `cpu_ms_per_verdict` (mean, `p50`, `p95`, `max`, states built included), and
+        `warm_ms_per_verdict`, the wall time once the state is built.
     """
     everything = list(results)
-    decided = [result for result in everything if result.verdict is not None]
-    same = [result for result in decided if result.case.equivalent]
-    other = [result for result in decided if not result.case.equivalent]
+    reached = [result for result in everything if result.verdict is not None]
+    same = [result for result in reached if result.case.equivalent]
+    other = [result for result in reached if not result.case.equivalent]
+    wrong = sum(result.accepted for result in other), sum(not result.accepted for result in same)
     accepts, rejects = _share(other, lambda one: one.accepted), _share(same, lambda one: not one.accepted)
+    warm = [1000 * result.warm_seconds for result in reached if result.warm_seconds is not None]
     return {
         "cases": len(everything),
-        "verdicts": len(decided),
-        "errors": len(everything) - len(decided),
+        "verdicts": len(reached),
+        "errors": len(everything) - len(reached),
         "errors_by_code": dict(Counter(result.error for result in everything if result.error is not None)),
         "balanced_accuracy": None if accepts is None or rejects is None else 1 - (accepts + rejects) / 2,
-        "accuracy": _share(decided, lambda one: not one.wrong),
+        "accuracy": _share(reached, lambda one: not one.wrong),
         "false_accept_rate": accepts,
         "false_reject_rate": rejects,
-        "executed": _share(decided, lambda one: one.verdict is not None and one.verdict.executed),
-        "ms_per_verdict": _times([1000 * result.seconds for result in decided]),
+        "different": len(other),
+        "equivalent": len(same),
+        "false_accepts": wrong[0],
+        "false_rejects": wrong[1],
+        "intervals_95": {
+            "balanced_accuracy": balanced(wrong[0], len(other), wrong[1], len(same)),
+            "false_accept_rate": wilson(wrong[0], len(other)),
+            "false_reject_rate": wilson(wrong[1], len(same)),
+        },
+        "executed": _share(reached, lambda one: one.verdict is not None and one.verdict.executed),
+        "ms_per_verdict": _times([1000 * result.seconds for result in reached]),
+        "cpu_ms_per_verdict": _times([1000 * result.cpu_seconds for result in reached]),
+        "warm_ms_per_verdict": _times(warm),
     }
 
 
@@ -178,7 +240,14 @@ def _of_method(results: Sequence[Result]) -> dict[str, Any]:
         "world_knowledge": metrics(known),
         "by_kind": _grouped(results, lambda case: case.kind),
         "by_domain": _grouped(results, lambda case: case.domain),
+        "by_domain_and_kind": {
+            domain: _grouped([one for one in results if one.case.domain == domain], lambda case: case.kind)
+            for domain in sorted({one.case.domain for one in results})
+        },
         "by_origin": _grouped(results, lambda case: case.pivot.origin.kind),
+        "headline_by_domain": _grouped(
+            [result for result in results if result.case.kind not in WORLD_KNOWLEDGE], lambda case: case.domain
+        ),
     }
 
 

@@ -33,7 +33,8 @@ from pivotgym.verifiers.code.operations import (
 from pivotgym.verifiers.code.options import Options, read_options
 from pivotgym.verifiers.code.runners import run_of
 from pivotgym.verifiers.code.searches import grep_of, rg_of
-from pivotgym.verifiers.shell.parse import Block, Command, Script, Step, parse, unquoted
+from pivotgym.verifiers.shell.parse import Block, Command, Script, Step, Word, parse, unquoted
+from pivotgym.verifiers.shell.programs import with_input_named
 
 _QUIET = {("2>", "/dev/null"), ("2>>", "/dev/null"), ("2>&", "1")}
 _CD = re.compile(r"cd\s+([^\s;&|<>()$`~*?\[-][^\s;&|<>()$`*?\[]*|'[^']+')\s*&&\s*(?=\S)")
@@ -62,6 +63,8 @@ def _entered(command: str) -> tuple[str, str]:
 
 
 def _script(script: Script, folder: str) -> Operation | None:
+    while len(script) > 1 and _does_nothing(script[0]) and script[1].after != "||":
+        script = script[1:]
     if len(script) != 1 or script[0].background or script[0].negated:
         return None
     stages = [_plain(stage) for stage in script[0].stages]
@@ -71,8 +74,17 @@ def _script(script: Script, folder: str) -> Operation | None:
     return _moved(found, folder) if found else None
 
 
+def _does_nothing(step: Step) -> bool:
+    """Whether a step is `true` or `:` and nothing else."""
+    if step.background or step.negated or len(step.stages) != 1:
+        return False
+    stage = step.stages[0]
+    return stage in (Command((Word("true"),)), Command((Word(":"),)))
+
+
 def _plain(stage: Command | Block) -> list[str] | None:
     """The words of a command with no effect but its output; `None` where it is more than words."""
+    stage = stage if isinstance(stage, Block) else with_input_named(stage)
     if isinstance(stage, Block) or not stage.words or not all(word.literal for word in stage.words):
         return None
     if any((one.operator, one.target.text) not in _QUIET for one in stage.redirects):

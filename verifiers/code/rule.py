@@ -15,6 +15,7 @@ Owns: the rule, operation by operation. Does not own: effects (`verifiers.swe`),
 from __future__ import annotations
 
 import posixpath
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -211,10 +212,13 @@ def _same_code(path: str, one: str, other: str) -> bool:
     return any(same_syntax(path, frame(one), frame(other)) is True for frame in _FRAMES)
 
 
+_COMMENT = re.compile(r"\s*#[^'\"]*\Z")
+
+
 def _block(text: str) -> str:
     """The text with a body, where it ends with the head of a block."""
     lines = [line for line in textwrap.dedent(text).splitlines() if line.strip()]
-    last = lines[-1] if lines else ""
+    last = _COMMENT.sub("", lines[-1]) if lines else ""
     body = f"{' ' * (len(last) - len(last.lstrip()) + 1)}pass\n" if last.rstrip().endswith(":") else ""
     return "".join(f"{line}\n" for line in lines) + body
 

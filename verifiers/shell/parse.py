@@ -4,13 +4,14 @@ Owns: text -> `Script`, and what a word is once its quotes are removed. Does not
 (`verifiers.shell.programs`), or when two scripts do the same (`verifiers.shell.rule`).
 
 Two texts with equal scripts run the same: only quoting that changes nothing, spaces, comments and the choice between
-`;` and a line break are lost. What is not a plain command (loops, tests, functions, subshells) stays as its text.
+`;` and a line break are lost, and a group of commands, in braces or in a subshell that leaves nothing behind in the
+shell, is its commands. What is not a plain command (loops, tests, functions, other subshells) stays as its text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
@@ -23,6 +24,13 @@ _EXPANDS = re.compile(r"\$(?=[A-Za-z0-9_{(\[@*#?$!'\"-])")
 _UNQUOTED_SPECIAL = frozenset("*?[]~`!|&;<>()\n")
 _SYSTEM = re.compile(r"^(?:/usr)?(?:/local)?/s?bin/(?=[^/]+$)")
 _SEPARATORS = {";": ";", "&&": "&&", "||": "||", "&": ";"}
+_BUILTINS = (
+    ". alias bg bind break builtin cd command continue declare disown enable eval exec exit export fg getopts hash "
+    "history jobs kill let local logout mapfile popd printf pushd read readarray readonly return set shift shopt "
+    "source suspend times trap typeset ulimit umask unalias unset wait"
+)
+_OF_THE_SHELL = frozenset(("", *_BUILTINS.split()))
+"""What may change the shell itself, or ask for it: inside a subshell it does something else."""
 _COMMANDS = {"command", "declaration_command", "unset_command", "variable_assignment", "variable_assignments"}
 
 
@@ -120,7 +128,7 @@ def parse(text: str) -> Script | None:
     try:
         source = text.encode()
         root = Parser(_language()).parse(source).root_node
-        return None if root.has_error or not _documents_end(root, source) else tuple(_steps(root))
+        return None if root.has_error or not _documents_end(root, source) else tuple(_steps(root.children))
     except (UnicodeEncodeError, RecursionError, _Unread):
         return None
 
@@ -150,11 +158,11 @@ def _text(node: Node) -> str:
     return (node.text or b"").decode()
 
 
-def _steps(node: Node) -> Iterator[Step]:
-    """The steps of a program or list; what stands between two is read from the operators there."""
+def _steps(nodes: Sequence[Node]) -> Iterator[Step]:
+    """The steps of the parts of a program or list; what stands between two is read from the operators there."""
     after: str = ";"
     last: list[Step] = []
-    for child in node.children:
+    for child in nodes:
         kind = child.type
         if kind == "comment" or kind == "\n":
             continue
@@ -171,9 +179,13 @@ def _steps(node: Node) -> Iterator[Step]:
 
 def _statement(node: Node, after: str) -> list[Step]:
     if node.type == "list":
-        steps = list(_steps(node))
+        steps = list(_steps(node.children))
+    elif node.type in ("compound_statement", "subshell"):
+        steps = _grouped(node, after)
     elif node.type == "negated_command":
         steps = _statement(node.children[-1], ";")
+        if len(steps) > 1:
+            return [Step((Block(_text(node)),), after)]
         steps[0] = replace(steps[0], negated=not steps[0].negated)
     elif node.type == "pipeline":
         steps = [Step(tuple(_stages(node)))]
@@ -182,6 +194,29 @@ def _statement(node: Node, after: str) -> list[Step]:
     else:
         steps = [Step((_stage(node),))]
     return [replace(steps[0], after=after), *steps[1:]] if steps else steps
+
+
+def _grouped(node: Node, after: str) -> list[Step]:
+    """The steps of a group, where they do the same without it; else the group as its text."""
+    whole = [Step((Block(_text(node)),))]
+    begin, *inside, end = node.children
+    steps = list(_steps(inside)) if (_text(begin), _text(end)) in (("{", "}"), ("(", ")")) else []
+    if not steps or any(step.background for step in steps) or (len(steps) > 1 and after != ";"):
+        return whole
+    if node.next_sibling is not None and node.next_sibling.type == "&":
+        return whole
+    subshell = node.type == "subshell"
+    return (
+        whole if subshell and not all(map(_leaves_nothing, (one for step in steps for one in step.stages))) else steps
+    )
+
+
+def _leaves_nothing(stage: Command | Block) -> bool:
+    """Whether a command does the same in a subshell, and the shell is the same after it."""
+    if isinstance(stage, Block) or stage.program in _OF_THE_SHELL:
+        return False
+    words = (*stage.words, *stage.assignments, *(one.target for one in stage.redirects))
+    return not any("BASH" in word.text or "${" in word.text or "$((" in word.text for word in words if not word.literal)
 
 
 def _stages(node: Node) -> Iterator[Command | Block]:

@@ -75,6 +75,12 @@ PROGRAMS: Mapping[str, Program] = {
     "du": Program("dBt", ("hkm",), {"--human-readable": "-h", "--summarize": "-s"}),
     "df": Program("Bt", ("hkH",), {"--human-readable": "-h"}),
     "tac": Program(filters=True),
+    "sort": Program(
+        "kotST",
+        (),
+        {"--numeric-sort": "-n", "--reverse": "-r", "--unique": "-u", "--ignore-case": "-f", "--key": "-k"},
+        filters=True,
+    ),
     "md5sum": Program(filters=True),
     "sha256sum": Program(filters=True),
     "mkdir": Program("m", (), {"--parents": "-p", "--mode": "-m"}, reads=False),
@@ -92,6 +98,7 @@ _READING = frozenset(
 """Further commands that change no file unless they are redirected (`sort` without `-o`)."""
 _READING_GIT = frozenset({"blame", "diff", "grep", "log", "ls-files", "rev-parse", "shortlog", "show", "status"})
 _CHANGING_FIND = frozenset({"-delete", "-exec", "-execdir", "-fls", "-fprint", "-fprintf", "-ok", "-okdir"})
+_LONG_SED = {"--in-place": "-i", "--quiet": "-n", "--silent": "-n", "--regexp-extended": "-E", "-r": "-E"}
 _NOWHERE = Redirect("2>", Word("/dev/null"))
 _PATTERN_FLAG = re.compile(r"--[a-z-]+=[^$`\"']+")
 """`--include=*.py`, which no file is called."""
@@ -132,7 +139,7 @@ def normal(command: Command) -> Command:
         return command
     if _NOWHERE in command.redirects and only_reads(command):
         command = replace(command, redirects=tuple(one for one in command.redirects if one != _NOWHERE))
-    command = _renamed(_fed(command))
+    command = _renamed(with_input_named(command))
     known = PROGRAMS.get(command.program)
     if known is None or any(word.text == "--" for word in command.arguments):
         return command
@@ -147,8 +154,8 @@ def fed(file: Word, command: Command) -> Command | None:
     return replace(command, words=(*command.words, file)) if operands == 0 else None
 
 
-def _fed(command: Command) -> Command:
-    """`wc -l < a` as `wc -l a`."""
+def with_input_named(command: Command) -> Command:
+    """`wc -l < a` as `wc -l a`, for filters."""
     if len(command.redirects) == 1 and command.redirects[0].operator == "<" and command.redirects[0].target.literal:
         bare = replace(command, redirects=())
         return fed(command.redirects[0].target, bare) or command
@@ -172,6 +179,9 @@ def _operand_count(command: Command) -> int | None:
 
 def _renamed(command: Command) -> Command:
     """A command under the name that its other spellings have too."""
+    if command.program == "sed" and command.arguments and command.words[1].text in _LONG_SED:
+        short = Word(_LONG_SED[command.words[1].text])
+        command = replace(command, words=(command.words[0], short, *command.words[2:]))
     words = [word.text for word in command.words]
     if command.program in _OTHER_NAMES:
         new = _OTHER_NAMES[command.program]

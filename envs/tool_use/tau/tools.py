@@ -54,7 +54,9 @@ class ToolTable:
         """
 
         def declared(body: Body) -> Body:
-            schema = {"type": "object", "properties": parameters, "required": list(parameters)}
+            schema: dict[str, Any] = {"type": "object", "properties": parameters, "required": list(parameters)}
+            if not parameters:
+                schema["additionalProperties"] = False  # a schema that lists none would let any pass
             tool = Tool(name=body.__name__, description=description, parameters=schema)
             self.by_name[tool.name] = DbTool(tool, signature(tool), body, writes)
             return body

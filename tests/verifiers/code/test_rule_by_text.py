@@ -29,6 +29,9 @@ def shells_agree(one, other, root=None):
     [
         ("cat a.py", "sed -n '1,$p' a.py"),
         ("cat a.py", "cat -n /testbed/a.py"),
+        ("cat a.py", "cat < a.py"),
+        ("cat a.py", "true && cat a.py"),
+        ("grep -n foo a.py | head -n 3", ": ; ( grep -n foo a.py | head -n 3 )"),
         ("sed -n 3,5p a.py", "nl -ba ./a.py | sed -n '3,5p'"),
         ("head -n 5 a.py", "sed -n '1,5p' a.py"),
         ("grep -n 'def f' a.py", "grep --line-number -e 'def f' /testbed/a.py"),
@@ -55,6 +58,9 @@ def test_the_same_command(one, other):
         ("cat a.py", "cat b.py"),
         ("cat a.py", "rm -rf /"),
         ("cat a.py", "head -n 5 a.py"),
+        ("cat a.py", "true || cat a.py"),
+        ("cat a.py", ": > a.py; cat a.py"),
+        ("cat a.py", "cat < b.py"),
         ("sed -n 3,5p a.py", "sed -n 4,6p a.py"),
         ("grep -n foo a.py", "grep -n bar a.py"),
         ("grep -n foo a.py", "grep -n -i foo a.py"),
@@ -94,6 +100,7 @@ OLD = "def f(x):\n    if x > 0:\n        return x\n"
         ((OLD, OLD.replace("> 0", "> 1")), ("if x > 0", "if x > 1")),
         (("x = 1\n", "x = 2\n"), ("x = 1\n", "x = 2  # two\n")),
         (("    else:\n", "    elif y :\n"), ("    else:\n", "    elif y:\n")),
+        (("if x:\n", "if not x:\n"), ("if x:\n", "if not x:  # no x\n")),
         (("except A:\n", "except (A, B):\n"), ("except A:\n", "except (A,B):\n")),
     ],
 )
@@ -106,6 +113,7 @@ def test_replacements_with_the_same_result(one, other):
     ("one", "other"),
     [
         (("if x:", "if x > 0:"), ("if x:", "if x < 0:")),
+        (("if x:\n", "if x == '#':\n"), ("if x:\n", "if x == '':  # '\n")),
         (("x = 1\n", "x = 2\n"), ("x = 1\n", "x = 1  # two\n")),
         (("x = 1\n", "x = 1  # one\n"), ("x = 1\n", "x = 1\n")),
         (("x = 1\n", "x = 1  # one\n"), ("x = 1\n", "x = 1  # two\n")),

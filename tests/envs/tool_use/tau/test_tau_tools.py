@@ -53,6 +53,7 @@ def test_a_tool_that_is_not_there_writes_nothing(start: Callable[[str], TauToolk
         ("fly", {}, "Error: no tool is called 'fly'; the tools are ['book_reservation', "),
         ("get_user_details", {}, "Error: get_user_details: required argument 'user_id' is missing"),
         ("get_user_details", {"user_id": "a", "x": 1}, "Error: get_user_details: no argument is called 'x'"),
+        ("list_all_airports", {"x": 1}, "Error: list_all_airports: "),
         ("get_user_details", {"user_id": ["a"]}, "Error: get_user_details: argument 'user_id' does not fit"),
         ("send_certificate", {"user_id": "ann_lee_1", "amount": float("nan")}, "Error: numbers must lie between"),
         ("send_certificate", {"user_id": "ann_lee_1", "amount": 10**400}, "Error: numbers must lie between"),

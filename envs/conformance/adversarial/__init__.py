@@ -1,0 +1,1 @@
+"""Adversarial search: expert actions changed by rule, to find what verifiers wrongly accept and wrongly reject."""
