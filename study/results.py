@@ -135,6 +135,7 @@ class Meter:
 
     cost: Cost = field(default_factory=Cost)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _since: tuple[float, float] = (0.0, 0.0)
 
     def add(self, **amounts: float) -> None:
         """Add amounts to fields of the cost."""
@@ -142,14 +143,24 @@ class Meter:
             for name, amount in amounts.items():
                 setattr(self.cost, name, getattr(self.cost, name) + amount)
 
+    def skip(self) -> None:
+        """Begin to count time from now on."""
+        self._since = time.monotonic(), cpu_seconds()
+
+    def lap(self) -> None:
+        """Count the time since the last call of this or of `skip`."""
+        wall, cpu = self._since
+        self.skip()
+        self.add(wall_s=self._since[0] - wall, cpu_s=self._since[1] - cpu)
+
     @contextmanager
     def timed(self) -> Iterator[None]:
         """Count the time of a block."""
-        wall, cpu = time.monotonic(), cpu_seconds()
+        self.skip()
         try:
             yield
         finally:
-            self.add(wall_s=time.monotonic() - wall, cpu_s=cpu_seconds() - cpu)
+            self.lap()
 
 
 def cpu_seconds() -> float:
