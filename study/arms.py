@@ -154,6 +154,8 @@ def run_arm(cell: Cell, name: str, start: Result | None, first: Point) -> Result
     run = _Run(cell, arm, engine, meter, out, profiling + earlier, [first])
     with meter.timed():
         _METHODS[arm.method](run)
+    if not (out / "policy").exists():
+        run.engine.policy.save(out / "policy")
     watch = Meter()
     with watch.timed():
         measures = cell.measure.all(run.engine.policy)
