@@ -3,7 +3,7 @@
 Owns: the made-up names by split, sentences that belong to no domain, and how an episode is written as text. Does not
 own: tasks, or what is trained on the text (`study/base`).
 
-Names are made of two or three syllables out of a fixed set, so that a small vocabulary spells names it has never seen:
+Names are made of two syllables out of a fixed set, so that a small vocabulary spells names it has never seen:
 a policy that is to act on unseen names has to copy them.
 """
 
@@ -30,7 +30,10 @@ def _listed(text: str, separator: str) -> list[str]:
     return text.split(separator)
 
 
-_SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
+_CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
+_SYLLABLES = [consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS]
+SYLLABLE = f"[{_CONSONANTS}][{_VOWELS}]"
+"""Half of a name, as a regular expression."""
 _TAKEN = frozenset(
     _listed(
         "bare base case code date dive done file fine five game give late life like line live made make mode "

@@ -18,6 +18,8 @@ from pivotgym.envs.base.contract import Attempt, Task
 from pivotgym.envs.sandbox.contract import Backend, Sandbox
 from pivotgym.envs.sandbox.keeping import Keeper, shared_store
 from pivotgym.envs.terminal.domain import Terminals
+from pivotgym.envs.terminal.observing import observation
+from pivotgym.envs.terminal.origins import SESSION_LIMIT_S
 from pivotgym.envs.terminal.tasks import judge
 from pivotgym.envs.terminal.tasks.checks import Check, ModesAre, TreeIs
 from pivotgym.envs.terminal.world import TerminalWorld
@@ -73,7 +75,7 @@ def _drawn(split: NameSplit, number: int) -> _Drawn:
             files={f"{ROOT}/{path}": text for path, text in tree.start.items()},
             folders={ROOT: 0o755, **{f"{ROOT}/{path}": 0o755 for path in tree.start_folders}},
         ),
-        messages=[Message(role="system", content=SYSTEM), Message(role="user", content=f"{wording}.".capitalize())],
+        messages=[Message(role="system", content=SYSTEM), Message(role="user", content=f"{wording}.")],
         tools=[BASH],
         max_steps=MAX_STEPS,
         metadata={"split": split, "kind": list(kind)},
@@ -119,6 +121,12 @@ def _apart(one: dict[str, str], other: dict[str, str]) -> bool:
 
 def _call(command: str) -> Action:
     return Action(tool_calls=(ToolCall(name=BASH.name, arguments={"command": command}, id="c"),))
+
+
+def _command(action: Action) -> str:
+    (call,) = action.tool_calls
+    assert isinstance(call.arguments, dict)
+    return str(call.arguments["command"])
 
 
 @lru_cache
@@ -198,11 +206,13 @@ def _texts(numbers: Sequence[int]) -> Iterator[str]:
 def _played(world: TerminalWorld, story: Story, home: str, random: Random) -> str:
     """An episode in a folder of a running machine, as text; nothing that it shows names the folder."""
     messages = list(story.task.messages)
-    world.run(_call(f"cd {home}"))
+    world.sandbox.run(f"cd {home}")
     actions = (story.expert if random.random() < stories.EXPERT_SHARE else story.wanderer)(random)
     for action in actions:
         messages.append(action.to_message())
-        (seen,) = world.run(action).observations
+        # Not `world.run`, which would compare the whole machine with what it was before.
+        ran = world.sandbox.run(_command(action), timeout_s=SESSION_LIMIT_S)
+        seen = observation(ran, status=True, limit_s=SESSION_LIMIT_S)
         messages.append(Message(role="tool", content=seen, tool_call_id="c"))
     messages.append(Action(content=DONE).to_message())
     return episode_text(messages, story.task.tools)
