@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pivotgym.core.errors import InputError
+from pivotgym.study.curves import within
 from pivotgym.study.results import Point, Result
 from pivotgym.study.statistics import Arm, Estimate, difference
 
@@ -250,25 +251,3 @@ def _budgets(results: Sequence[Result], times: float) -> tuple[int, Arm, Arm, Ar
         for arms, point in zip(found, points, strict=True):
             arms.setdefault(seed, {}).update({f"{domain}/{task}": value for task, value in point.success.items()})
     return short, *found
-
-
-def within(curve: Sequence[Point], turns: float) -> Point:
-    """The last point that took at most so many turns; the first, which took none, at the least."""
-    return next((point for point in reversed(curve) if point.cost.turns <= turns), curve[0])
-
-
-def turns_to(curve: Sequence[Point], success: float) -> float | None:
-    """Turns, profiling counted, until the mean success first reaches a level, between two points in a straight line.
-
-    Returns:
-        `None` if it never does.
-    """
-    before: tuple[float, float] | None = None
-    for point in curve:
-        reached, turns = sum(point.success.values()) / len(point.success), float(point.cost.turns)
-        if reached >= success:
-            if before is None or reached == before[1]:
-                return turns
-            return before[0] + (turns - before[0]) * (success - before[1]) / (reached - before[1])
-        before = turns, reached
-    return None

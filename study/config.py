@@ -166,9 +166,7 @@ class StudyConfig(BaseModel):
             raise ValueError(f"arms: expected {BASE!r} with method 'none' among them, got {sorted(self.arms)}")
         for name, arm in self.arms.items():
             if arm.start not in self.arms or self.arms[arm.start].start != BASE:
-                raise ValueError(
-                    f"arms.{name}.start: expected {BASE!r} or an arm that starts there, got {arm.start!r}"
-                )
+                raise ValueError(f"arms.{name}.start: expected {BASE!r} or an arm that starts there, got {arm.start!r}")
         lacking = [name for name in self.domains if name not in self.text_rules]
         if lacking and any(arm.rule == "text" for arm in self.arms.values()):
             raise ValueError(f"text_rules: expected a rule for each domain, got none for {lacking}")

@@ -5,14 +5,14 @@ Owns: the record and its file. Does not own: measuring (`study/measures`), readi
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from pydantic import BaseModel, ConfigDict, Field
 
 from pivotgym.core.jsonl import read_records
@@ -30,7 +30,7 @@ class Cost(BaseModel):
         tokens: Tokens sampled.
         verdicts: Actions sent to the verifier; equal ones of a group are sent once.
         wall_s: Seconds, less those that evaluations in between took.
-        cpu_s: Processor seconds of this process, its server and the commands that ended in it; likewise.
+        cpu_s: Processor seconds of this process and its servers, with the commands that ran in them; likewise.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -164,5 +164,10 @@ class Meter:
 
 
 def cpu_seconds() -> float:
-    """Processor seconds of this process so far, with its threads and the children it has waited for."""
-    return sum(os.times()[:4])
+    """Processor seconds so far of this process and of those it started: environment servers and what ended in them."""
+    own = psutil.Process()
+    total = sum(own.cpu_times()[:4])
+    for child in own.children(recursive=True):
+        with suppress(psutil.Error):  # it ended meanwhile, and its time counts with its parent's
+            total += sum(child.cpu_times()[:4])
+    return float(total)

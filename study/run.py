@@ -206,7 +206,9 @@ def _pivots(
     longest = policy.context_length - study.config.evaluate.max_new_tokens
     drawn: list[Pivot] = []
     for trajectory in rng.sample(list(experts), len(experts)):
-        turns = list(extract([trajectory], prompt_tokens=engine.prompt_tokens, max_prompt_tokens=longest, report=report))
+        turns = list(
+            extract([trajectory], prompt_tokens=engine.prompt_tokens, max_prompt_tokens=longest, report=report)
+        )
         rng.shuffle(turns)
         drawn += sorted(turns[:per_trajectory], key=lambda pivot: pivot.turn)
         if len(drawn) >= count:
@@ -235,9 +237,7 @@ def _run_cell(study: Study, what: str) -> str:
     seed, done = int(number), study.done(name, int(number))
     folder = study.work(name, f"seed-{seed}")
     kept = {start for arm in study.arms if arm not in done if (start := starts_from(study.config, arm)) is not None}
-    todo = [
-        arm for arm in study.arms if arm not in done or (arm in kept and not (folder / arm / "policy").exists())
-    ]
+    todo = [arm for arm in study.arms if arm not in done or (arm in kept and not (folder / arm / "policy").exists())]
     if not todo:
         return f"{name}, seed {seed}: done before"
     with ExitStack() as stack:

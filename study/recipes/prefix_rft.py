@@ -49,7 +49,8 @@ class PrefixEngine(MeteredEngine):
         """See `PolicyEngine`; keys are those of `trainer.training.Grpo`, `{place}:{pivot id}`."""
         guided = [max(1, round(self._share * len(query.temperatures))) for query in queries]
         own = [
-            replace(query, temperatures=query.temperatures[count:]) for query, count in zip(queries, guided, strict=True)
+            replace(query, temperatures=query.temperatures[count:])
+            for query, count in zip(queries, guided, strict=True)
         ]
         free = super().sample(own, sampling)
         given = prefix_share(self._step, self._steps)
@@ -77,5 +78,7 @@ class PrefixEngine(MeteredEngine):
     def _whole(self, prefix: Sequence[int], drawn: Sample) -> SampledAction:
         """The expert's beginning and the policy's end, read as one action."""
         # The sampler's log-probabilities of the prefix are not known, nor needed: the update takes the trainer's own.
-        whole = replace(drawn, token_ids=[*prefix, *drawn.token_ids], logprobs=[0.0] * len(prefix) + list(drawn.logprobs))
+        whole = replace(
+            drawn, token_ids=[*prefix, *drawn.token_ids], logprobs=[0.0] * len(prefix) + list(drawn.logprobs)
+        )
         return self._read(whole)

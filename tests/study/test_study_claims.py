@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from planted_results import curve, planted
 
 from pivotgym.core.errors import InputError
-from pivotgym.study.claims import answer_claims, answer_of, matches_end_to_end, turns_to, values
+from pivotgym.study.claims import answer_claims, answer_of, matches_end_to_end, values
+from pivotgym.study.curves import cost_to, mean_curve
 from pivotgym.study.results import Result
 from pivotgym.study.statistics import Estimate, difference, mean
 
@@ -161,7 +162,8 @@ def test_matching_a_run_that_learnt_nothing_decides_nothing():
 
 
 def test_turns_to_a_level_lie_between_two_checkpoints():
-    points = curve((0, 0.0), (100, 0.2), (200, 0.6))
+    points = mean_curve(arms(pivotrl=curve((0, 0.0), (100, 0.2), (200, 0.6))), "pivotrl")
 
-    assert turns_to(points, 0.4) == pytest.approx(150)
-    assert turns_to(points, 0.7) is None
+    assert cost_to(points, 0.4).turns == pytest.approx(150)
+    assert cost_to(points, 0.0).turns == 0
+    assert cost_to(points, 0.7) is None

@@ -3,8 +3,6 @@
 import pytest
 from toy_study import ToySource, toy_config
 
-from pivotgym.core.errors import ConfigError
-from pivotgym.study.results import read_results
 from pivotgym.study.run import Study, run_study
 
 

@@ -1,6 +1,6 @@
-"""A study that a tiny random policy runs in seconds: an action is right when its first character has an even code point.
+"""A study that a tiny random policy runs in seconds.
 
-An episode is two actions, and pays when both are right.
+An action is right when its first character has an even code point. An episode is two actions, and pays when both are right.
 """
 
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tiny_policies import make_text_policy
 
-from pivotgym.core.messages import Action, Message
+from pivotgym.core.messages import Message
 from pivotgym.core.trajectory import Effects, Origin, Trajectory, Verdict
 from pivotgym.envs.base.contract import Domain, Task, World
 from pivotgym.servers.client import Client
@@ -88,7 +88,9 @@ class ToyDomain:
     def tasks(self, split):
         asked = [(f"{self.name}-{split}-{n}", f"{self.name} {split} {n}") for n in range(10)]
         origin = Origin(kind="even")
-        return [Task(id=id, origin=origin, messages=[Message(role="user", content=text)], tools=[]) for id, text in asked]
+        return [
+            Task(id=id, origin=origin, messages=[Message(role="user", content=text)], tools=[]) for id, text in asked
+        ]
 
     def experts(self, split, seed):
         return [
