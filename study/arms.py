@@ -228,7 +228,7 @@ def _grpo(run: _Run) -> None:
 
 def _episodes(run: _Run) -> None:
     cell, config = run.cell, run.cell.config
-    settings = config.episodes.model_copy(update={"turns": run.arm.turns or config.episodes.turns})
+    settings = config.episodes.model_copy(update={"turns": round(run.arm.budget * config.episodes.turns)})
     run.states = len(cell.tasks)
     run.log = train_episodes(
         cell.tasks, run.engine, cell.client, settings, seed=cell.seed, max_steps=cell.max_steps, on_step=run.watch()

@@ -10,6 +10,7 @@ which effects are left.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -30,11 +31,12 @@ class Gap:
 
     Attributes:
         domain: Of the training; `both` for all.
-        measure: What is compared; higher is better once `sign` is applied.
+        measure: What is compared.
         better: The arm that the claim puts ahead.
         worse: The other.
         estimate: The difference; `None` without data of both arms.
         answer: Of this difference alone.
+        sign: -1 where less is better, so that the difference is that of `worse` minus `better`.
     """
 
     domain: str
@@ -43,13 +45,20 @@ class Gap:
     worse: str
     estimate: Estimate | None
     answer: Answer
+    sign: int = 1
 
     @property
     def excluded(self) -> str:
         """The effects that the interval excludes, in words."""
         if self.estimate is None:
             return "nothing"
-        return f"gains above {self.estimate.high:+.3f}, gains below {self.estimate.low:+.3f}"
+        return f"above {self.estimate.high:+.3f}, below {self.estimate.low:+.3f}"
+
+    @property
+    def text(self) -> str:
+        """The difference in words, such that above 0 the claim holds."""
+        ends = (self.better, self.worse) if self.sign > 0 else (self.worse, self.better)
+        return f"{self.measure}: {ends[0]} − {ends[1]}"
 
 
 @dataclass(frozen=True)
@@ -156,11 +165,13 @@ def answer_claims(results: Sequence[Result], *, times: float = 4.0) -> list[Answ
 def values(results: Sequence[Result], arm: str, measure: str) -> Arm:
     """A measure of one arm: seed -> unit -> value; units of several domains carry the domain's name."""
     found: dict[int, dict[str, float]] = {}
-    for row in results:
-        if row.arm == arm and row.measures.get(measure):
-            units = {f"{row.domain}/{unit}": value for unit, value in row.measures[measure].items()}
-            found.setdefault(row.seed, {}).update(units)
-    return found
+    rows = [row for row in results if row.arm == arm and row.measures.get(measure)]
+    for row in rows:
+        units = {f"{row.domain}/{unit}": value for unit, value in row.measures[measure].items()}
+        found.setdefault(row.seed, {}).update(units)
+    # A seed that is done in one domain only would leave the others no unit in common.
+    count, domains = Counter(row.seed for row in rows), {row.domain for row in results}
+    return {seed: units for seed, units in found.items() if count[seed] == len(domains)}
 
 
 def _answer(claim: Claim, results: Sequence[Result]) -> Answered:
@@ -192,6 +203,7 @@ def _gap(comparison: Comparison, results: Sequence[Result]) -> Gap:
         comparison.worse,
         estimate,
         "no data" if estimate is None else answer_of(estimate, comparison.small),
+        comparison.sign,
     )
 
 

@@ -38,7 +38,7 @@ class Arm(BaseModel):
         rule: What rewards, and profiles: `functional` (execution), `strict` or `text` (the domain's text rule).
             States are chosen by functional profiles under `strict`, as in the paper.
         prefix: Share of a group's actions that continue a prefix of the expert's (`study/recipes/prefix_rft`).
-        turns: Turns after which `episodes` ends; `null`: as the section `episodes` says.
+        budget: Share of the turns of the section `episodes` after which it ends.
         recipe: Whether it is taken from neighbouring work.
     """
 
@@ -50,7 +50,7 @@ class Arm(BaseModel):
     states: States = "candidates"
     rule: Literal["functional", "strict", "text"] = "functional"
     prefix: float = Field(default=0.0, ge=0, le=1)
-    turns: int | None = Field(default=None, ge=1)
+    budget: float = Field(default=1.0, gt=0)
     recipe: bool = False
 
     @property

@@ -3,8 +3,8 @@
 Owns: KL, order of probabilities and the likelihood of plain text. Does not own: which prompts and texts are unrelated.
 
 The theorem: at its optimum a policy trained with a reward and a KL term keeps the order of the actions that the reward
-does not tell apart, and is of all policies with that acceptable mass the closest to the base. It speaks of each state by
-itself; here it is asked of states of another domain, whose actions no reward of this one has told apart.
+does not tell apart, and is of all policies with that acceptable mass the closest to the base. It speaks of each state
+by itself; here it is asked of states of another domain, whose actions no reward of this one has told apart.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def arms_plot(title: str, means: Mapping[str, Estimate], base: str) -> str:
     drawn, axes = figure(title)
     drawn.set_size_inches(6.5, 0.9 + 0.28 * len(means))
     for place, (name, value) in enumerate(means.items()):
-        low, high = max(value.low, 0.0), value.high
+        low, high = max(value.low, 0.0), min(value.high, 1.0)
         spread = [[value.mean - low], [high - value.mean]]
         axes.errorbar([value.mean], [place], xerr=spread, fmt="o", color=GREY if name == base else BLUE, capsize=3)
     if base in means:

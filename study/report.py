@@ -65,11 +65,12 @@ Made by `{command}` from `results.jsonl` beside this page, one line per arm, dom
 small scale: a policy of about a million parameters, pre-trained on the environments' own text, trained and measured on
 CPU. It says what holds for such a policy in these tasks and nothing of the size of an effect elsewhere.
 
-{len(results)} lines: {len({row.arm for row in results})} arms, {len({row.domain for row in results})} domains, seeds
-{", ".join(map(str, seeds))}; {wall / 60:.0f} minutes of training and measuring in all. Intervals are 95 %, over tasks
-and seeds (two-way clustered bootstrap, Student's quantile for few seeds). All arms start from the same base: the
-pre-trained policy after SFT on {config.warmup.trajectories} experts of every domain. SFT and single-action RL draw from
-the same {config.data.candidates} states.
+{len(results)} lines: {len({row.arm for row in results})} arms, {len({row.domain for row in results})} domains,
+seeds {", ".join(map(str, seeds))};
+{wall / 60:.0f} minutes of training and measuring in all. Intervals are 95 %, over tasks and seeds (two-way clustered
+bootstrap, Student's quantile for few seeds). All arms start from the same base: the pre-trained policy after SFT on
+{config.warmup.trajectories} experts of every domain. SFT and single-action RL draw from the same states, at most
+{config.data.candidates} of other experts' runs.
 """
 
 
@@ -86,20 +87,20 @@ def _answers(answered: Sequence[Answered]) -> str:
             lines.append(f"| | *{one.note}* | | | | |")
     lines += [
         "",
-        "*yes*: the interval lies above 0 (claim 6: above what is allowed). *no*: it lies below a gain of 0.02 (claim 6: ",
-        "below what is allowed), so that a gain worth speaking of is excluded. *beside*: shown, does not decide.",
+        "*yes*: the interval lies above 0 (claim 6: above what is allowed). *no*: it lies below a gain of 0.02 (claim",
+        "6: below what is allowed), so that a gain worth speaking of is excluded. *beside*: shown, does not decide.",
         "",
     ]
     return "\n".join(lines)
 
 
 def _gap_text(gap: Gap) -> str:
-    return f"{gap.measure}: {gap.better} − {gap.worse} {gap.estimate if gap.estimate is not None else 'no data'}"
+    return f"{gap.text} {gap.estimate if gap.estimate is not None else 'no data'}"
 
 
 def _claims_plot(answered: Sequence[Answered], config: StudyConfig, folder: Path) -> str:
     gaps = [
-        (f"{one.claim.number}  {one.domain}: {gap.better} − {gap.worse}, {gap.measure}", gap)
+        (f"{one.claim.number}  {one.domain}: {gap.text}", gap)
         for one in answered
         for gap in one.gaps[: len(one.claim.deciding)]
         if gap.estimate is not None and one.domain != POOLED
@@ -179,9 +180,10 @@ def _costs(rows: Sequence[Result], arms: Sequence[str], config: StudyConfig) -> 
 
 
 def _level(rows: Sequence[Result]) -> float | None:
-    """The success that PivotRL and end-to-end RL both end at or pass."""
-    ends = [curve[-1].success for arm in ("pivotrl", "e2e") if (curve := mean_curve(rows, arm))]
-    return min(ends) if len(ends) == 2 else None
+    """The success that PivotRL and end-to-end RL both end at or pass; `None` where that is the base's."""
+    curves = [curve for arm in ("pivotrl", "e2e") if (curve := mean_curve(rows, arm))]
+    level = min((curve[-1].success for curve in curves), default=0.0)
+    return level if len(curves) == 2 and level > curves[0][0].success else None
 
 
 def _audits(rows: Sequence[Result], arms: Sequence[str], config: StudyConfig) -> list[str]:
@@ -211,7 +213,7 @@ def _mean(rows: Sequence[Result], arm: str, measure: str) -> Estimate | None:
 
 
 def _interval(value: Estimate | None) -> str:
-    return "–" if value is None else f"{value.mean:.3f} [{max(value.low, 0):.3f}, {value.high:.3f}]"
+    return "–" if value is None else f"{value.mean:.3f} [{max(value.low, 0):.3f}, {min(value.high, 1):.3f}]"
 
 
 def _number(value: Estimate | None) -> str:

@@ -88,7 +88,8 @@ def _interval(cells: np.ndarray, dropped: int, level: float) -> Estimate:
     seeds, units = cells.shape
     by_seed, by_unit = _variance(cells.mean(axis=1)), _variance(cells.mean(axis=0))
     both = max(by_seed + by_unit - _variance(cells.ravel()), by_seed, by_unit)
-    spread = 0.0
+    # Where nothing varies: an effect in more than 3 of N cells would have shown (rule of three, values in [0, 1]).
+    spread = 3 / cells.size
     if both > 1e-18:  # below it is rounding
         shares = [part / both for part in (by_seed, by_unit)]
         lost = sum(share**2 / (count - 1) for share, count in zip(shares, (seeds, units), strict=True) if count > 1)

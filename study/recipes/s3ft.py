@@ -2,8 +2,8 @@
 
 Owns: the targets. Does not own: the samples and their verdicts (the profile's own), SFT (`trainer/training`).
 
-An answer in the policy's own words moves it less than the expert's, and a right one teaches as much. So a state at which
-a sample was accepted gets that sample for its target, the others keep the expert's action.
+An answer in the policy's own words moves it less than the expert's, and a right one teaches as much. So a state at
+which a sample was accepted gets that sample for its target, the others keep the expert's action.
 """
 
 from __future__ import annotations

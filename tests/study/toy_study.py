@@ -1,6 +1,7 @@
 """A study that a tiny random policy runs in seconds.
 
-An action is right when its first character has an even code point. An episode is two actions, and pays when both are right.
+An action is right when its first character has an even code point. An episode is two actions, and pays when both are
+right.
 """
 
 from contextlib import contextmanager
