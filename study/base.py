@@ -14,13 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pivotgym.core.canonical import digest
 from pivotgym.core.errors import ConfigError
-from pivotgym.core.formats.chatml import END
+from pivotgym.core.formats.chatml import END, open_turn
 from pivotgym.study.contract import StudyDomain
 from pivotgym.study.text import SYLLABLE, plain
 
@@ -36,6 +36,8 @@ _PIECES = rf"(?<![A-Za-z_]){SYLLABLE}(?={SYLLABLE}(?![A-Za-z_]))|[A-Za-z_]+|\d|\
 """What no token crosses: blanks, and the two halves of a name, so that it is the same tokens wherever it stands."""
 _LINE = 16
 """Characters from which on a line of all prompts of a domain is one token: it would cost ten and tell nothing."""
+_ACTION = re.compile(rf"(?<={re.escape(open_turn('assistant'))})(.*?{re.escape(END)})", re.DOTALL)
+_UNLEARNED = -100
 _SETTINGS_FILE = "base.json"
 OnStep = Callable[[int, int, float], None]
 
@@ -53,25 +55,37 @@ class BaseSettings(BaseModel):
         heads: Of each block.
         context: The most tokens of state and action together.
         steps: Updates.
-        rows: Rows of an update.
-        row_tokens: Tokens of a row.
+        rows: Texts of an update.
         lr: Peak of the learning rate, after a tenth of the steps; it falls to a tenth of it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = 0
-    episodes: int = Field(default=2400, ge=1)
+    episodes: int = Field(default=1200, ge=1)
     plain_share: float = Field(default=0.1, ge=0, lt=1)
     vocabulary: int = Field(default=640, ge=300)
     hidden: int = Field(default=128, ge=16)
-    layers: int = Field(default=4, ge=1)
+    layers: int = Field(default=3, ge=1)
     heads: int = Field(default=4, ge=1)
     context: int = Field(default=512, ge=64)
-    steps: int = Field(default=600, ge=1)
-    rows: int = Field(default=16, ge=1)
-    row_tokens: int = Field(default=256, ge=16)
+    steps: int = Field(default=1000, ge=1)
+    rows: int = Field(default=8, ge=1)
     lr: float = Field(default=3e-3, gt=0)
+
+
+class _Encoded(NamedTuple):
+    """A text's token ids, and the same where they are learned."""
+
+    ids: list[int]
+    labels: list[int]
+
+
+class _Batch(NamedTuple):
+    """The same of several texts, `[rows, tokens]` each."""
+
+    ids: Tensor
+    labels: Tensor
 
 
 def base_policy(
@@ -191,8 +205,8 @@ def _pretrained(
     for step, batch in zip(range(settings.steps), _batches(texts, tokenizer, settings), strict=False):
         for group in optimizer.param_groups:
             group["lr"] = settings.lr * _share(step, settings.steps)
-        logits = policy.model(batch[:, :-1]).logits
-        loss = cross_entropy(logits.flatten(0, 1).float(), batch[:, 1:].flatten())
+        logits = policy.model(batch.ids[:, :-1], use_cache=False).logits
+        loss = cross_entropy(logits.flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=_UNLEARNED)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
@@ -211,18 +225,42 @@ def _share(step: int, steps: int) -> float:
     return 0.1 + 0.45 * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1)))
 
 
-def _batches(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, settings: BaseSettings) -> Iterator[Tensor]:
-    """Batches without end, `[rows, row_tokens + 1]`: texts one after the other, in another order each epoch."""
+def _batches(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, settings: BaseSettings) -> Iterator[_Batch]:
+    """Batches without end, texts of about one length together, in another order each epoch."""
     import torch
 
-    end = tokenizer.convert_tokens_to_ids(_END_OF_TEXT)
-    encoded = [[*ids, end] for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
-    width = settings.row_tokens + 1
-    need = settings.rows * width
-    random, held = Random(settings.seed), list[int]()
+    encoded = [one for one in (_encoded(text, tokenizer) for text in texts) if len(one.ids) <= settings.context]
+    random, pad = Random(settings.seed), tokenizer.pad_token_id
     while True:
-        for index in random.sample(range(len(encoded)), len(encoded)):
-            held += encoded[index]
-            if len(held) >= need:
-                yield torch.tensor(held[:need]).view(settings.rows, width)
-                held = held[need:]
+        # Sorted within parts of an epoch only, so that a batch of one length is not always of the same texts.
+        order = random.sample(range(len(encoded)), len(encoded))
+        part = settings.rows * 16
+        near = [
+            index
+            for at in range(0, len(order), part)
+            for index in sorted(order[at : at + part], key=lambda i: len(encoded[i].ids))
+        ]
+        batches = [near[at : at + settings.rows] for at in range(0, len(near), settings.rows)]
+        for batch in random.sample(batches, len(batches)):
+            rows = [encoded[index] for index in batch]
+            width = max(len(row.ids) for row in rows)
+            yield _Batch(
+                torch.tensor([[*row.ids, *[pad] * (width - len(row.ids))] for row in rows]),
+                torch.tensor([[*row.labels, *[_UNLEARNED] * (width - len(row.ids))] for row in rows]),
+            )
+
+
+def _encoded(text: str, tokenizer: PreTrainedTokenizerFast) -> _Encoded:
+    """A text's tokens; of an episode those of its actions are learned, of a plain text all.
+
+    What a customer is called cannot be foreseen, and would drown what can.
+    """
+    parts = _ACTION.split(text)
+    ids: list[int] = []
+    labels: list[int] = []
+    for place, piece in enumerate(parts):
+        tokens = tokenizer(piece, add_special_tokens=False)["input_ids"]
+        ids += tokens
+        labels += tokens if place % 2 or len(parts) == 1 else [_UNLEARNED] * len(tokens)
+    end = tokenizer.pad_token_id
+    return _Encoded([*ids, end], [*labels, end if len(parts) == 1 else _UNLEARNED])

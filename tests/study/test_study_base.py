@@ -13,7 +13,7 @@ from pivotgym.study.text import names, study_format
 from pivotgym.trainer.engine import LocalEngine, Query
 from pivotgym.trainer.policy import Policy
 
-TINY = BaseSettings(episodes=12, vocabulary=400, hidden=16, layers=1, heads=2, steps=3, rows=2, row_tokens=32)
+TINY = BaseSettings(episodes=12, vocabulary=400, hidden=16, layers=1, heads=2, steps=3, rows=2)
 SHOP = study_domain("tool_use")
 
 
