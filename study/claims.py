@@ -188,7 +188,7 @@ def _joined(answers: Sequence[Answer]) -> Answer:
     """All must hold; one that does not settles it."""
     for decisive in ("no data", "no", "not decided"):
         if decisive in answers:
-            return decisive  # type: ignore[return-value]
+            return decisive
     return "yes"
 
 
@@ -262,4 +262,4 @@ def _budgets(results: Sequence[Result], times: float) -> tuple[int, Arm, Arm, Ar
         points: tuple[Point, ...] = (row.curve[-1], within(other.curve, budget), other.curve[0])
         for arms, point in zip(found, points, strict=True):
             arms.setdefault(seed, {}).update({f"{domain}/{task}": value for task, value in point.success.items()})
-    return short, *found
+    return short, found[0], found[1], found[2]
