@@ -1,11 +1,14 @@
 """The configuration: one file, every arm, and what is refused."""
 
 import pytest
+from even_pivots import make_pivots
 from toy_study import toy_config
 
 from pivotgym.core.errors import ConfigError
+from pivotgym.core.messages import Action, ToolCall
 from pivotgym.study.claims import CLAIMS, END_TO_END
 from pivotgym.study.config import load_study
+from pivotgym.verifiers.rules import comparator_of
 
 HEAD = "domains: [a]\ntext_rules: {}\n"
 
@@ -86,3 +89,15 @@ def test_a_wrong_file_is_refused(tmp_path, text, message):
 
     with pytest.raises(ConfigError, match=message):
         load_study(tmp_path / "study.yaml")
+
+
+@pytest.mark.parametrize("domain", load_study().domains)
+def test_the_text_rules_judge_calls_and_messages(domain):
+    rule = comparator_of(load_study().text_rules[domain])
+    call = Action(tool_calls=(ToolCall(name="bash", arguments={"command": "mv a b"}, id="c"),))
+    pivots = [pivot.model_copy(update={"reference": call}) for pivot in make_pivots(1)] + make_pivots(1)
+
+    assert [[rule.by_rule(pivot, action).reward for action in (call, Action(content="Done."))] for pivot in pivots] == [
+        [1.0, 0.0],
+        [0.0, 1.0],
+    ]
