@@ -11,6 +11,7 @@ Owns: the order, the files of a study's folder, what is kept between runs, proce
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
@@ -248,8 +249,17 @@ def _run_cell(study: Study, what: str) -> str:
             start = starts_from(study.config, arm)
             done[arm] = run_arm(cell, arm, None if start is None else done[start], first)
             file.append(done[arm])
-    cost = sum((done[arm].training for arm in todo), start=type(done[todo[0]].training)())
-    return f"{name}, seed {seed}: {len(todo)} arms in {cost.wall_s:.0f} s of training"
+            _tidy(study, folder / arm)
+    wall = sum(done[arm].training.wall_s for arm in todo)
+    return f"{name}, seed {seed}: {len(todo)} arms in {wall:.0f} s of training"
+
+
+def _tidy(study: Study, folder: Path) -> None:
+    """Remove what an arm's run left, but the policy where another arm starts from it."""
+    if folder.name in {arm.start for arm in study.config.arms.values()}:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    else:
+        shutil.rmtree(folder)
 
 
 def _open(study: Study, name: str, seed: int, stack: ExitStack) -> Cell:
