@@ -6,7 +6,7 @@ express. Listing them here means that a new folder with an `__init__.py` is inst
 
 from setuptools import find_packages, setup
 
-ROOMS = ("core", "verifiers", "envs", "servers", "trainer", "cli")
+ROOMS = ("core", "verifiers", "envs", "servers", "trainer", "study", "cli")
 
 setup(
     packages=[

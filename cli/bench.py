@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from pivotgym.envs.conformance.verdict_bench import Result
     from pivotgym.envs.conformance.verdict_cases import VerdictCase
 
-bench = typer.Typer(no_args_is_help=True, help="Measure verdicts against labelled cases.")
+bench = typer.Typer(
+    no_args_is_help=True, help="Measure verdicts against labelled cases, and PivotRL against its alternatives."
+)
 
 
 bench.command()(attacks)
@@ -180,3 +182,29 @@ def _rate(value: float | None) -> str:
 
 def _ms(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+@bench.command()
+def study(
+    out: Annotated[Path, typer.Argument(help="Folder of the study; run again to go on.")],
+    quick: Annotated[bool, typer.Option("--quick", help="A smaller set of the same, within 20 minutes.")] = False,
+    arms: Annotated[list[str] | None, typer.Option(help="Only these arms. Repeatable.")] = None,
+    domains: Annotated[list[str] | None, typer.Option(help="Only these domains. Repeatable.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, each at one domain and seed.")] = 1,
+    config: Annotated[Path | None, typer.Option(help="Another configuration than the one shipped.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder of the report; OUT/report by default.")] = None,
+) -> None:
+    """Train PivotRL and its alternatives, every arm from one configuration, and answer the study's claims."""
+    from pivotgym.study.config import load_study
+    from pivotgym.study.report import write_report
+    from pivotgym.study.run import Study, run_study
+    from pivotgym.study.source import StudySource
+
+    settings = load_study(config, quick=quick)
+    chosen = settings.chosen(arms, domains, seeds)
+    source = StudySource(settings.domains, settings.base)
+    results = run_study(Study(out, settings, source, *chosen), workers=workers, say=lambda line: say(escape(line)))
+    command = f"pivotgym bench study OUT{' --quick' if quick else ''}"
+    page = write_report(results, settings, report or out / "report", command=command)
+    say(f"report: {escape(str(page))}")

@@ -1,6 +1,7 @@
 """PivotGym: environment-and-verifier servers for agentic RL with language models, and the trainer that uses them.
 
-Owns nothing but the version; the rooms are `pivotgym.core`, `verifiers`, `envs`, `servers`, `trainer` and `cli`.
+Owns nothing but the version; the rooms are `pivotgym.core`, `verifiers`, `envs`, `servers`, `trainer`,
+`study` and `cli`.
 """
 
 from importlib.metadata import version

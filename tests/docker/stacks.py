@@ -18,7 +18,7 @@ import pytest
 from pivotgym.servers.client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("cli", "core", "docker", "envs", "package", "requirements", "servers", "trainer", "verifiers")
+PARTS = ("cli", "core", "docker", "envs", "package", "requirements", "servers", "study", "trainer", "verifiers")
 FILES = (".dockerignore", "LICENSE", "README.md", "compose.yml", "constraints.txt", "pyproject.toml", "setup.py")
 SMALL = (
     "max_prompt_tokens=300", "data.sft_states=8", "data.profile_states=6", "data.eval_pivots=4", "sft.epochs=1",
