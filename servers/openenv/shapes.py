@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pivotgym.core.errors import Full, InfrastructureError, NotFound, PivotGymError, WrongState
-from pivotgym.servers.schemas import Seed, SessionOptions, Timeout, Wire, WireAction
+from pivotgym.servers.schemas import Seed, SessionOptions, Timeout, Wire
 
 METADATA = "metadata"
 """A field of every typed action of OpenEnv; nothing of ours reads it."""
@@ -58,12 +58,6 @@ class Seen(Wire):
     info: dict[str, Any]
     terminated: bool = False
     truncated: bool = False
-
-
-class StepData(Wire):
-    """An action, as `POST /sessions/{id}/step` takes it."""
-
-    action: WireAction
 
 
 class Healthy(Wire):

@@ -10,7 +10,6 @@ and owner. A server whose files differ by the hour or by the order of equal writ
 from __future__ import annotations
 
 import json
-import threading
 from typing import Any, ClassVar, Self
 
 from pivotgym.core.canonical import digest
@@ -29,7 +28,6 @@ _LIMITS = Limits(wall_s=WALL_S + 5, output_kb=1024)
 _MOST_PAGES = 100
 _offered: dict[str, list[dict[str, Any]]] = {}
 """Tools by the server's digest: asked for once per process."""
-_lock = threading.Lock()
 
 
 class McpToolkit(Toolkit):
@@ -138,10 +136,10 @@ class McpToolkit(Toolkit):
 
     def _offers(self) -> list[dict[str, Any]]:
         key = self._here.digest
-        with _lock:
-            if key not in _offered:
-                _offered[key] = self._asked_for_tools()
-            return _offered[key]
+        known = _offered.get(key)
+        if known is None:  # two threads may ask at once: they are told the same
+            known = _offered[key] = self._asked_for_tools()
+        return known
 
     def _asked_for_tools(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

@@ -285,7 +285,7 @@ def test_origins_are_checked() -> None:
         ({"kind": "bfcl", "task": "x", "path": "/etc"}, InputError, r"got \['path', 'task'\]"),
         ({"kind": "bfcl", "task": 3}, InputError, "expected the id of a task as `task`, got 3"),
         ({"kind": "bfcl", "task": "../x"}, NotFound, "expected a task like 'multi_turn_base_0', got '../x'"),
-        ({"kind": "image"}, InputError, r"expected a kind of \['bfcl', 'tau'\], got 'image'"),
+        ({"kind": "image"}, InputError, r"expected a kind of \['bfcl', 'mcp', 'tau'\], got 'image'"),
     ):
         with pytest.raises(error, match=text):
             domain().world().start(Origin.model_validate(origin), 0)
