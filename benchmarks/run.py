@@ -41,7 +41,7 @@ PAGE = STORED.with_suffix(".md")
 WORSE = 1.2
 """How much above the stored figure fails."""
 
-PARTS = ("load", "http", "domains", "trainer")
+PARTS = ("http", "load", "domains", "trainer")
 _HEAD = """# Performance
 
 One run of `benchmarks/run.py --store` on {cores} cores ({processor}), Python {python}, with a load of {load_before}
