@@ -179,6 +179,8 @@ def main() -> None:
     parser.add_argument("--store", action="store_true")
     parser.add_argument("--compare", action="store_true")
     given = parser.parse_args()
+    if given.compare and not STORED.is_file():
+        parser.error(f"--compare: expected a table at {STORED.relative_to(ROOT)}, found none; --store makes one")
     stored = json.loads(STORED.read_text()) if given.compare else None
     for table in measured(given.payloads, given.seconds, given.parts):
         print(_line(table["rows"][-1]), end="", flush=True)
