@@ -30,6 +30,7 @@ import serve
 import serve_bare
 import serve_cpu
 import uvloop
+from run_table import Row, line, markdown, worse
 from serve_load import Load, rss_mb, run_apart
 
 import pivotgym
@@ -38,25 +39,7 @@ from pivotgym.servers.serve import BackgroundServer
 ROOT = Path(__file__).parents[1]
 STORED = ROOT / "docs" / "performance.json"
 PAGE = STORED.with_suffix(".md")
-WORSE = 1.2
-"""How much above the stored figure fails."""
-
 PARTS = ("http", "load", "domains", "trainer")
-_HEAD = """# Performance
-
-One run of `benchmarks/run.py --store` on {cores} cores ({processor}), Python {python}, with a load of {load_before}
-from other work before it began.
-
-*CPU* is of the serving process alone, per operation; what sandboxes and Chromium use is in *time* only, which is by
-the clock, as are *a second* and *p99*. *Ratio* is CPU beside plain FastAPI's in the same run: on a body of the same
-size where the row has one of its own, else on a small one ({unit_ms:.3f} ms). Time and CPU are the least of some
-rounds, except under load.
-
-| | CPU ms | ratio | time ms | a second | p99 ms | resident MB |
-|---|---|---|---|---|---|---|
-"""
-
-Row = dict[str, Any]
 
 
 def http_rows(payloads: Path) -> list[Row]:
@@ -132,45 +115,6 @@ def machine() -> Row:
     }
 
 
-def markdown(table: dict[str, Any]) -> str:
-    """The page."""
-    about = table["machine"]
-    head = _HEAD.format(**about, unit_ms=table["unit_ms"])
-    return head + "".join(_line(row) for row in table["rows"])
-
-
-def _line(row: Row) -> str:
-    if "skipped" in row:
-        return f"| {row['name']} | not measured: {' '.join(row['skipped'].split())} | | | | | |\n"
-    shown = (
-        ("cpu_ms", ".4f"),
-        ("ratio", ".2f"),
-        ("wall_ms", ".2f"),
-        ("per_s", ",.0f"),
-        ("p99_ms", ".1f"),
-        ("rss_mb", ".0f"),
-    )
-    cells = [format(row[key], form) if row.get(key) is not None else "" for key, form in shown]
-    note = f" (ratio to {row['floor']})" if "floor" in row else ""
-    return f"| {row['name']}{note} | {' | '.join(cells)} |\n"
-
-
-def worse(stored: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """What is more than 20 % above the stored table, or missing from this one."""
-    now = {row["name"]: row for row in found["rows"]}
-    told = []
-    for row in stored["rows"]:
-        new = now.get(row["name"], {})
-        for key in ("ratio", "rss_mb"):
-            if key not in row or row["name"] == "plain FastAPI":
-                continue
-            if key not in new:
-                told.append(f"{row['name']}: {key} was {row[key]:.2f}, and was not measured now")
-            elif new[key] > WORSE * row[key]:
-                told.append(f"{row['name']}: {key} was {row[key]:.2f}, is {new[key]:.2f}")
-    return told
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--payloads", type=Path, default=Path("../shared/data/payloads"))
@@ -183,7 +127,7 @@ def main() -> None:
         parser.error(f"--compare: expected a table at {STORED.relative_to(ROOT)}, found none; --store makes one")
     stored = json.loads(STORED.read_text()) if given.compare else None
     for table in measured(given.payloads, given.seconds, given.parts):
-        print(_line(table["rows"][-1]), end="", flush=True)
+        print(line(table["rows"][-1]), end="", flush=True)
         if given.store:  # as it grows, so that a run that is ended leaves what it has
             STORED.write_text(json.dumps(table, indent=1) + "\n")
             PAGE.write_text(markdown(table))
