@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import platform
@@ -29,6 +30,7 @@ import serve
 import serve_bare
 import serve_cpu
 import uvloop
+from run_table import Row, line, markdown, worse
 from serve_load import Load, rss_mb, run_apart
 
 import pivotgym
@@ -37,25 +39,7 @@ from pivotgym.servers.serve import BackgroundServer
 ROOT = Path(__file__).parents[1]
 STORED = ROOT / "docs" / "performance.json"
 PAGE = STORED.with_suffix(".md")
-WORSE = 1.2
-"""How much above the stored figure fails."""
-
-PARTS = ("load", "http", "domains", "trainer")
-_HEAD = """# Performance
-
-One run of `benchmarks/run.py --store` on {cores} cores ({processor}), Python {python}, with a load of {load_before} from
-other work before it began.
-
-*CPU* is of the serving process alone, per operation; what sandboxes and Chromium use is in *time* only, which is by the
-clock, as are *a second* and *p99*. *Ratio* is CPU beside plain FastAPI's in the same run: on a body of the same size where
-the row has one of its own, else on a small one ({unit_ms:.3f} ms). Time and CPU are the least of some rounds, except under
-load.
-
-| | CPU ms | ratio | time ms | a second | p99 ms | resident MB |
-|---|---|---|---|---|---|---|
-"""
-
-Row = dict[str, Any]
+PARTS = ("http", "load", "domains", "trainer")
 
 
 def http_rows(payloads: Path) -> list[Row]:
@@ -100,19 +84,23 @@ def _loaded(name: str, server: tuple[str, int], load: Load, each: int = 1) -> Ro
     }
 
 
-def measured(payloads: Path, seconds: float, parts: Sequence[str] = PARTS) -> dict[str, Any]:
-    """The whole table, or parts of it."""
+def measured(payloads: Path, seconds: float, parts: Sequence[str] = PARTS) -> Iterator[dict[str, Any]]:
+    """The table, or those parts of it, as it grows."""
     about = machine()
-    rows = list(loaded_rows(seconds)) if "load" in parts else []
     costs = http_rows(payloads)
     unit = next(row["floor_ms"] for row in costs if row["name"] == "/verify, pivot by id")
-    rows += costs if "http" in parts else []
-    rows += run_domains.domain_rows() if "domains" in parts else []
-    rows += run_domains.trainer_rows() if "trainer" in parts else []
-    for row in rows:
+    kinds = {
+        "load": lambda: loaded_rows(seconds),
+        "http": lambda: costs,
+        "domains": run_domains.domain_rows,
+        "trainer": run_domains.trainer_rows,
+    }
+    rows: list[Row] = []
+    for row in itertools.chain.from_iterable(kinds[part]() for part in PARTS if part in parts):
         if "cpu_ms" in row:
             row["ratio"] = row["cpu_ms"] / (row.get("floor_ms") or unit)
-    return {"machine": about, "unit_ms": unit, "rows": rows}
+        rows.append(row)
+        yield {"machine": about, "unit_ms": unit, "rows": rows}
 
 
 def machine() -> Row:
@@ -127,45 +115,6 @@ def machine() -> Row:
     }
 
 
-def markdown(table: dict[str, Any]) -> str:
-    """The page."""
-    about = table["machine"]
-    head = _HEAD.format(**about, unit_ms=table["unit_ms"])
-    return head + "".join(_line(row) for row in table["rows"])
-
-
-def _line(row: Row) -> str:
-    if "skipped" in row:
-        return f"| {row['name']} | not measured: {' '.join(row['skipped'].split())} | | | | | |\n"
-    shown = (
-        ("cpu_ms", ".4f"),
-        ("ratio", ".2f"),
-        ("wall_ms", ".2f"),
-        ("per_s", ",.0f"),
-        ("p99_ms", ".1f"),
-        ("rss_mb", ".0f"),
-    )
-    cells = [format(row[key], form) if row.get(key) is not None else "" for key, form in shown]
-    note = f" (ratio to {row['floor']})" if "floor" in row else ""
-    return f"| {row['name']}{note} | {' | '.join(cells)} |\n"
-
-
-def worse(stored: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """What is more than 20 % above the stored table, or missing from this one."""
-    now = {row["name"]: row for row in found["rows"]}
-    told = []
-    for row in stored["rows"]:
-        new = now.get(row["name"], {})
-        for key in ("ratio", "rss_mb"):
-            if key not in row or row["name"] == "plain FastAPI":
-                continue
-            if key not in new:
-                told.append(f"{row['name']}: {key} was {row[key]:.2f}, and was not measured now")
-            elif new[key] > WORSE * row[key]:
-                told.append(f"{row['name']}: {key} was {row[key]:.2f}, is {new[key]:.2f}")
-    return told
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--payloads", type=Path, default=Path("../shared/data/payloads"))
@@ -174,12 +123,15 @@ def main() -> None:
     parser.add_argument("--store", action="store_true")
     parser.add_argument("--compare", action="store_true")
     given = parser.parse_args()
-    table = measured(given.payloads, given.seconds, given.parts)
-    print(markdown(table))
-    told = worse(json.loads(STORED.read_text()), table) if given.compare else []
-    if given.store:
-        STORED.write_text(json.dumps(table, indent=1) + "\n")
-        PAGE.write_text(markdown(table))
+    if given.compare and not STORED.is_file():
+        parser.error(f"--compare: expected a table at {STORED.relative_to(ROOT)}, found none; --store makes one")
+    stored = json.loads(STORED.read_text()) if given.compare else None
+    for table in measured(given.payloads, given.seconds, given.parts):
+        print(line(table["rows"][-1]), end="", flush=True)
+        if given.store:  # as it grows, so that a run that is ended leaves what it has
+            STORED.write_text(json.dumps(table, indent=1) + "\n")
+            PAGE.write_text(markdown(table))
+    told = worse(stored, table) if stored is not None else []
     if told:
         sys.exit("worse than docs/performance.json by more than 20 %:\n  " + "\n  ".join(told))
 

@@ -85,7 +85,7 @@ def running() -> Iterator[tuple[str, int]]:
 
 
 def _wait(url: str) -> None:
-    opener, ends = build_opener(ProxyHandler({})), time.monotonic() + 20
+    opener, ends = build_opener(ProxyHandler({})), time.monotonic() + 120
     while True:
         try:
             opener.open(url + "/openapi.json", timeout=5).close()

@@ -19,6 +19,7 @@ _REF = "#/components/schemas/{model}"
 _ERRORS = {
     "400": "`bad_request`: the bytes are no HTTP/1.1 request; the connection is closed.",
     "401": "`unauthorized`: no bearer token, or another one than the server's.",
+    "403": "`forbidden`: sent by another site's page, or to a server without a token by a public name.",
     "404": "`not_found`: no such route, pivot, task or session; the message says when and why a session was closed.",
     "405": "`method_not_allowed`: `Allow` names the methods of the route.",
     "408": "`too_slow`: the request did not come within `receive_timeout_s`; the connection is closed.",

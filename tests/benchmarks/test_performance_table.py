@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,10 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def run() -> Any:
+def run() -> Iterator[Any]:
     sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return pytest.importorskip("run", reason="the benchmarks need the extras serve and train")
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+    yield import_module("run_table")
+    sys.path.remove(str(BENCHMARKS))
 
 
 def table(**figures: float) -> dict[str, Any]:
