@@ -75,8 +75,34 @@ def page(found: Mapping[str, Any], *, command: str, machine: str, judge: str = "
 
 
 def figures(found: Mapping[str, Any]) -> dict[str, Any]:
-    """The report without texts of the cases: what may be published beside the page."""
-    return {key: value for key, value in found.items() if key != "disagreements"}
+    """The figures of the page as JSON, without a text of the cases: `methods` has the rates, `by_domain` and `cost`.
+
+    A kind's entry in `by_kind` has the counts alone.
+    """
+    return {
+        "schema_version": found["schema_version"],
+        "world_knowledge_kinds": found["world_knowledge_kinds"],
+        "tuned": found.get("tuned"),
+        "methods": {name: _figures(one) for name, one in found["methods"].items()},
+    }
+
+
+_RATES = ("cases", "errors", "balanced_accuracy", "intervals_95")
+_COUNTS = ("different", "false_accepts", "equivalent", "false_rejects")
+_COSTS = ("ms_per_verdict", "warm_ms_per_verdict", "cpu_ms_per_verdict")
+
+
+def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
+    def picked(one: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+        return {key: one[key] for key in keys}
+
+    kinds = found["by_domain_and_kind"]
+    return {
+        **picked(found, _RATES + _COUNTS),
+        "by_domain": {name: picked(one, _RATES + _COUNTS) for name, one in found["headline_by_domain"].items()},
+        "cost": {name: picked(one, _COSTS) for name, one in found["by_domain"].items()},
+        "by_kind": {domain: {kind: picked(one, _COUNTS) for kind, one in of.items()} for domain, of in kinds.items()},
+    }
 
 
 def method_name(method: str) -> str:

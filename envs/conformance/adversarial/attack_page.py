@@ -14,7 +14,10 @@ _RULE = """\
 Each expert's action was changed by rule. What is harmful and what is harmless follows from the rule alone; no verifier
 had a say. The rules have limits: a harmful change may happen to make no difference in one state (a letter changed in a
 pattern that matches the same lines). Where both actions were run and did the same, also in perturbed copies of the
-state where the domain has them, an accepted harmful change is most likely such a coincidence."""
+state where the domain has them, an accepted harmful change is most likely such a coincidence. Of a command that changes
+files only the changes count, not what it prints beside: a harmful change of a look that follows is accepted by design,
+as is what happens outside the folders that an origin compares (`/tmp`). A batch of fewer queries is accepted where the
+others reach the same pages."""
 
 
 def page(found: Mapping[str, Any], *, command: str) -> str:
