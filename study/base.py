@@ -157,7 +157,7 @@ def _tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast
     raw.train_from_iterator(texts, trainer)
     raw.add_tokens([AddedToken(line, normalized=False) for line in lines])
     raw.add_tokens([AddedToken(name, normalized=False, single_word=True) for name in names("text")])
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=raw, eos_token=END, pad_token=_END_OF_TEXT, clean_up_tokenization_spaces=False
     )
 
@@ -190,7 +190,7 @@ def _new(tokenizer: PreTrainedTokenizerFast, settings: BaseSettings) -> Policy:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
     return Policy(model, tokenizer, "pivotgym.study")
 
 
@@ -209,7 +209,7 @@ def _pretrained(
         logits = policy.model(batch.ids[:, :-1], use_cache=False).logits
         loss = cross_entropy(logits.flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=_UNLEARNED)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
         optimizer.step()
         if on_step is not None:
