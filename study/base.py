@@ -154,7 +154,9 @@ def _tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast
         show_progress=False,
     )
     lines = _fixed_lines(texts)
-    raw.train_from_iterator(texts, trainer)
+    # Without names, which get tokens of their own: they are so frequent that the vocabulary would be spent on them.
+    known = re.compile(rf"\b(?:{'|'.join(names('text'))})\b")
+    raw.train_from_iterator((known.sub("", text) for text in texts), trainer)
     raw.add_tokens([AddedToken(line, normalized=False) for line in lines])
     raw.add_tokens([AddedToken(name, normalized=False, single_word=True) for name in names("text")])
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
