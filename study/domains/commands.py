@@ -38,16 +38,17 @@ class Tree:
             return random.choice(plain)
         path = self.fresh.pop()
         if random.random() < 0.25:
-            path = f"{self.folder(random)}/{path}"
+            path = f"{self.folder(random, from_start=True)}/{path}"
         words = [self.fresh.pop() for _ in range(2)]
         lines = [f"{random.choice(words)} {random.randint(1, 9)}\n" for _ in range(3)]
         self.start[path] = self.now[path] = "".join(lines)
         return path
 
-    def folder(self, random: Random) -> str:
-        """A folder that is there."""
-        if self.folders and random.random() < 0.5:
-            return random.choice(self.folders)
+    def folder(self, random: Random, *, from_start: bool = False) -> str:
+        """A folder that is there, or one that was there `from_start`, before an errand could make it."""
+        usable = [path for path in self.folders if not from_start or path in self.start_folders]
+        if usable and random.random() < 0.5:
+            return random.choice(usable)
         path = self.fresh.pop()
         self.start_folders.append(path)
         self.folders.append(path)
