@@ -44,9 +44,9 @@ class Tree:
         self.start[path] = self.now[path] = "".join(lines)
         return path
 
-    def folder(self, random: Random, *, from_start: bool = False) -> str:
-        """A folder that is there, or one that was there `from_start`, before an errand could make it."""
-        usable = [path for path in self.folders if not from_start or path in self.start_folders]
+    def folder(self, random: Random, *, from_start: bool = False, other: str = "") -> str:
+        """A folder that is there, or one that was there `from_start`, before an errand could make it; not `other`."""
+        usable = [path for path in self.folders if path != other and (not from_start or path in self.start_folders)]
         if usable and random.random() < 0.5:
             return random.choice(usable)
         path = self.fresh.pop()
@@ -80,7 +80,7 @@ class Errand:
             if name == "a":
                 found["a"] = tree.file(random)
             elif name == "d":
-                found["d"] = tree.folder(random)
+                found["d"] = tree.folder(random, other=found["a"].rpartition("/")[0])
             elif name == "v":
                 found["v"] = random.choice(tree.now[found["a"]].split())
             else:
