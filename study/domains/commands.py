@@ -38,16 +38,17 @@ class Tree:
             return random.choice(plain)
         path = self.fresh.pop()
         if random.random() < 0.25:
-            path = f"{self.folder(random)}/{path}"
+            path = f"{self.folder(random, from_start=True)}/{path}"
         words = [self.fresh.pop() for _ in range(2)]
         lines = [f"{random.choice(words)} {random.randint(1, 9)}\n" for _ in range(3)]
         self.start[path] = self.now[path] = "".join(lines)
         return path
 
-    def folder(self, random: Random) -> str:
-        """A folder that is there."""
-        if self.folders and random.random() < 0.5:
-            return random.choice(self.folders)
+    def folder(self, random: Random, *, from_start: bool = False, other: str = "") -> str:
+        """A folder that is there, or one that was there `from_start`, before an errand could make it; not `other`."""
+        usable = [path for path in self.folders if path != other and (not from_start or path in self.start_folders)]
+        if usable and random.random() < 0.5:
+            return random.choice(usable)
         path = self.fresh.pop()
         self.start_folders.append(path)
         self.folders.append(path)
@@ -79,7 +80,7 @@ class Errand:
             if name == "a":
                 found["a"] = tree.file(random)
             elif name == "d":
-                found["d"] = tree.folder(random)
+                found["d"] = tree.folder(random, other=found["a"].rpartition("/")[0])
             elif name == "v":
                 found["v"] = random.choice(tree.now[found["a"]].split())
             else:
