@@ -54,7 +54,7 @@ def measured(domain: StudyDomain, base: Path, out: Path, options: argparse.Names
     found: dict[str, Any] = {"domain": domain.name}
     out.mkdir(parents=True, exist_ok=True)
     with timed(found, "experts"):
-        train, held = domain.experts("train", 0), domain.experts("eval", 0)
+        train, held = domain.experts("train", 0, options.experts), domain.experts("eval", 0, options.held)
     states = turns(held, options.states, 0)
     engine = LocalEngine(Policy.load(base, dtype="float32"), study_format())
     found["prompt_tokens"] = round(sum(engine.prompt_tokens(one.messages, one.tools) for one in states) / len(states))
@@ -65,7 +65,7 @@ def measured(domain: StudyDomain, base: Path, out: Path, options: argparse.Names
             if arm == "sft":
                 settings = SftSettings(epochs=options.epochs, lr=options.lr, batch_size=8)
                 with timed(found, "sft"):
-                    sft(list(extract(train[: options.experts])), engine, out / "sft", settings)
+                    sft(list(extract(train)), engine, out / "sft", settings)
             with timed(found, f"{arm}_profile"):
                 profile(states, engine, scorers["functional"], out / f"{arm}.jsonl", ProfileConfig(k=options.k))
             found[arm] = profiled(list(read_records(out / f"{arm}.jsonl", Pivot)))
@@ -112,6 +112,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--states", type=int, default=100)
+    parser.add_argument("--held", type=int, default=80, help="Held-out experts whose turns are the states.")
     parser.add_argument("--tasks", type=int, default=80)
     parser.add_argument("--k", type=int, default=8)
     parser.add_argument("--base", type=json.loads, default={}, help="Settings of the base policy, as JSON.")

@@ -22,7 +22,7 @@ from pivotgym.core.canonical import digest
 from pivotgym.core.errors import ConfigError
 from pivotgym.core.formats.chatml import END, open_turn
 from pivotgym.study.contract import StudyDomain
-from pivotgym.study.text import SYLLABLE, plain
+from pivotgym.study.text import names, plain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _END_OF_TEXT = "<|endoftext|>"
 _SPECIAL = (_END_OF_TEXT, "<|im_start|>", END)
-_PIECES = rf"(?<![A-Za-z_]){SYLLABLE}(?={SYLLABLE}(?![A-Za-z_]))|[A-Za-z_]+|\d|\s|[^A-Za-z_\d\s]+"
-"""What no token crosses: blanks, and the two halves of a name, so that it is the same tokens wherever it stands."""
+_PIECES = r"[A-Za-z_]+|\d|\s|[^A-Za-z_\d\s]+"
+"""What no token crosses. Blanks stand alone, so that a word is the same tokens wherever it stands."""
 _LINE = 16
 """Characters from which on a line of all prompts of a domain is one token: it would cost ten and tell nothing."""
 _ACTION = re.compile(rf"(?<={re.escape(open_turn('assistant'))})(.*?{re.escape(END)})", re.DOTALL)
@@ -49,7 +49,7 @@ class BaseSettings(BaseModel):
         seed: Of text, order and weights.
         episodes: Episodes of each domain to pre-train on.
         plain_share: Share of plain text among all texts.
-        vocabulary: Tokens, bytes and special ones included.
+        vocabulary: Tokens, bytes and special ones included, beside names and the lines of all prompts.
         hidden: Width of the residual stream.
         layers: Transformer blocks; copying a name takes two at the least.
         heads: Of each block.
@@ -64,13 +64,13 @@ class BaseSettings(BaseModel):
     seed: int = 0
     episodes: int = Field(default=1200, ge=1)
     plain_share: float = Field(default=0.1, ge=0, lt=1)
-    vocabulary: int = Field(default=640, ge=300)
+    vocabulary: int = Field(default=512, ge=300)
     hidden: int = Field(default=128, ge=16)
     layers: int = Field(default=3, ge=1)
     heads: int = Field(default=4, ge=1)
     context: int = Field(default=512, ge=64)
-    steps: int = Field(default=1000, ge=1)
-    rows: int = Field(default=8, ge=1)
+    steps: int = Field(default=2000, ge=1)
+    rows: int = Field(default=16, ge=1)
     lr: float = Field(default=3e-3, gt=0)
 
 
@@ -154,9 +154,12 @@ def _tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast
         show_progress=False,
     )
     lines = _fixed_lines(texts)
-    raw.train_from_iterator(texts, trainer)
+    # Without names, which get tokens of their own: they are so frequent that the vocabulary would be spent on them.
+    known = re.compile(rf"\b(?:{'|'.join(names('text'))})\b")
+    raw.train_from_iterator((known.sub("", text) for text in texts), trainer)
     raw.add_tokens([AddedToken(line, normalized=False) for line in lines])
-    return PreTrainedTokenizerFast(
+    raw.add_tokens([AddedToken(name, normalized=False, single_word=True) for name in names("text")])
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=raw, eos_token=END, pad_token=_END_OF_TEXT, clean_up_tokenization_spaces=False
     )
 
@@ -189,7 +192,7 @@ def _new(tokenizer: PreTrainedTokenizerFast, settings: BaseSettings) -> Policy:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
     return Policy(model, tokenizer, "pivotgym.study")
 
 
@@ -208,7 +211,7 @@ def _pretrained(
         logits = policy.model(batch.ids[:, :-1], use_cache=False).logits
         loss = cross_entropy(logits.flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=_UNLEARNED)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
         optimizer.step()
         if on_step is not None:

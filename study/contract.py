@@ -48,19 +48,20 @@ class StudyDomain(Protocol):
     def tasks(self, split: Split) -> list[Task]:
         """The tasks of a split; the server says what a final state pays."""
 
-    def experts(self, split: Split, seed: int) -> list[Trajectory]:
+    def experts(self, split: Split, seed: int, count: int | None = None) -> list[Trajectory]:
         """One expert run per task, each with outcome 1.0 and the observations of a real run.
 
         Args:
             split: Whose tasks.
             seed: Another seed does the same in another way: other spellings, orders, tools.
+            count: Of the first tasks only: a run in a sandbox costs a tenth of a second.
 
         Raises:
             WorldFailed: If an expert's run did not pay: a fault of the domain's.
         """
 
     def text(self, seed: int) -> Iterator[str]:
-        """The environment's own text without end: rendered episodes of further tasks, on names of neither split.
+        """The environment's own text without end: rendered episodes of further tasks, which ask for what no split does.
 
         What is done there is now the expert's, now drawn at random; observations are those of the environment.
         """

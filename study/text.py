@@ -3,8 +3,9 @@
 Owns: the made-up names by split, sentences that belong to no domain, and how an episode is written as text. Does not
 own: tasks, or what is trained on the text (`study/base`).
 
-Names are made of two syllables out of a fixed set, so that a small vocabulary spells names it has never seen:
-a policy that is to act on unseen names has to copy them.
+Names are words without a meaning, each a token of its own: a policy that is to act on them has to copy them, and a
+small one learns to copy one token long before it learns to copy two. So that it has read every one of them,
+pre-training text uses all names; tasks to train on and tasks to evaluate share none.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ def _listed(text: str, separator: str) -> list[str]:
 
 _CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
 _SYLLABLES = [consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS]
-SYLLABLE = f"[{_CONSONANTS}][{_VOWELS}]"
-"""Half of a name, as a regular expression."""
+_EVERY = 13
+"""Of the 4,900 words of two syllables one in this many is a name."""
 _TAKEN = frozenset(
     _listed(
         "bare base case code date dive done file fine five game give late life like line live made make mode "
@@ -44,6 +45,7 @@ _TAKEN = frozenset(
 )
 """Words that mean something: a name is never one of them."""
 _SHARES: tuple[NameSplit, ...] = ("train", "train", "train", "eval", "eval", "text", "text", "text", "text", "text")
+_NAME_SHARES: tuple[NameSplit, ...] = ("train", "train", "train", "eval", "eval")
 _SUBJECTS = _listed(
     "the river, a small boat, our neighbour, the old clock, every child, the baker, a grey cat, the north wind", ", "
 )
@@ -58,9 +60,10 @@ _WHEN = _listed(
 
 @lru_cache
 def names(split: NameSplit) -> tuple[str, ...]:
-    """All names of a split; no name is in two of them."""
+    """All names of a split: no name is in both `train` and `eval`, and `text` has those of both."""
     words = ("".join(parts) for parts in itertools.product(_SYLLABLES, repeat=2))
-    return tuple(word for word in words if word not in _TAKEN and _SHARES[_number(word) % len(_SHARES)] == split)
+    found = [word for word in words if word not in _TAKEN and not _number(word) % _EVERY]
+    return tuple(word for word in found if split in ("text", _NAME_SHARES[_number(word) // _EVERY % len(_NAME_SHARES)]))
 
 
 def split_of(kind: str) -> NameSplit:

@@ -179,9 +179,9 @@ class TerminalStudy:
         """See `StudyDomain.tasks`."""
         return [drawn.story.task for drawn in _split(split)]
 
-    def experts(self, split: Split, seed: int) -> list[Trajectory]:
+    def experts(self, split: Split, seed: int, count: int | None = None) -> list[Trajectory]:
         """See `StudyDomain.experts`."""
-        return stories.experts(domain(), (drawn.story for drawn in _split(split)), split, seed)
+        return stories.experts(domain(), (drawn.story for drawn in _split(split)[:count]), split, seed)
 
     def text(self, seed: int) -> Iterator[str]:
         """See `StudyDomain.text`."""

@@ -227,9 +227,9 @@ class ToolUseStudy:
         """See `StudyDomain.tasks`."""
         return [story.task for story in _split(split)]
 
-    def experts(self, split: Split, seed: int) -> list[Trajectory]:
+    def experts(self, split: Split, seed: int, count: int | None = None) -> list[Trajectory]:
         """See `StudyDomain.experts`."""
-        return stories.experts(domain(), _split(split), split, seed)
+        return stories.experts(domain(), _split(split)[:count], split, seed)
 
     def text(self, seed: int) -> Iterator[str]:
         """See `StudyDomain.text`."""
