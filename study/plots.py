@@ -63,14 +63,15 @@ def drift_plot(title: str, arms: Mapping[str, tuple[float, float]]) -> str:
         arms: Title of an arm -> (KL to the base at unrelated states, gain in success).
     """
     drawn, axes = figure(title)
-    drawn.set_size_inches(6.5, 4.2)
-    for name, (moved, gained) in arms.items():
-        axes.plot([moved], [gained], "o", color=BLUE, markersize=5)
-        axes.annotate(f" {name}", (moved, gained), fontsize=7, va="center")
+    drawn.set_size_inches(8.5, 4.2)
+    for number, (name, (moved, gained)) in enumerate(arms.items(), start=1):
+        # Names beside the points would lie on each other.
+        axes.plot([moved], [gained], "o", color=BLUE, markersize=5, label=f"{number}  {name}")
+        axes.annotate(f" {number}", (moved, gained), fontsize=8)
+    axes.legend(frameon=False, fontsize=8, handlelength=0, markerscale=0, loc="center left", bbox_to_anchor=(1.0, 0.5))
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.set_xlabel("KL(base ‖ policy) of an action at unrelated states, nats")
     axes.set_ylabel("gain in success over the base")
-    axes.margins(x=0.25)
     return svg(drawn)
 
 

@@ -19,7 +19,7 @@ from pivotgym.study.curves import cost_to, mean_curve
 from pivotgym.study.results import Cost, Result
 from pivotgym.study.statistics import Estimate, mean
 
-_ON_CURVES = ("pivotrl", "cand_functional", "e2e", "pivotrl_e2e", "sft", "prefix_rft")
+_ON_CURVES = ("pivotrl", "cand_functional", "e2e", "pivotrl_e2e", "prefix_rft")
 _MEASURES = {
     "success": "episode success on unseen tasks",
     "pivot_reward": "functional reward at held-out pivots",
@@ -58,7 +58,6 @@ def write_report(results: Sequence[Result], config: StudyConfig, folder: Path, *
 
 def _head(results: Sequence[Result], config: StudyConfig, command: str) -> str:
     seeds = sorted({row.seed for row in results})
-    wall = sum(row.training.wall_s + row.evaluation_wall_s for row in results)
     return f"""# The study
 
 Made by `{command}` from `results.jsonl` beside this page, one line per arm, domain and seed. Everything here is at
@@ -66,9 +65,8 @@ small scale: a policy of about a million parameters, pre-trained on the environm
 CPU. It says what holds for such a policy in these tasks and nothing of the size of an effect elsewhere.
 
 {len(results)} lines: {len({row.arm for row in results})} arms, {len({row.domain for row in results})} domains,
-seeds {", ".join(map(str, seeds))};
-{wall / 60:.0f} minutes of training and measuring in all. Intervals are 95 %, over tasks and seeds (two-way clustered
-bootstrap, Student's quantile for few seeds). All arms start from the same base: the pre-trained policy after SFT on
+seeds {", ".join(map(str, seeds))}. Intervals are 95 %, over tasks and seeds (two-way clustered bootstrap, Student's
+quantile for few seeds). All arms start from the same base: the pre-trained policy after SFT on
 {config.warmup.trajectories} experts of every domain. SFT and single-action RL draw from the same states, at most
 {config.data.candidates} of other experts' runs.
 """

@@ -174,7 +174,7 @@ def _held_out(study: Study, name: str) -> str:
         return ""
     domain = study.source.domain(name)
     with domain.serve() as client:
-        experts = domain.experts("eval", 0)
+        experts = domain.experts("eval", 0, data.eval_pivots)
         pivots, why = _pivots(study, experts, client, data.eval_pivots, per_trajectory=data.eval_turns, seed=0)
     write_records(file, pivots)
     return f"{name}: {len(pivots)} held-out pivots{why}"
@@ -187,7 +187,8 @@ def _states(study: Study, what: str) -> str:
     if file.exists():
         return ""
     domain = study.source.domain(name)
-    experts = domain.experts("train", int(seed))
+    # A run has two turns at the least, and its last says that all is done.
+    experts = domain.experts("train", int(seed), study.config.warmup.trajectories + -(-data.candidates // 2))
     random.Random(f"{name}:{seed}").shuffle(experts)
     few, others = experts[: study.config.warmup.trajectories], experts[study.config.warmup.trajectories :]
     with domain.serve() as client:

@@ -93,7 +93,7 @@ class ToyDomain:
             Task(id=id, origin=origin, messages=[Message(role="user", content=text)], tools=[]) for id, text in asked
         ]
 
-    def experts(self, split, seed):
+    def experts(self, split, seed, count=None):
         return [
             Trajectory(
                 id=f"{task.id}-{seed}",
@@ -106,7 +106,7 @@ class ToyDomain:
                     Message(role="assistant", content="fh"[seed % 2]),
                 ],
             )
-            for task in self.tasks(split)
+            for task in self.tasks(split)[:count]
         ]
 
 
