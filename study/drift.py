@@ -106,7 +106,7 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     ranks = [_ranks(np.asarray(values)) for values in (first, second)]
     centred = [rank - rank.mean() for rank in ranks]
     spread = math.sqrt(float((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))
-    return float((centred[0] * centred[1]).sum()) / spread if spread else float(np.array_equal(*ranks))
+    return float((centred[0] * centred[1]).sum()) / spread if spread else float(np.array_equal(ranks[0], ranks[1]))
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

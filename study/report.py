@@ -46,7 +46,8 @@ def write_report(results: Sequence[Result], config: StudyConfig, folder: Path, *
         raise InputError("results: expected at least one finished arm, got none")
     shutil.rmtree(folder / "plots", ignore_errors=True)
     (folder / "plots").mkdir(parents=True)
-    write_records(folder / "results.jsonl", sorted(results, key=lambda row: (row.domain, row.seed, row.arm)))
+    ordered = sorted(results, key=lambda row: (row.domain, row.seed, row.arm))
+    write_records(folder / "results.jsonl", ordered)
     answered = answer_claims(results, times=config.times)
     parts = [_head(results, config, command), _answers(answered), _claims_plot(answered, config, folder)]
     for domain in sorted({row.domain for row in results}):
