@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from pivotgym.core.errors import Full, PivotGymError, Unauthorized
+from pivotgym.core.errors import Full, PivotGymError
 from pivotgym.servers.openenv.connection import Conversation
 from pivotgym.servers.openenv.shapes import error_message
 from pivotgym.servers.service import Service
+from pivotgym.servers.sites import Forbidden, same_origin
 from pivotgym.servers.wire import encode, error_reply
 
 PATH = "/openenv/ws"
@@ -38,10 +38,12 @@ class OpenEnvSocket:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Talk with one client until it or the server is done."""
         socket = WebSocket(scope, receive, send)
-        if _is_foreign(socket):
-            answer = error_reply(Unauthorized("Origin: expected none or this server's own, got another site's"))
+        try:
+            same_origin(scope)  # browsers let any page open sockets to any address
+        except Forbidden as error:
+            answer = error_reply(error)
             headers = {name.decode(): value.decode() for name, value in answer.headers}
-            await socket.send_denial_response(Response(answer.body, 403, headers))
+            await socket.send_denial_response(Response(answer.body, answer.status, headers))
             return
         await socket.accept()
         most = self._service.settings.max_sessions
@@ -85,12 +87,6 @@ class OpenEnvSocket:
 
 async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
     await socket.send_text(encode(message).decode())
-
-
-def _is_foreign(socket: WebSocket) -> bool:
-    """Whether a page of another site asks: browsers send `Origin`, and let any page open sockets to any address."""
-    origin = socket.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != socket.headers.get("host")
 
 
 def _full(most: int) -> PivotGymError:
