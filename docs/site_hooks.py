@@ -32,12 +32,14 @@ SHOWN = {
     "docker.md": "docker/README.md",
     "learning.md": "trainer/learn/README.md",
     "openrlhf.md": "trainer/openrlhf/README.md",
+    "study.md": "study/README.md",
+    "study-arms.md": "study/ARMS.md",
     "examples.md": "examples/README.md",
     "changelog.md": "CHANGELOG.md",
 }
 """Page of the site -> file of the repository."""
 
-PACKAGES = ("core", "verifiers", "envs", "servers", "trainer")
+PACKAGES = ("core", "verifiers", "envs", "servers", "trainer", "study")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

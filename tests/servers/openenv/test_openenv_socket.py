@@ -179,7 +179,7 @@ def test_a_page_of_another_site_is_refused(server: BackgroundServer) -> None:
     with pytest.raises(InvalidStatus) as refused, opened(server.url, origin="http://evil.example"):
         pass
     assert refused.value.response.status_code == 403
-    assert json.loads(refused.value.response.body)["message"].startswith("Origin: expected none or this server's own")
+    assert json.loads(refused.value.response.body)["message"].startswith("origin: expected that of this server")
 
 
 def test_a_page_of_this_server_is_not(server: BackgroundServer) -> None:
