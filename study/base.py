@@ -234,6 +234,7 @@ def _batches(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, settings:
 
     encoded = [one for one in (_encoded(text, tokenizer) for text in texts) if len(one.ids) <= settings.context]
     random, pad = Random(settings.seed), tokenizer.pad_token_id
+    tokens = tokenizer.convert_tokens_to_ids(list(names("text")))
     while True:
         # Sorted within parts of an epoch only, so that a batch of one length is not always of the same texts.
         order = random.sample(range(len(encoded)), len(encoded))
@@ -245,12 +246,22 @@ def _batches(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, settings:
         ]
         batches = [near[at : at + settings.rows] for at in range(0, len(near), settings.rows)]
         for batch in random.sample(batches, len(batches)):
-            rows = [encoded[index] for index in batch]
+            rows = [_renamed(encoded[index], tokens, random) for index in batch]
             width = max(len(row.ids) for row in rows)
             yield _Batch(
                 torch.tensor([[*row.ids, *[pad] * (width - len(row.ids))] for row in rows]),
                 torch.tensor([[*row.labels, *[_UNLEARNED] * (width - len(row.ids))] for row in rows]),
             )
+
+
+def _renamed(text: _Encoded, tokens: Sequence[int], random: Random) -> _Encoded:
+    """The same with other names, each by one other throughout.
+
+    A text is met a dozen times; with its own names it would be learned by heart, with others each time the names can
+    only be copied from where they stand.
+    """
+    other = dict(zip(tokens, random.sample(tokens, len(tokens)), strict=True))
+    return _Encoded([other.get(one, one) for one in text.ids], [other.get(one, one) for one in text.labels])
 
 
 def _encoded(text: str, tokenizer: PreTrainedTokenizerFast) -> _Encoded:
