@@ -119,7 +119,11 @@ def _checks(folder: str, ctl: str, pidfile: str, beat: str, worker: str, script:
         f'call() {{ {ctl} $1 < /dev/null > /tmp/said 2> /dev/null; echo "$? $(cat /tmp/said)"; }}'
     )
     # The worker is known by its heartbeat and by its command line, not by what the script says.
-    lives = f"p=$(cat {pidfile}); tr '\\0' ' ' < /proc/$p/cmdline | grep -c worker.sh"
+    # Just after a start a busy machine may show the script's own line there: the worker is not executed yet.
+    lives = (
+        f"p=$(cat {pidfile}); for i in $(seq 30); do n=$(tr '\\0' ' ' < /proc/$p/cmdline | grep -c worker.sh); "
+        'test "$n" = 0 || break; sleep 0.1; done; echo $n'
+    )
     beats = f"rm -f {beat}; for i in $(seq 20); do sleep 0.1; test -s {beat} && echo beats && break; done"
     silent = f"rm -f {beat}; sleep 0.8; test -s {beat} || echo silent"
     return (
