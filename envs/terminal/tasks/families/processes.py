@@ -97,9 +97,11 @@ def make(random: Random) -> Exercise:
         gold=(
             f"cd {folder} && ls && cat worker.sh",
             f"cat > {ctl} <<'EOF'\n{gold}EOF\nchmod +x {ctl}",
-            # In one command: what still runs at the end of a turn is not part of a state.
-            f"for do in status start start status stop status stop; do {ctl} $do; echo $?; done",
-            f"rm -f {beat}; ls",
+            # In one command: what still runs at the end of a turn is not part of a state, and whether the worker came
+            # to its first beat is chance.
+            "for do in status start start status stop status stop; "
+            f"do {ctl} $do; echo $?; done; sleep 0.2; rm -f {beat}",
+            "ls",
         ),
         alternative=(f"cat > {ctl} <<'EOF'\n{_OTHER.format(**words)}EOF", f"chmod 755 {ctl}"),
         cheats={
