@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -213,6 +214,7 @@ class RayEngine:
 
         from pivotgym.trainer.ray_start import worker_environment
 
+        threads = max(1, (os.cpu_count() or 1) // self._settings.engines)
         return {
             "fn_constructor_kwargs": {
                 "model": str(self._folder),
@@ -224,7 +226,7 @@ class RayEngine:
             "max_concurrency": HALVES,
             "num_cpus": 1,
             "num_gpus": self._settings.tensor_parallel if cuda else 0,
-            "runtime_env": {"env_vars": worker_environment(cuda=cuda)},
+            "runtime_env": {"env_vars": worker_environment(cuda=cuda, threads=threads)},
         }
 
 

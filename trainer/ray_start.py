@@ -19,12 +19,13 @@ STARTS = 5
 """Times that Ray is started at the most."""
 
 
-def worker_environment(*, cuda: bool, site: Path | None = None) -> dict[str, str]:
+def worker_environment(*, cuda: bool, site: Path | None = None, threads: int = 1) -> dict[str, str]:
     """Environment variables of every process of the run.
 
     Args:
         cuda: Whether it runs on GPUs.
         site: Folder of the `sitecustomize` for machines without one.
+        threads: Of each process where there is no GPU, unless `OMP_NUM_THREADS` says it.
     """
     made = {
         "TOKENIZERS_PARALLELISM": "false",
@@ -44,7 +45,7 @@ def worker_environment(*, cuda: bool, site: Path | None = None) -> dict[str, str
             "HF_DATASETS_OFFLINE": "1",
             "VLLM_CPU_KVCACHE_SPACE": os.environ.get("VLLM_CPU_KVCACHE_SPACE", "1"),
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
             # Ray makes its workers as nice as can be; here they are all that computes.
             "RAY_worker_niceness": "0",
             "GLOO_SOCKET_IFNAME": "lo",

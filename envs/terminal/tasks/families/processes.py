@@ -97,9 +97,11 @@ def make(random: Random) -> Exercise:
         gold=(
             f"cd {folder} && ls && cat worker.sh",
             f"cat > {ctl} <<'EOF'\n{gold}EOF\nchmod +x {ctl}",
-            # In one command: what still runs at the end of a turn is not part of a state.
-            f"for do in status start start status stop status stop; do {ctl} $do; echo $?; done",
-            f"rm -f {beat}; ls",
+            # In one command: what still runs at the end of a turn is not part of a state, and whether the worker came
+            # to its first beat is chance.
+            "for do in status start start status stop status stop; "
+            f"do {ctl} $do; echo $?; done; sleep 0.2; rm -f {beat}",
+            "ls",
         ),
         alternative=(f"cat > {ctl} <<'EOF'\n{_OTHER.format(**words)}EOF", f"chmod 755 {ctl}"),
         cheats={
@@ -119,7 +121,11 @@ def _checks(folder: str, ctl: str, pidfile: str, beat: str, worker: str, script:
         f'call() {{ {ctl} $1 < /dev/null > /tmp/said 2> /dev/null; echo "$? $(cat /tmp/said)"; }}'
     )
     # The worker is known by its heartbeat and by its command line, not by what the script says.
-    lives = f"p=$(cat {pidfile}); tr '\\0' ' ' < /proc/$p/cmdline | grep -c worker.sh"
+    # Just after a start a busy machine may show the script's own line there: the worker is not executed yet.
+    lives = (
+        f"p=$(cat {pidfile}); for i in $(seq 30); do n=$(tr '\\0' ' ' < /proc/$p/cmdline | grep -c worker.sh); "
+        'test "$n" = 0 || break; sleep 0.1; done; echo $n'
+    )
     beats = f"rm -f {beat}; for i in $(seq 20); do sleep 0.1; test -s {beat} && echo beats && break; done"
     silent = f"rm -f {beat}; sleep 0.8; test -s {beat} || echo silent"
     return (
