@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--pivots", type=int, default=24)
     parser.add_argument("--k", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=32)
-    parser.add_argument("--shard", type=int, default=8)
+    parser.add_argument("--shard", type=int, default=64)
     parser.add_argument("--verdict-ms", type=float, default=20.0)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""For all tests: hypothesis without deadlines, which would time a shared machine; the folder of real data, if here."""
+"""For all tests: hypothesis without deadlines, which would time a shared machine; real data, if here; BFCL."""
 
 import os
 import subprocess
@@ -27,6 +27,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared/data beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def bfcl() -> Path:
+    """BFCL's wheel, downloaded once per cache."""
+    from pivotgym.envs.tool_use.bfcl.source import fetch
+
+    return fetch()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,14 +11,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")
-def bfcl() -> Path:
-    """BFCL's wheel, downloaded once per cache."""
-    from pivotgym.envs.tool_use.bfcl.source import fetch
-
-    return fetch()
-
-
-@pytest.fixture(scope="session")
 def trajectories(bfcl: Path) -> list[Trajectory]:
     """BFCL's multi-turn tasks as trajectories."""
     from pivotgym.envs.tool_use.bfcl.trajectories import load

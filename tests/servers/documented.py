@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 
 
-def call_by(
+def assert_documented(
     url: str,
     route: Any,
     mode: Any,

@@ -12,6 +12,8 @@ import pytest
 from pivotgym.envs.tool_use import domain
 from pivotgym.servers.serve import BackgroundServer
 
+pytestmark = pytest.mark.usefixtures("bfcl")
+
 WORD = {"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"]}
 
 

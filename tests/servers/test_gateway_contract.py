@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from documented import call_by
+from documented import assert_documented
 from gateways import HTTP, RunningGateway
 from run_folders import profiled, write_run
 from toy_domain import StoreDomain, make_pivot
@@ -56,24 +56,24 @@ def name_what_there_is(case: Any) -> None:
 
 @each_route
 def test_gateways_route_answers_as_documented(url: str, route: Any) -> None:
-    call_by(url, route, ALLOWED, examples=3, excluded=BEYOND_SCHEMAS, change=name_what_there_is)
+    assert_documented(url, route, ALLOWED, examples=3, excluded=BEYOND_SCHEMAS, change=name_what_there_is)
 
 
 @each_asking_route
 def test_gateways_route_refuses_as_documented(url: str, route: Any) -> None:
-    call_by(url, route, FORBIDDEN, examples=3, excluded=BEYOND_SCHEMAS, change=name_what_there_is)
+    assert_documented(url, route, FORBIDDEN, examples=3, excluded=BEYOND_SCHEMAS, change=name_what_there_is)
 
 
 @pytest.mark.slow
 @each_route
 def test_gateways_route_answers_as_documented_at_length(url: str, route: Any) -> None:
-    call_by(url, route, ALLOWED, examples=60, excluded=BEYOND_SCHEMAS, change=name_what_there_is)
+    assert_documented(url, route, ALLOWED, examples=60, excluded=BEYOND_SCHEMAS, change=name_what_there_is)
 
 
 @pytest.mark.slow
 @each_asking_route
 def test_gateways_route_refuses_as_documented_at_length(url: str, route: Any) -> None:
-    call_by(url, route, FORBIDDEN, examples=60, excluded=BEYOND_SCHEMAS, change=name_what_there_is)
+    assert_documented(url, route, FORBIDDEN, examples=60, excluded=BEYOND_SCHEMAS, change=name_what_there_is)
 
 
 def test_document_has_each_route_of_a_domain(url: str) -> None:

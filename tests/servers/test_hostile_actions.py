@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from pivotgym.envs.tool_use import domain
 from pivotgym.servers.serve import BackgroundServer
 
+pytestmark = pytest.mark.usefixtures("bfcl")
+
 PARAMETERS = {
     "type": "object",
     "properties": {"order_id": {"type": "string"}, "amount": {"type": "number"}, "fast": {"type": "boolean"}},

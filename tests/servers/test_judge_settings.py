@@ -22,6 +22,8 @@ from pivotgym.servers.client import Client
 from pivotgym.servers.serve import BackgroundServer
 from pivotgym.servers.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("bfcl")
+
 PIVOT = Pivot(
     id="talk:0",
     domain="tool_use",

@@ -19,6 +19,8 @@ from pivotgym.servers.serve import BackgroundServer
 from pivotgym.servers.settings import Settings
 from pivotgym.verifiers.tool_calls import ToolCallComparator
 
+pytestmark = pytest.mark.usefixtures("bfcl")
+
 RULE = "nemo_gym.single_step_tool_use_with_argument_comparison"
 TOOL = {
     "type": "function",

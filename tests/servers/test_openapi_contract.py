@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from documented import call_by
+from documented import assert_documented
 from toy_domain import StoreDomain, make_pivot
 
 from pivotgym.servers.app import create_app
@@ -35,21 +35,21 @@ def served() -> Iterator[BackgroundServer]:
 
 @each_route
 def test_route_answers_as_documented(served: BackgroundServer, route: Any) -> None:
-    call_by(served.url, route, ALLOWED, examples=3, excluded=BEYOND_SCHEMAS)
+    assert_documented(served.url, route, ALLOWED, examples=3, excluded=BEYOND_SCHEMAS)
 
 
 @each_asking_route
 def test_route_refuses_as_documented(served: BackgroundServer, route: Any) -> None:
-    call_by(served.url, route, FORBIDDEN, examples=3, excluded=BEYOND_SCHEMAS)
+    assert_documented(served.url, route, FORBIDDEN, examples=3, excluded=BEYOND_SCHEMAS)
 
 
 @pytest.mark.slow
 @each_route
 def test_route_answers_as_documented_at_length(served: BackgroundServer, route: Any) -> None:
-    call_by(served.url, route, ALLOWED, examples=60, excluded=BEYOND_SCHEMAS)
+    assert_documented(served.url, route, ALLOWED, examples=60, excluded=BEYOND_SCHEMAS)
 
 
 @pytest.mark.slow
 @each_asking_route
 def test_route_refuses_as_documented_at_length(served: BackgroundServer, route: Any) -> None:
-    call_by(served.url, route, FORBIDDEN, examples=60, excluded=BEYOND_SCHEMAS)
+    assert_documented(served.url, route, FORBIDDEN, examples=60, excluded=BEYOND_SCHEMAS)

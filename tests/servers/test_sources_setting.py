@@ -12,6 +12,8 @@ from pivotgym.servers.client import Client
 from pivotgym.servers.serve import BackgroundServer
 from pivotgym.servers.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("bfcl")
+
 
 def look(order: str) -> Action:
     return Action(tool_calls=(ToolCall(name="get_order_details", arguments={"order_id": order}),))

@@ -64,9 +64,7 @@ FORGED = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "how", [pytest.param(how, marks=[pytest.mark.slow] if place else []) for place, how in enumerate(FORGED)]
-)
+@pytest.mark.parametrize("how", FORGED)
 def test_forged_results_do_not_decide(runtime, pivot, how):
     verdict = runtime.verify(pivot(FIX, test_command=COMMAND), with_module(FORGED[how]))
     assert (verdict.outcome, verdict.method) == ("different", "tests"), verdict.reason

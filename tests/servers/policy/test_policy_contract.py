@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from documented import call_by
+from documented import assert_documented
 
 from pivotgym.core.formats import Format, get_format
 from pivotgym.core.policy_server import JobResult, OnResult, SampledText, SampleJob
@@ -58,9 +58,9 @@ def url() -> Iterator[str]:
 
 @each_route
 def test_policy_servers_route_answers_as_documented(url: str, route: Any) -> None:
-    call_by(url, route, schemathesis.GenerationMode.POSITIVE, examples=15, excluded=BEYOND_SCHEMAS)
+    assert_documented(url, route, schemathesis.GenerationMode.POSITIVE, examples=15, excluded=BEYOND_SCHEMAS)
 
 
 @each_asking_route
 def test_policy_servers_route_refuses_as_documented(url: str, route: Any) -> None:
-    call_by(url, route, schemathesis.GenerationMode.NEGATIVE, examples=15, excluded=BEYOND_SCHEMAS)
+    assert_documented(url, route, schemathesis.GenerationMode.NEGATIVE, examples=15, excluded=BEYOND_SCHEMAS)
