@@ -183,7 +183,8 @@ def test_killed_worker_takes_only_its_sessions_and_comes_back(crew: BackgroundSe
     lost = next(name for name in sessions if name.startswith("2-"))
     killed = crew.pids[2]
     os.kill(killed, signal.SIGKILL)
-    assert eventually(lambda: state(crew, lost) == 404)
+    answers: list[str | int] = []
+    assert eventually(lambda: answers.append(state(crew, lost)) or answers[-1] == 404, 60), (answers, standing(killed))
     assert {state(crew, name) for name in sessions if name[0] != "2"} == {"live"}
     with Client(crew.url) as client:
         assert eventually(client.ready)
@@ -206,6 +207,14 @@ def state(server: BackgroundServer, session_id: str) -> str | int:
         except httpx.TransportError:  # it had come to the worker that was killed
             return 0
     return str(answer.json()["state"]) if answer.status_code == 200 else answer.status_code
+
+
+def standing(pid: int) -> str:
+    """What the system knows of a process, for the message of a test that waited for its end."""
+    try:
+        return Path(f"/proc/{pid}/status").read_text()
+    except OSError as error:
+        return str(error)
 
 
 def test_domain_object_cannot_have_workers() -> None:
