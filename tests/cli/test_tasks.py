@@ -35,6 +35,7 @@ def test_list_shows_ids_and_what_is_asked(capsys):
     assert capsys.readouterr().out.startswith("links/0  /opt/")
 
 
+@pytest.mark.slow
 def test_validate_plays_every_run(sandboxes, capsys, tmp_path):
     report = tmp_path / "report.json"
     assert (
@@ -45,6 +46,7 @@ def test_validate_plays_every_run(sandboxes, capsys, tmp_path):
     assert {run["name"] for run in found["runs"]} >= {"gold", "nothing", "alternative", "cheat: every day"}
 
 
+@pytest.mark.slow
 def test_gold_writes_trajectories(sandboxes, capsys, tmp_path):
     out = tmp_path / "gold.jsonl"
     assert run_app(["tasks", "gold", "terminal", "--task", "schedules/1", "--out", str(out)]) == 0

@@ -38,6 +38,7 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIVOTGYM_SOURCE_MCP", str(FOLDER / "servers"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("configured")
 def test_the_example_shows_verdicts_and_a_fork() -> None:
     with closing(Runtime(Alone())) as runtime:

@@ -9,6 +9,7 @@ import pytest
 
 from pivotgym.cli.main import run_app
 
+pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "sql_domain"
 
 

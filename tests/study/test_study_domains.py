@@ -22,7 +22,7 @@ from pivotgym.trainer.extract import cut
 
 MODULES = {"tool_use": tool_use, "terminal": terminal}
 sandboxes = pytest.mark.skipif(default_backend().missing() is not None, reason="no sandbox can be opened here")
-BOTH = ["tool_use", pytest.param("terminal", marks=sandboxes)]
+BOTH = ["tool_use", pytest.param("terminal", marks=[sandboxes, pytest.mark.slow])]
 
 
 def stories_of(name, split, count):

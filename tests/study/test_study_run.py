@@ -12,6 +12,8 @@ from pivotgym.study.run import Study, run_study
 
 ARMS = ["base", "sft", "cand_strict", "pivotrl", "adv_text", "e2e", "pivotrl_e2e", "s3ft", "prefix_rft"]
 
+pytestmark = pytest.mark.slow
+
 
 def quiet(line):
     pass
@@ -152,7 +154,6 @@ def test_the_report_is_made_from_the_lines_alone(whole, tmp_path):
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == len(ARMS)
 
 
-@pytest.mark.slow
 def test_processes_run_what_one_does(whole, tmp_path):
     arms = ["base", "sft", "pivotrl"]
 

@@ -70,13 +70,10 @@ def test_forged_results_do_not_decide(runtime, pivot, how):
     assert (verdict.outcome, verdict.method) == ("different", "tests"), verdict.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
-    [
-        f"PYTHONPATH=. {COMMAND}",
-        pytest.param("python -I -m pytest -q -o pythonpath=. tests", marks=pytest.mark.slow),
-        pytest.param("pytest -q -o pythonpath=. tests", marks=pytest.mark.slow),
-    ],
+    [f"PYTHONPATH=. {COMMAND}", "python -I -m pytest -q -o pythonpath=. tests", "pytest -q -o pythonpath=. tests"],
 )
 def test_results_of_honest_code_decide(runtime, pivot, command):
     honest = call("str_replace_editor", command="str_replace", path=PATH, old_str="a - b", new_str="b + a")

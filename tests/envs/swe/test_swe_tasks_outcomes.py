@@ -12,12 +12,9 @@ from pivotgym.envs.swe.tasks import catalogue, judge, packages, running
 from pivotgym.envs.swe.tasks.cheats import cheats
 from pivotgym.envs.swe.tasks.shapes import ROOT, Fix
 
+pytestmark = pytest.mark.slow
 TASK = "jsonpointer/0"
-QUICK = ("bends pytest from the package", "forges the results", "mends it for its tests alone", "replaces pytest")
-CHEATS = [
-    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-    for name in cheats(Fix("a.py", 1, "", "", ""), ("tests",), ())
-]
+CHEATS = list(cheats(Fix("a.py", 1, "", "", ""), ("tests",), ()))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +69,6 @@ def parameterize(*args, **named):
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("code", [BY_HEART, EQUAL], ids=["knows the tests by heart", "is equal to everything"])
 def test_code_that_passes_every_test_and_mends_nothing_does_not_pay(runtime, code):
     task_id = next(one.id for one in catalogue.bugs().values() if "test_parameterize[" in one.fails[0])
@@ -107,7 +103,6 @@ def test_breaking_another_test_does_not_pay(runtime):
     assert paid(runtime, f"echo 'del resolve_pointer' >> {ROOT}/{path}", mended=True) == 0.0
 
 
-@pytest.mark.slow
 def test_a_suite_that_takes_too_long_tells_so(runtime):
     slow = running.Suite(("tests.py",), limit_s=1.5)
     backend, package = runtime.domain.backend(), packages.package("jsonpointer")
@@ -130,7 +125,6 @@ def test_the_task_shows_nothing_of_its_bug(runtime):
     assert not any(line.strip() in shown for line in bug.mutation.lines(bug.package.tree()[bug.path].decode()))
 
 
-@pytest.mark.slow
 def test_a_gold_run_becomes_pivots_that_replay(runtime):
     task = runtime.task(TASK)
     trajectory = next(gold_trajectories(runtime, [task]))
@@ -142,7 +136,6 @@ def test_a_gold_run_becomes_pivots_that_replay(runtime):
 
 
 # A part of them: `pivotgym tasks validate swe` plays all.
-@pytest.mark.slow
 @pytest.mark.parametrize("task_id", sorted(catalogue.bugs())[::7])
 def test_every_task_is_as_it_must_be(runtime, task_id):
     found = validate(runtime, runtime.task(task_id), times=1)

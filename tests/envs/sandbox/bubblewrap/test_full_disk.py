@@ -61,6 +61,7 @@ def test_a_store_that_cannot_be_written_is_refused(disk: Path) -> None:
     assert "Read-only file system" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a:b,c=d e", "back\\slash 'quoted\"", "naïve"])
 def test_any_path_will_do_for_a_store(tmp_path: Path, name: str) -> None:
     for where in ("memory", "disk"):
