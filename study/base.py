@@ -234,7 +234,8 @@ def _batches(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, settings:
 
     encoded = [one for one in (_encoded(text, tokenizer) for text in texts) if len(one.ids) <= settings.context]
     random, pad = Random(settings.seed), tokenizer.pad_token_id
-    tokens = tokenizer.convert_tokens_to_ids(list(names("text")))
+    known = tokenizer.get_vocab()
+    tokens = [known[name] for name in names("text")]
     while True:
         # Sorted within parts of an epoch only, so that a batch of one length is not always of the same texts.
         order = random.sample(range(len(encoded)), len(encoded))

@@ -92,6 +92,7 @@ def bubblewrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BubblewrapB
 
 
 @pytest.mark.usefixtures("place")
+@pytest.mark.slow
 def test_episode_pays_what_the_tests_say(docker_backend: DockerBackend) -> None:
     task = next(task for task in harbor.tasks() if task.id == "harbor/sort-harbor")
     world = TerminalWorld(lambda: docker_backend, None, harbor.outcome)
