@@ -144,7 +144,8 @@ def _local(target: str, given: list[Pivot], limit: int, timeout_s: float, source
         pivots = spread(given or list(domain.pivots()) or list(gold_pivots(domain, tasks)), limit)
         if not pivots and not tasks:
             raise InputError(
-                f"domain {target!r}: no pivots and no tasks to check", hint="give pivots with --pivots FILE"
+                f"domain {target!r}: no pivots and no tasks to check",
+                hint="give pivots with --pivots FILE; tasks of domain 'swe' come with `pivotgym fetch swe`",
             )
         settings = Settings(max_sessions=ROOM, timeout_s=timeout_s, sources=named)
         shipped = {pivot.id for pivot in domain.pivots()}

@@ -22,7 +22,7 @@ from pivotgym.core.canonical import digest
 from pivotgym.core.errors import ConfigError
 from pivotgym.core.formats.chatml import END, open_turn
 from pivotgym.study.contract import StudyDomain
-from pivotgym.study.text import names, plain
+from pivotgym.study.text import NUMBERS, names, plain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 _END_OF_TEXT = "<|endoftext|>"
 _SPECIAL = (_END_OF_TEXT, "<|im_start|>", END)
-_PIECES = r"[A-Za-z_]+|\d|\s|[^A-Za-z_\d\s]+"
-"""What no token crosses. Blanks stand alone, so that a word is the same tokens wherever it stands."""
+_PIECES = r"[A-Za-z_]+ ?|\d+ ?|\s|[^A-Za-z_\d\s]+ ?"
+"""What no token crosses. A blank belongs to what stands before it: a name is the same token wherever it stands, and the
+token before it says what it is there for, which is what a small policy goes by when it copies."""
 _LINE = 16
 """Characters from which on a line of all prompts of a domain is one token: it would cost ten and tell nothing."""
 _ACTION = re.compile(rf"(?<={re.escape(open_turn('assistant'))})(.*?{re.escape(END)})", re.DOTALL)
@@ -155,10 +156,11 @@ def _tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast
     )
     lines = _fixed_lines(texts)
     # Without names, which get tokens of their own: they are so frequent that the vocabulary would be spent on them.
-    known = re.compile(rf"\b(?:{'|'.join(names('text'))})\b")
+    own = (*names("text"), *map(str, NUMBERS))
+    known = re.compile(rf"\b(?:{'|'.join(own)})\b")
     raw.train_from_iterator((known.sub("", text) for text in texts), trainer)
     raw.add_tokens([AddedToken(line, normalized=False) for line in lines])
-    raw.add_tokens([AddedToken(name, normalized=False, single_word=True) for name in names("text")])
+    raw.add_tokens([AddedToken(one, normalized=False, single_word=True) for one in own])
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=raw, eos_token=END, pad_token=_END_OF_TEXT, clean_up_tokenization_spaces=False
     )
@@ -234,8 +236,8 @@ def _batches(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, settings:
 
     encoded = [one for one in (_encoded(text, tokenizer) for text in texts) if len(one.ids) <= settings.context]
     random, pad = Random(settings.seed), tokenizer.pad_token_id
-    known = tokenizer.get_vocab()
-    tokens = [known[name] for name in names("text")]
+    ids = tokenizer.get_vocab()
+    groups = [[ids[name] for name in names("text")], [ids[str(number)] for number in NUMBERS]]
     while True:
         # Sorted within parts of an epoch only, so that a batch of one length is not always of the same texts.
         order = random.sample(range(len(encoded)), len(encoded))
@@ -247,7 +249,7 @@ def _batches(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, settings:
         ]
         batches = [near[at : at + settings.rows] for at in range(0, len(near), settings.rows)]
         for batch in random.sample(batches, len(batches)):
-            rows = [_renamed(encoded[index], tokens, random) for index in batch]
+            rows = [_renamed(encoded[index], groups, random) for index in batch]
             width = max(len(row.ids) for row in rows)
             yield _Batch(
                 torch.tensor([[*row.ids, *[pad] * (width - len(row.ids))] for row in rows]),
@@ -255,13 +257,15 @@ def _batches(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, settings:
             )
 
 
-def _renamed(text: _Encoded, tokens: Sequence[int], random: Random) -> _Encoded:
-    """The same with other names, each by one other throughout.
+def _renamed(text: _Encoded, groups: Sequence[Sequence[int]], random: Random) -> _Encoded:
+    """The same with other names and numbers, each by one other of its group throughout.
 
     A text is met a dozen times; with its own names it would be learned by heart, with others each time the names can
     only be copied from where they stand.
     """
-    other = dict(zip(tokens, random.sample(tokens, len(tokens)), strict=True))
+    other: dict[int, int] = {}
+    for group in groups:
+        other.update(zip(group, random.sample(group, len(group)), strict=True))
     return _Encoded([other.get(one, one) for one in text.ids], [other.get(one, one) for one in text.labels])
 
 

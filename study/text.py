@@ -33,8 +33,11 @@ def _listed(text: str, separator: str) -> list[str]:
 
 _CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
 _SYLLABLES = [consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS]
-_EVERY = 13
-"""Of the 4,900 words of two syllables one in this many is a name."""
+_EVERY = 40
+"""Of the 4,900 words of two syllables one in this many is a name: enough for a task of forty, and no more than a small
+policy can tell apart."""
+NUMBERS = range(20, 100)
+"""What orders are numbered by; each is a token, as names are. Quantities are smaller."""
 _TAKEN = frozenset(
     _listed(
         "bare base case code date dive done file fine five game give late life like line live made make mode "

@@ -24,7 +24,7 @@ from pivotgym.study.contract import Split
 from pivotgym.study.domains import stories
 from pivotgym.study.domains.shop import KIND, TOOLS, Shop
 from pivotgym.study.domains.stories import MAX_STEPS, TASKS, Story
-from pivotgym.study.text import DONE, NameSplit, episode_text, some_names
+from pivotgym.study.text import DONE, NUMBERS, NameSplit, episode_text, some_names
 
 SYSTEM = "Serve the customer."
 _LENGTHS = (1, 2, 2, 3)
@@ -117,7 +117,7 @@ def _drawn(split: NameSplit, number: int) -> Story:
     kind = stories.kinds(random, list(WISHES), split, _LENGTHS, _CLASHES)
     fresh = some_names(random, split, 30)
     name, other = fresh.pop(), fresh.pop()
-    numbers = random.sample(range(10, 100), 3)
+    numbers = random.sample(NUMBERS, 3)
     count = random.choice((1, 2))
     orders = {one: _order(random, fresh, 4 - count) for one in numbers[:count]}
     unused = {one: list(order["items"]) for one, order in orders.items()}

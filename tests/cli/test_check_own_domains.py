@@ -12,6 +12,7 @@ import pytest
 from pivotgym.cli.main import run_app
 from pivotgym.envs.base.registry import load_domain
 from pivotgym.envs.sandbox.backends import close_all
+from pivotgym.envs.swe.tasks import packages
 
 STATES = ["replayable", "same_seed", "reset_twice", "isolated", "fork_independent"]
 VERDICTS = ["expert_accepted", "verdicts_deterministic", "noop_refused", "cheats_refused"]
@@ -53,6 +54,7 @@ def test_domain_is_green(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("sandboxes")
 def test_swe_states_and_verdicts_are_green(capsys: pytest.CaptureFixture[str]) -> None:
     """Its tasks run whole test suites: they are validated by the domain's own tests."""
+    packages.fetch()
     names = [*STATES, *VERDICTS]
     shown = checked(
         "swe", capsys, "--limit", "1", "--timeout-s", "300", *(word for name in names for word in ("--only", name))
