@@ -26,7 +26,8 @@ from pivotgym.study.text import NUMBERS, names, plain
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedTokenizerFast
+    from torch.optim import Optimizer
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from pivotgym.trainer.policy import Policy
 
@@ -57,22 +58,25 @@ class BaseSettings(BaseModel):
         context: The most tokens of state and action together.
         steps: Updates.
         rows: Texts of an update.
-        lr: Peak of the learning rate, after a tenth of the steps; it falls to a tenth of it.
+        lr: Peak of the learning rate of embeddings and norms (AdamW), after a tenth of the steps; it ends at a tenth.
+        muon_lr: The same of the matrices within the blocks (Muon), which with AdamW took several times the updates
+            until the policy copied a name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = 0
-    episodes: int = Field(default=1200, ge=1)
+    episodes: int = Field(default=3000, ge=1)
     plain_share: float = Field(default=0.1, ge=0, lt=1)
     vocabulary: int = Field(default=512, ge=300)
     hidden: int = Field(default=128, ge=16)
     layers: int = Field(default=3, ge=1)
     heads: int = Field(default=4, ge=1)
     context: int = Field(default=512, ge=64)
-    steps: int = Field(default=2000, ge=1)
+    steps: int = Field(default=4000, ge=1)
     rows: int = Field(default=16, ge=1)
-    lr: float = Field(default=3e-3, gt=0)
+    lr: float = Field(default=2e-3, gt=0)
+    muon_lr: float = Field(default=2e-2, gt=0)
 
 
 class _Encoded(NamedTuple):
@@ -205,21 +209,35 @@ def _pretrained(
     from torch.nn.functional import cross_entropy
 
     policy = _new(tokenizer, settings)
-    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=settings.lr, betas=(0.9, 0.95), weight_decay=0.05)
+    optimizers = _optimizers(policy.model, settings)
+    peaks = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
     policy.model.train(True)
     for step, batch in zip(range(settings.steps), _batches(texts, tokenizer, settings), strict=False):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.lr * _share(step, settings.steps)
+        for optimizer, peak in zip(optimizers, peaks, strict=True):
+            optimizer.param_groups[0]["lr"] = peak * _share(step, settings.steps)
+            optimizer.zero_grad(set_to_none=True)
         logits = policy.model(batch.ids[:, :-1], use_cache=False).logits
         loss = cross_entropy(logits.flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=_UNLEARNED)
-        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         if on_step is not None:
             on_step(step + 1, settings.steps, float(loss.detach()))
     policy.model.train(False)
     return policy
+
+
+def _optimizers(model: PreTrainedModel, settings: BaseSettings) -> list[Optimizer]:
+    import torch
+
+    blocks = [weights for name, weights in model.named_parameters() if weights.ndim == 2 and ".layers." in name]
+    inside = set(map(id, blocks))
+    others = [weights for weights in model.parameters() if id(weights) not in inside]
+    return [
+        torch.optim.Muon(blocks, lr=settings.muon_lr, weight_decay=0.05),
+        torch.optim.AdamW(others, lr=settings.lr, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
 
 
 def _share(step: int, steps: int) -> float:

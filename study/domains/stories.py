@@ -27,7 +27,7 @@ TASKS = {"train": 160, "eval": 80}
 MAX_STEPS = 8
 SWAPPED = 0.2
 """How often an expert does two neighbouring, independent things in the other order."""
-EXPERT_SHARE = 0.5
+EXPERT_SHARE = 0.85
 """Of the episodes to pre-train on; in the others what is done has nothing to do with what was asked for."""
 
 
