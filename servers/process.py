@@ -67,11 +67,22 @@ class ServerProcess:
         assert self._child.stdout is not None
         line = self._child.stdout.readline()
         if not line:
-            raise WorldFailed(f"the server process ended with {self._child.wait()} before it listened; see its log")
+            self._child.wait()
+            self.check()
         answer: dict[str, Any] = json.loads(line)
         if "url" not in answer:
             raise from_wire(answer)
         return str(answer["url"])
+
+    def check(self) -> None:
+        """Nothing while it lives.
+
+        Raises:
+            WorldFailed: If it has ended.
+        """
+        ended = self._child.poll()
+        if ended is not None:
+            raise WorldFailed(f"the server process ended with {ended} before it was ready; see its log")
 
     def wait(self) -> int:
         """Wait until it has ended, and return how."""

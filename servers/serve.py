@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pivotgym.core.errors import ConfigError, MissingDependency
+from pivotgym.core.errors import ConfigError, MissingDependency, TimedOut
 from pivotgym.core.trajectory import Pivot
 from pivotgym.servers import logs
 from pivotgym.servers.binding import bind, url_of
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from pivotgym.servers.running import OnThread
 
 START_TIMEOUT_S = 60.0
+_LOOK_EVERY_S = 1.0
+"""How often it is asked whether a process that is not ready still lives."""
 
 
 def make_server(
@@ -145,6 +148,7 @@ class BackgroundServer:
 
         Raises:
             PivotGymError: What the server itself failed with.
+            WorldFailed: If its process ends before it is ready.
             TimedOut: If it is not ready within a minute.
         """
         running: OnThread | _Process | Workers
@@ -157,11 +161,23 @@ class BackgroundServer:
         self._running, self.url = running, running.url
         try:
             with Client(self.url, token=read_tokens(self._settings).bearer) as client:
-                client.wait_ready(START_TIMEOUT_S)
+                self._wait(client, running)
         except BaseException:
             self.stop()
             raise
         return self
+
+    def _wait(self, client: Client, running: OnThread | _Process | Workers) -> None:
+        ends = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                return client.wait_ready(_LOOK_EVERY_S)
+            except TimedOut as error:
+                if isinstance(running, _Process):  # workers are started again, and a thread does not end by itself
+                    running.check()
+                if time.monotonic() > ends:
+                    told = f"{self.url} is not ready after {START_TIMEOUT_S:g} s: {error.__cause__}"
+                    raise TimedOut(told) from error
 
     def stop(self) -> None:
         """Stop, and return once it is gone. Stopping again does nothing."""
@@ -204,6 +220,9 @@ class _Process:
         except BaseException:
             self.stop()
             raise
+
+    def check(self) -> None:
+        self._child.check()
 
     def stop(self) -> None:
         self._child.stop()

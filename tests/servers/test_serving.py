@@ -12,7 +12,7 @@ import httpx
 import pytest
 from toy_domain import StoreDomain, call, make_pivot
 
-from pivotgym.core.errors import ConfigError, NotFound, Unreachable, WrongState
+from pivotgym.core.errors import ConfigError, NotFound, Unreachable, WorldFailed, WrongState
 from pivotgym.core.jsonl import write_records
 from pivotgym.servers.binding import bind
 from pivotgym.servers.client import Client
@@ -53,6 +53,11 @@ def test_process_serves_pivots_of_files_and_objects_and_is_gone_afterwards(tmp_p
         with Client(server.url) as client:
             assert [client.verify(f"toy/a:{n}", RED).reward for n in range(2)] == [1.0, 1.0]
     assert gone(server.url)
+
+
+def test_process_that_ends_before_it_is_ready_is_an_error_at_once() -> None:
+    with pytest.raises(WorldFailed, match="the server process ended with 7 before it was ready"):
+        BackgroundServer("toy_domain:dying").start()
 
 
 def test_thread_serves_a_domain_object_and_is_gone_afterwards() -> None:

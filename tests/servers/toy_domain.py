@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Iterable
@@ -137,3 +138,13 @@ def make_pivot(number: int = 0, reference: Action | None = None, **fields: objec
 def domain() -> StoreDomain:
     """The factory that `module:attribute` names."""
     return StoreDomain()
+
+
+class _Dying(StoreDomain):
+    def ready(self) -> str | None:
+        os._exit(7)
+
+
+def dying() -> StoreDomain:
+    """A domain whose process ends as soon as it is asked whether it is ready."""
+    return _Dying()
