@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr, TypeAdapter
 
 import pivotgym
 from pivotgym.servers.endpoint import Call, RouteSpec
@@ -30,7 +30,7 @@ class RpcRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    id: str | int | None = None
+    id: StrictStr | StrictInt | None = None
 
 
 class RpcError(BaseModel):
