@@ -6,7 +6,7 @@ beside this one), or the environments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from random import Random
@@ -24,6 +24,8 @@ from pivotgym.study.text import NameSplit, split_of
 
 TASKS = {"train": 160, "eval": 80}
 """How many tasks a split has."""
+_LENGTHS: Mapping[NameSplit, Sequence[int]] = {"train": (1, 2, 2, 3), "eval": (1, 2, 2, 3), "text": (1, 1, 2, 2, 3)}
+"""How many things a story of a split asks for, each as likely as it stands here."""
 MAX_STEPS = 8
 SWAPPED = 0.2
 """How often an expert does two neighbouring, independent things in the other order."""
@@ -52,7 +54,6 @@ def kinds(
     random: Random,
     names: Sequence[str],
     split: NameSplit,
-    lengths: Sequence[int],
     clashes: Sequence[frozenset[str]] = (),
 ) -> tuple[str, ...]:
     """A sequence of different things to ask for that belongs to a split.
@@ -61,11 +62,10 @@ def kinds(
         random: Draws it.
         names: All things.
         split: The split.
-        lengths: How many, each as likely as it stands here.
         clashes: Sets of which at most one thing can be asked for.
     """
     while True:
-        found = tuple(random.sample(list(names), random.choice(list(lengths))))
+        found = tuple(random.sample(list(names), random.choice(_LENGTHS[split])))
         if split_of("/".join(found)) == split and all(len(clash & set(found)) < 2 for clash in clashes):
             return found
 

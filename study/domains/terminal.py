@@ -1,4 +1,4 @@
-"""The study's terminal: a shell in a sandbox, a small tree of files, two to four errands per task.
+"""The study's terminal: a shell in a sandbox, a small tree of files, one to three errands per task.
 
 Owns: tasks made of errands, their experts, and the domain that serves them. Does not own: errands (`commands`),
 sandboxes, verdicts and the judging of final states (`envs.terminal`).
@@ -35,7 +35,6 @@ BASH = Tool(
     name="bash",
     parameters={"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]},
 )
-_LENGTHS = (2, 2, 3, 3, 4)
 _PER_MACHINE = 48
 """Episodes to pre-train on that share a sandbox, each in a folder of its own: opening one costs more than they do."""
 
@@ -50,7 +49,7 @@ class _Drawn(NamedTuple):
 
 def _drawn(split: NameSplit, number: int) -> _Drawn:
     random = Random(f"terminal/{split}/{number}")
-    kind = stories.kinds(random, list(ERRANDS), split, _LENGTHS)
+    kind = stories.kinds(random, list(ERRANDS), split)
     tree = Tree(fresh=some_names(random, split, 40))
     asked = [(ERRANDS[name], _applied(random, tree, name)) for name in kind]
     wording = "; ".join(random.choice(errand.wordings).format(**on) for errand, on in asked)

@@ -27,7 +27,6 @@ from pivotgym.study.domains.stories import MAX_STEPS, TASKS, Story
 from pivotgym.study.text import DONE, NUMBERS, NameSplit, episode_text, some_names
 
 SYSTEM = "Serve the customer."
-_LENGTHS = (1, 2, 2, 3)
 Call = tuple[str, dict[str, Any]]
 Orders = dict[int, dict[str, Any]]
 TOOLKITS = {Shop.kind: Shop}
@@ -114,7 +113,7 @@ class _Asked:
 
 def _drawn(split: NameSplit, number: int) -> Story:
     random = Random(f"tool_use/{split}/{number}")
-    kind = stories.kinds(random, list(WISHES), split, _LENGTHS, _CLASHES)
+    kind = stories.kinds(random, list(WISHES), split, _CLASHES)
     fresh = some_names(random, split, 30)
     name, other = fresh.pop(), fresh.pop()
     numbers = random.sample(NUMBERS, 3)

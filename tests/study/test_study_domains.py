@@ -49,7 +49,7 @@ def test_splits_ask_for_other_things(name):
 
 def test_no_name_is_trained_on_and_evaluated_on():
     train, held, text = (set(names(split)) for split in ("train", "eval", "text"))
-    assert min(len(train), len(held)) > 100
+    assert min(len(train), len(held)) >= 40, "a task draws as many"
     assert not train & held
     assert train | held == text
 
