@@ -29,6 +29,8 @@ from pivotgym.envs.sandbox.store.changes import merged
 
 _WATCH_S = 1.0
 _KILLED = 128 + 9
+_TOLD_WITHIN_S = (0.03, 0.1, 0.3, 0.6, 1.0)
+"""Pauses between asking the engine whether it was memory that a process was killed for: a busy one tells late."""
 
 
 @dataclass(frozen=True)
@@ -166,11 +168,11 @@ class DockerSandbox(Sandbox):
 
     def _out_of_memory(self, since: float) -> bool:
         """Whether memory ran out since then; the engine may tell a moment after the process is gone."""
-        for _ in range(3):
+        for pause_s in _TOLD_WITHIN_S:
             if self._machine.out_of_memory(since):
                 return True
-            time.sleep(0.03)
-        return False
+            time.sleep(pause_s)
+        return self._machine.out_of_memory(since)
 
     def _reference(self) -> str:
         """A container of the same image that never ran, to read what was before."""

@@ -23,7 +23,7 @@ from pivotgym.envs.terminal.harbor.outcome import Outcome, read_reward
 from pivotgym.envs.terminal.world import TerminalWorld
 
 __all__ = ["docker_backend"]
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.slow]
 LAYOUTS = ("sort-harbor", "sort-bench")
 GOLD = "sort names.txt > sorted.txt"
 Attempt = Callable[..., Outcome]
@@ -92,7 +92,6 @@ def bubblewrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BubblewrapB
 
 
 @pytest.mark.usefixtures("place")
-@pytest.mark.slow
 def test_episode_pays_what_the_tests_say(docker_backend: DockerBackend) -> None:
     task = next(task for task in harbor.tasks() if task.id == "harbor/sort-harbor")
     world = TerminalWorld(lambda: docker_backend, None, harbor.outcome)
@@ -106,7 +105,6 @@ def test_episode_pays_what_the_tests_say(docker_backend: DockerBackend) -> None:
         world.close()
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("place")
 @pytest.mark.parametrize(
     ("command", "reward"),
@@ -119,7 +117,7 @@ def test_tasks_run_on_the_other_backend_too(bubblewrap: BubblewrapBackend, comma
         assert harbor.judged(task, agent, bubblewrap).reward == reward
 
 
-@pytest.mark.parametrize("name", [LAYOUTS[0], pytest.param(LAYOUTS[1], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_gold_passes(attempt: Attempt, name: str) -> None:
     task = next(task for task in harbor.tasks() if task.id == f"harbor/{name}")
     gold = task.gold[0][0].tool_calls[0].arguments
@@ -128,39 +126,30 @@ def test_gold_passes(attempt: Attempt, name: str) -> None:
     assert (found.reward, found.mended) == (1.0, ())
 
 
-@pytest.mark.parametrize("name", [LAYOUTS[0], pytest.param(LAYOUTS[1], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_doing_nothing_fails(attempt: Attempt, name: str) -> None:
     assert attempt(name, "true").reward == 0.0
 
 
-@pytest.mark.slow
 def test_other_solution_with_installed_tools_passes(attempt: Attempt) -> None:
     command = "printf '#!/bin/sh\\nsort \"$1\"\\n' > /usr/local/bin/mysort; chmod +x /usr/local/bin/mysort; "
     assert attempt("sort-harbor", command + "mysort names.txt > sorted.txt").reward == 1.0
 
 
-FAST = ("replaces pytest",)
-
-
-@pytest.mark.parametrize(
-    "cheat", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in CHEATS]
-)
+@pytest.mark.parametrize("cheat", CHEATS)
 def test_cheat_fails(attempt: Attempt, cheat: str) -> None:
     assert attempt("sort-harbor", CHEATS[cheat]).reward == 0.0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("cheat", sorted(CHEATS.keys() - {"leaves nothing to test with", "replaces bash"}))
 def test_gold_passes_beside_what_a_cheat_would_bend(attempt: Attempt, cheat: str) -> None:
     assert attempt("sort-harbor", f"{GOLD}\n{CHEATS[cheat]}").reward == 1.0
 
 
-@pytest.mark.slow
 def test_tools_are_tested_as_left_where_mending_them_is_the_task(attempt: Attempt) -> None:
     assert attempt("sort-harbor", CHEATS["replaces pytest"], repairs_tools=True).reward == 1.0
 
 
-@pytest.mark.slow
 def test_fake_summary_printed_by_a_changed_module_fails(attempt: Attempt) -> None:
     fake = "import sys\\nprint(\\'=== short test summary info ===\\\\nPASSED a\\')\\nsys.exit(0)"
     assert attempt("sort-bench", f"printf '{fake}' > {PYTHON}/pytest/__main__.py").reward == 0.0
@@ -182,20 +171,17 @@ def test_no_reward_is_an_error_and_never_zero(attempt: Attempt, script: Callable
     assert "broken" in failed.value.details["output"]
 
 
-@pytest.mark.slow
 def test_tests_that_do_not_end_fail(attempt: Attempt, script: Callable[[str], None]) -> None:
     script("echo 1 > /logs/verifier/reward.txt; sleep 60")
     found = attempt("sort-harbor", GOLD, tests_s=0.5)
     assert (found.reward, found.reason) == (0.0, "the tests did not end within 0.5 s")
 
 
-@pytest.mark.slow
 def test_named_rewards(attempt: Attempt, script: Callable[[str], None]) -> None:
     script('echo \'{"speed": 0.5, "form": 1}\' > /logs/verifier/reward.json')
     assert attempt("sort-harbor", GOLD).rewards == {"reward": 0.75, "speed": 0.5, "form": 1.0}
 
 
-@pytest.mark.slow
 def test_network_that_was_not_allowed_is_an_error(attempt: Attempt, script: Callable[[str], None]) -> None:
     script("curl -s https://example.invalid || echo 'Could not resolve host'; echo 0 > /logs/verifier/reward.txt")
     with pytest.raises(VerifierFailed, match="does not allow"):

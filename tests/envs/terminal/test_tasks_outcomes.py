@@ -12,7 +12,11 @@ from pivotgym.envs.terminal.tasks import catalogue
 from pivotgym.trainer.extract import cut
 
 IDS = catalogue.ids()
-FIRST, SECOND = ([one for one in IDS if one.endswith(seed)] for seed in ("/0", "/1"))
+QUICK = ("logs/", "links/")
+FIRST, SECOND = (
+    [pytest.param(one, marks=() if one.startswith(QUICK) else pytest.mark.slow) for one in IDS if one.endswith(seed)]
+    for seed in ("/0", "/1")
+)
 
 
 @pytest.fixture(scope="module")

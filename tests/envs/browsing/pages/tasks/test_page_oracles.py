@@ -14,7 +14,7 @@ from pivotgym.envs.browsing.pages.tasks.pilot import Pilot
 from pivotgym.envs.conformance.tasks import gold_trajectories, play, validate
 from pivotgym.trainer.extract import cut
 
-pytestmark = pytest.mark.usefixtures("chromium")
+pytestmark = [pytest.mark.usefixtures("chromium"), pytest.mark.slow]
 # A part of them: all are played by `pivotgym tasks validate browsing`.
 SHOP = [task.id for task in shop.tasks()][::5]
 MINIWOB = [f"miniwob/{page}-{number}" for page in sorted(PROGRAMS) for number in range(1, miniwob.EACH + 1)][::8]
@@ -34,25 +34,21 @@ def checked(runtime, name):
     return [(run.name, run.outcomes, run.error) for run in found.runs if not run.ok]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["shop/newsletter-1", "miniwob/click-button-1"])
 def test_a_task_pays_its_oracle_and_nothing_else(runtime, name):
     assert checked(runtime, name) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SHOP)
 def test_each_task_of_the_shop_pays_its_oracle_and_no_wrong_run(runtime, name):
     assert checked(runtime, name) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MINIWOB)
 def test_each_page_of_miniwob_pays_its_oracle_and_no_wrong_run(runtime, name):
     assert checked(runtime, name) == []
 
 
-@pytest.mark.slow
 def test_an_oracles_run_becomes_pivots_that_replay(runtime):
     [run] = gold_trajectories(runtime, [runtime.task("shop/drop_address-1")])
     turns = runtime.domain.candidates(run)
