@@ -40,6 +40,8 @@ _LINE = 16
 """Characters from which on a line of all prompts of a domain is one token: it would cost ten and tell nothing."""
 _ACTION = re.compile(rf"(?<={re.escape(open_turn('assistant'))})(.*?{re.escape(END)})", re.DOTALL)
 _UNLEARNED = -100
+_COPIED = 0.3
+"""Size of values and outputs at the start: what is copied is then a few times an embedding."""
 _SETTINGS_FILE = "base.json"
 OnStep = Callable[[int, int, float], None]
 
@@ -76,7 +78,7 @@ class BaseSettings(BaseModel):
     steps: int = Field(default=4000, ge=1)
     rows: int = Field(default=16, ge=1)
     lr: float = Field(default=2e-3, gt=0)
-    muon_lr: float = Field(default=2e-2, gt=0)
+    muon_lr: float = Field(default=1e-2, gt=0)
 
 
 class _Encoded(NamedTuple):
@@ -199,7 +201,24 @@ def _new(tokenizer: PreTrainedTokenizerFast, settings: BaseSettings) -> Policy:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+        _copies(model)
     return Policy(model, tokenizer, "pivotgym.study")
+
+
+def _copies(model: PreTrainedModel) -> None:
+    """Have attention begin by writing what it attends to, so that copying is only a matter of where to look.
+
+    Values by an orthogonal matrix, outputs by its transpose: mimetic initialization (Trockman and Kolter, 2023), with
+    the sign that copies.
+    """
+    import torch
+
+    with torch.no_grad():
+        for block in model.model.layers:
+            attention = block.self_attn
+            values = torch.nn.init.orthogonal_(torch.empty_like(attention.v_proj.weight), gain=_COPIED)
+            attention.v_proj.weight.copy_(values)
+            attention.o_proj.weight.copy_(values.T)
 
 
 def _pretrained(
