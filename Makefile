@@ -14,7 +14,7 @@ test: install-test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow" $(ARGS)
 
 test-slow: install-test
-	$(BIN)/pytest -m slow $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m slow $(ARGS)
 
 # OpenRLHF without a GPU, in an environment of its own: 4 GB, a minute or two from a warm package cache.
 RL_VENV ?= .venv-openrlhf

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -77,12 +77,7 @@ def attacks(
             result = report(attack(chosen, each=each, seed=seed, on_progress=progress))
     finally:
         sources.forget(*given)
-    for wrong in result["wrong"]:
-        what = "harmful, accepted" if wrong["harmful"] else "harmless, rejected"
-        say(escape(f"{wrong['pivot']} {wrong['mutation']} ({what} by {wrong['method']}): {wrong['reason']}"))
-        say(escape(f"    {wrong['expert']}\n    {wrong['candidate']}"))
-    for failed in result["failed"]:
-        say(escape(f"{failed['pivot']} {failed['mutation']}: {failed['error']}\n    {failed['candidate']}"))
+    _tell_each(result)
     text = page(result, command=command_line())
     say(escape(text))
     if json_file is not None:
@@ -104,6 +99,16 @@ def exploits(
     else:
         write(out, text)
         say(f"page: {escape(str(out))}")
+
+
+def _tell_each(result: dict[str, Any]) -> None:
+    """What was judged wrongly, and what could not be judged."""
+    for wrong in result["wrong"]:
+        what = "harmful, accepted" if wrong["harmful"] else "harmless, rejected"
+        say(escape(f"{wrong['pivot']} {wrong['mutation']} ({what} by {wrong['method']}): {wrong['reason']}"))
+        say(escape(f"    {wrong['expert']}\n    {wrong['candidate']}"))
+    for failed in result["failed"]:
+        say(escape(f"{failed['pivot']} {failed['mutation']}: {failed['error']}\n    {failed['candidate']}"))
 
 
 def _spread(pivots: Sequence[Pivot], limit: int | None) -> list[Pivot]:

@@ -107,7 +107,7 @@ def test_any_row_is_read_or_refused_at_length(tmp_path: Path, read: Callable[[Pa
 @pytest.mark.parametrize(
     "content", [b"\xff\xfe", b"[", b"1", b"{}", b"[" * 100_000, DEEP, b'{"a": 1' + b"0" * 5000 + b"}"]
 )
-def test_what_is_no_row_is_refused(tmp_path: Path, read: Callable[[Path], Any], content: bytes) -> None:
+def test_what_is_hardly_a_row_is_read_or_refused(tmp_path: Path, read: Callable[[Path], Any], content: bytes) -> None:
     read_or_refuse(read, tmp_path / "rows.jsonl", content)
 
 
@@ -164,6 +164,6 @@ def test_damaged_archive_is_unpacked_or_refused(
 
 @pytest.mark.parametrize("unpacker", UNPACKERS)
 @pytest.mark.parametrize("packing", PACKED)
-def test_archive_that_ends_in_the_middle_is_refused(tmp_path: Path, unpacker: str, packing: str) -> None:
+def test_archive_that_ends_in_the_middle_is_unpacked_or_refused(tmp_path: Path, unpacker: str, packing: str) -> None:
     whole = PACKED[packing]
     read_or_refuse(UNPACKERS[unpacker], tmp_path / "half", whole[: len(whole) // 2])
