@@ -214,7 +214,6 @@ class TaskEpisode(Episode):
         elif self._domain.acts(action):
             answers = [Message(role="user", content=_observed(self._world.run(action)))]
             ended = self._world.over()
-            ended = self._world.over()
         else:
             self._world.run(action)  # a message has no effects; a world may ask at the end what was said
             answers = self._answered(action)
