@@ -69,11 +69,17 @@ class Locks:
     def reopen(self) -> None:
         """Have locks of one's own after a fork: those of the parent are shared, and what one gives back both lose."""
         self._lock = threading.Lock()
-        if self._fd >= 0:
-            inherited, self._fd = self._fd, os.open(self._file, os.O_RDONLY | os.O_CLOEXEC)
-            for name in self._counts:
-                _lock(self._fd, fcntl.F_RDLCK, name)
-            os.close(inherited)
+        if self._fd < 0:
+            return
+        inherited = self._fd
+        try:
+            self._fd = os.open(self._file, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:  # the store was removed: nothing is left to lock, and others' stores are still there
+            self._fd = -1
+            self._counts.clear()
+        for name in self._counts:
+            _lock(self._fd, fcntl.F_RDLCK, name)
+        os.close(inherited)
 
     def close(self) -> None:
         """Give all shared locks back. Calling it again does nothing."""

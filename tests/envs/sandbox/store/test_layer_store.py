@@ -13,6 +13,7 @@ from pivotgym.envs.sandbox.store.copying import copy_tree
 from pivotgym.envs.sandbox.store.durable import remove_tree
 from pivotgym.envs.sandbox.store.ids import NOBODY, Ids
 from pivotgym.envs.sandbox.store.layers import LayerStore
+from pivotgym.envs.sandbox.store.locks import Locks
 from pivotgym.envs.sandbox.store.trees import Tree, listing, walk
 
 FILE, OTHER = Entry("file", 0o644, 0, 0, 1, "a"), Entry("file", 0o644, 0, 0, 1, "b")
@@ -88,6 +89,16 @@ def test_a_forked_process_has_holds_of_its_own(layers):
         os._exit(0)
     os.waitpid(child, 0)
     assert layers.set_aside(layer) is None
+
+
+def test_stores_that_were_removed_cost_the_others_no_hold(layers, tmp_path):
+    file = tmp_path / "locks"
+    file.touch()
+    removed = [Locks(file) for _ in range(20)]  # a fork comes to the stores in no order
+    file.unlink()
+    test_a_forked_process_has_holds_of_its_own(layers)
+    for locks in removed:
+        locks.close()
 
 
 def test_a_layer_that_is_not_there_cannot_be_held(layers):
