@@ -13,6 +13,7 @@ demo: install-demo
 test: install-test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow" $(ARGS)
 
+# A file's tests stay in one process: what they share (a demo's run, built images, servers) is made once.
 test-slow: install-test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m slow $(ARGS)
 

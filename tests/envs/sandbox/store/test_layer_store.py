@@ -80,14 +80,18 @@ def test_two_holds_of_one_layer_are_counted(layers):
     assert layers.set_aside(layer) is not None
 
 
-def test_a_forked_process_has_holds_of_its_own(layers):
-    layer = layers.commit(layers.stage(), {}, ())
-    hold = layers.hold([layer])
+def release_in_a_fork(hold):
     child = os.fork()
     if child == 0:
         hold.release()
         os._exit(0)
     os.waitpid(child, 0)
+
+
+def test_a_forked_process_has_holds_of_its_own(layers):
+    layer = layers.commit(layers.stage(), {}, ())
+    hold = layers.hold([layer])
+    release_in_a_fork(hold)
     assert layers.set_aside(layer) is None
 
 
@@ -96,7 +100,10 @@ def test_stores_that_were_removed_cost_the_others_no_hold(layers, tmp_path):
     file.touch()
     removed = [Locks(file) for _ in range(20)]  # a fork comes to the stores in no order
     file.unlink()
-    test_a_forked_process_has_holds_of_its_own(layers)
+    layer = layers.commit(layers.stage(), {}, ())
+    hold = layers.hold([layer])
+    release_in_a_fork(hold)
+    assert layers.set_aside(layer) is None
     for locks in removed:
         locks.close()
 
